@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Bytes into values, and back.
+//!
+//! One folder per grammar, one function per rule, named as the ABNF names it. Nothing here knows a
+//! socket, a file, a clock or a random source: the same bytes give the same values, so that all of it
+//! can be fuzzed. What a stranger sends is bounded here before it is parsed.
+//!
+//! To add a grammar: a folder, a `parse_` that says what was wrong and an `encode_` that it reads back.
+//!
+//! - `imap/`: commands in, responses out (RFC 9051, RFC 3501)
+//! - `smtp/`: commands in, replies out (RFC 5321)
+//! - `sasl/`: the mechanisms' messages, and SCRAM's arithmetic (RFC 4422, RFC 5802)
+//! - `message/`: a mail: bounded entry to mail-parser, envelope, structure, preview (RFC 5322, RFC 2045)
+//! - `wkd.rs`: the names under which a Web Key Directory keeps certificates
+
+pub mod imap;
+pub mod message;
+pub mod sasl;
+pub mod smtp;
+pub mod wkd;
