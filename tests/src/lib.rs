@@ -1,2 +1,13 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! hearth-tests
+//! What the tests share: a real home, started by the real `hearth` command, and small raw clients.
+//!
+//! Every [`Home`] has a loopback address of its own, so tests run side by side on the standard ports
+//! plus an offset. Programs that we did not write are run by [`stranger`].
+
+mod home;
+mod imap;
+mod stranger;
+
+pub use home::{Home, HomeBuilder, Person};
+pub use imap::Imap;
+pub use stranger::{Ran, missing, run, stranger};
