@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! A router of handlers on a Unix socket.
+//!
+//! Who may connect is decided by the file system: the folder is 0700, the socket 0600. So what the
+//! router says of a peer in its header can be believed.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::limits::{CONNECTIONS_MAX, DRAIN_WITHIN, HEAD_BYTES_MAX, HEAD_READ_WITHIN, HEADER_FIELDS_MAX};
+
+/// Serves `router` on `socket` until `stop` is done, then lets the answers under way finish.
+///
+/// Fails when the socket cannot be made, or when another process answers on it.
+pub async fn serve(socket: &Path, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let listener = bind(socket)?;
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
+    let (ending, ended) = watch::channel(false);
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&room).acquire_owned().await.map_err(io::Error::other)?;
+            listener.accept().await.map(|(stream, _)| (stream, place))
+        };
+        tokio::select! {
+            biased;
+            () = stop.as_mut() => break,
+            accepted = accepted => match accepted {
+                Ok((stream, place)) => {
+                    let (router, ended) = (router.clone(), ended.clone());
+                    tokio::spawn(async move {
+                        converse(stream, router, ended).await;
+                        drop(place);
+                    });
+                }
+                // No descriptors left: those that are open will end and give some back.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    // Nobody has gone if this fails: then there is no connection left to tell.
+    let _nobody = ending.send(true);
+    if tokio::time::timeout(DRAIN_WITHIN, room.acquire_many(CONNECTIONS_MAX)).await.is_err() {
+        tracing::info!("answers that were still under way are cut");
+    }
+    Ok(())
+}
+
+/// One connection, to its end.
+async fn converse(stream: UnixStream, router: Router, mut ended: watch::Receiver<bool>) {
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_READ_WITHIN)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEADER_FIELDS_MAX)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .with_upgrades()
+    );
+    let done = tokio::select! {
+        done = connection.as_mut() => done,
+        _ = ended.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = done {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Makes the socket, in the place of one that a process left behind when it was killed.
+fn bind(socket: &Path) -> io::Result<UnixListener> {
+    let said = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", socket.display()));
+    if let Some(folder) = socket.parent().filter(|folder| !folder.exists()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(said)?;
+    }
+    if std::os::unix::net::UnixStream::connect(socket).is_ok() {
+        return Err(said(io::Error::new(io::ErrorKind::AddrInUse, "another process answers there")));
+    }
+    // Bound under a name that nobody knows, closed to others, and only then put in place.
+    let fresh = socket.with_extension("new");
+    remove_if_there(&fresh).map_err(said)?;
+    let listener = UnixListener::bind(&fresh).map_err(said)?;
+    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).map_err(said)?;
+    std::fs::rename(&fresh, socket).map_err(said)?;
+    Ok(listener)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    async fn ask(socket: &Path, request: &[u8]) -> String {
+        let mut stream = UnixStream::connect(socket).await.unwrap();
+        // A peer that is refused may close before it has read everything.
+        let _refused = stream.write_all(request).await;
+        let mut answer = Vec::new();
+        // ... and what it said before that counts.
+        while stream.read_buf(&mut answer).await.is_ok_and(|octets| octets > 0) {}
+        String::from_utf8(answer).unwrap()
+    }
+
+    struct Served {
+        folder: tempfile::TempDir,
+        stop: oneshot::Sender<()>,
+        done: tokio::task::JoinHandle<io::Result<()>>,
+    }
+
+    impl Served {
+        fn socket(&self) -> std::path::PathBuf {
+            self.folder.path().join("run/x.sock")
+        }
+    }
+
+    async fn served(router: Router) -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let socket = folder.path().join("run/x.sock");
+        let path = socket.clone();
+        let done = tokio::spawn(async move {
+            serve(&path, router, async {
+                let _stop = stopped.await;
+            })
+            .await
+        });
+        while !socket.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Served { folder, stop, done }
+    }
+
+    #[tokio::test]
+    async fn answers_and_stops() {
+        let served = served(Router::new().route("/", get(|| async { "hello" }))).await;
+        let answer = ask(&served.socket(), b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("hello"), "{answer}");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&served.socket()), mode(served.socket().parent().unwrap())), (0o600, 0o700));
+        served.stop.send(()).unwrap();
+        served.done.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_under_way_is_finished() {
+        let slow = get(|| async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            "late"
+        });
+        let served = served(Router::new().route("/", slow)).await;
+        let socket = served.socket();
+        let asked = tokio::spawn(async move { ask(&socket, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        served.stop.send(()).unwrap();
+        assert!(asked.await.unwrap().ends_with("late"));
+        served.done.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_header_has_its_size() {
+        let served = served(Router::new().route("/", get(|| async { "hello" }))).await;
+        let with = |octets: usize| format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nA: {}\r\n\r\n", "a".repeat(octets));
+        let fits = ask(&served.socket(), with(HEAD_BYTES_MAX - 1024).as_bytes()).await;
+        assert!(fits.starts_with("HTTP/1.1 200"), "{fits}");
+        let too_large = ask(&served.socket(), with(HEAD_BYTES_MAX * 2).as_bytes()).await;
+        assert!(too_large.starts_with("HTTP/1.1 431"), "{too_large}");
+        let fields = |many: usize| format!("GET / HTTP/1.1\r\nConnection: close\r\n{}\r\n", "a: b\r\n".repeat(many - 1));
+        let fits = ask(&served.socket(), fields(HEADER_FIELDS_MAX).as_bytes()).await;
+        assert!(fits.starts_with("HTTP/1.1 200"), "{fits}");
+        let too_many = ask(&served.socket(), fields(HEADER_FIELDS_MAX + 1).as_bytes()).await;
+        assert!(too_many.starts_with("HTTP/1.1 431"), "{too_many}");
+    }
+
+    #[tokio::test]
+    async fn a_socket_left_behind_is_replaced_and_a_live_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("x.sock");
+        drop(bind(&socket).unwrap());
+        assert!(socket.exists());
+        let _live = bind(&socket).unwrap();
+        let error = bind(&socket).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("x.sock"), "{error}");
+    }
+}
