@@ -13,8 +13,14 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::Dns;
+
 /// How long a node may take until it says that it is ready: debug builds on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// A sender from outside, who may send from any loopback address.
+const STRANGERS_ZONE: &str =
+    "@ 60 IN MX 10 mx.stranger.example.\n@ 60 IN TXT \"v=spf1 ip4:127.0.0.0/8 -all\"\n@ 60 IN A 127.0.0.9\nmx 60 IN A 127.0.0.9\n";
 
 /// Somebody who lives there.
 #[derive(Clone, Debug)]
@@ -42,6 +48,7 @@ pub struct Home {
     /// bob
     pub bob: Person,
     up: Option<Child>,
+    _dns: Option<Dns>,
     _temp: TempDir,
 }
 
@@ -51,6 +58,7 @@ pub struct HomeBuilder {
     domain: String,
     address: IpAddr,
     offset: u16,
+    dns: Option<SocketAddr>,
     init: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -61,6 +69,7 @@ impl Default for HomeBuilder {
             domain: "home.localhost".into(),
             address: own_loopback_address(),
             offset: 10_000,
+            dns: None,
             init: Vec::new(),
             environment: Vec::new(),
         }
@@ -97,6 +106,13 @@ impl HomeBuilder {
         self
     }
 
+    /// A name server of the test; without it there is one that knows a `stranger.example` alone.
+    #[must_use]
+    pub fn dns(mut self, server: SocketAddr) -> Self {
+        self.dns = Some(server);
+        self
+    }
+
     /// One more word for `hearth init`.
     #[must_use]
     pub fn init(mut self, word: impl Into<String>) -> Self {
@@ -123,6 +139,11 @@ impl HomeBuilder {
         let temp = tempfile::Builder::new().prefix("hearth-").tempdir()?;
         let dir = temp.path().join("home");
         let nobody = Person { address: String::new(), password: String::new(), app_password: String::new() };
+        let own_dns = match self.dns {
+            Some(_) => None,
+            None => Some(Dns::start(&[("stranger.example", STRANGERS_ZONE.into())])?),
+        };
+        let dns = self.dns.or(own_dns.as_ref().map(|dns| dns.address)).context("a name server")?.to_string();
         let mut home = Home {
             dir,
             domain: self.domain,
@@ -131,10 +152,11 @@ impl HomeBuilder {
             alice: nobody.clone(),
             bob: nobody,
             up: None,
+            _dns: own_dns,
             _temp: temp,
         };
         let (address, offset) = (home.address.to_string(), home.offset.to_string());
-        let mut init = vec!["init", "--domain", &home.domain, "--address", &address, "--port-offset", &offset];
+        let mut init = vec!["init", "--domain", &home.domain, "--address", &address, "--port-offset", &offset, "--dns", &dns];
         init.extend(self.init.iter().map(String::as_str));
         home.hearth(&init)?;
         home.write_environment(&self.environment)?;
@@ -155,6 +177,14 @@ impl Home {
         Ok(std::fs::write(self.dir.with_extension("env"), lines)?)
     }
 
+    /// Sets a variable in the environment of the node, from its next start on.
+    pub fn set_env(&self, name: &str, value: &str) -> Result<()> {
+        let mut variables = self.environment();
+        variables.retain(|(known, _)| known != name);
+        variables.push((name.into(), value.into()));
+        self.write_environment(&variables)
+    }
+
     fn environment(&self) -> Vec<(String, String)> {
         let lines = std::fs::read_to_string(self.dir.with_extension("env")).unwrap_or_default();
         lines.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
@@ -173,7 +203,7 @@ impl Home {
     pub fn up(&mut self) -> Result<Duration> {
         let begun = Instant::now();
         let log = std::fs::File::options().create(true).append(true).open(self.dir.with_extension("log"))?;
-        let mut child = Command::new(binary("hearth")?)
+        let mut child = hearth_command()?
             .args(["up", "--dir"])
             .arg(&self.dir)
             .envs(self.environment())
@@ -224,7 +254,7 @@ impl Home {
 
     /// Exit status, standard output and standard error of a `hearth` command.
     pub fn hearth_status(&self, args: &[&str], input: &str) -> Result<(i32, String, String)> {
-        let mut child = Command::new(binary("hearth")?)
+        let mut child = hearth_command()?
             .args(args)
             .arg("--dir")
             .arg(&self.dir)
@@ -291,6 +321,11 @@ impl Drop for Home {
             let _ = writeln!(std::io::stderr(), "--- the node's log ends with\n{}", tail.join("\n"));
         }
     }
+}
+
+/// The `hearth` program, without words yet.
+pub fn hearth_command() -> Result<Command> {
+    Ok(Command::new(binary("hearth")?))
 }
 
 /// A program of the workspace, beside this test's own.

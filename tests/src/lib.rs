@@ -4,10 +4,12 @@
 //! Every [`Home`] has a loopback address of its own, so tests run side by side on the standard ports
 //! plus an offset. Programs that we did not write are run by [`stranger`].
 
+mod dns;
 mod home;
 mod imap;
 mod stranger;
 
-pub use home::{Home, HomeBuilder, Person};
+pub use dns::Dns;
+pub use home::{Home, HomeBuilder, Person, hearth_command};
 pub use imap::Imap;
 pub use stranger::{Ran, missing, run, stranger};

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! A small DNS server for the homes of a test: hickory-server over zones as text, on UDP and TCP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use hickory_server::Server;
+use hickory_server::net::runtime::TokioRuntimeProvider;
+use hickory_server::proto::rr::{LowerName, Name};
+use hickory_server::proto::serialize::txt::Parser;
+use hickory_server::store::in_memory::InMemoryZoneHandler;
+use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::runtime::Runtime;
+
+const TCP_TIMEOUT: Duration = Duration::from_secs(5);
+const TCP_BUFFER: usize = 64;
+
+/// A running server; it stops when it is dropped.
+pub struct Dns {
+    /// Where it listens.
+    pub address: SocketAddr,
+    _runtime: Runtime,
+}
+
+impl Dns {
+    /// Serves zones, each a name and its lines as `hearth domain records` prints them.
+    pub fn start(zones: &[(&str, String)]) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let mut catalog = Catalog::new();
+        for (origin, lines) in zones {
+            let origin = Name::from_ascii(format!("{origin}."))?;
+            catalog.upsert(LowerName::from(origin.clone()), vec![Arc::new(zone(origin, lines)?)]);
+        }
+        let address = runtime.block_on(async {
+            let udp = UdpSocket::bind("127.0.0.1:0").await?;
+            let address = udp.local_addr()?;
+            let tcp = TcpListener::bind(address).await?;
+            let mut server = Server::new(catalog);
+            server.register_socket(udp);
+            server.register_listener(tcp, TCP_TIMEOUT, TCP_BUFFER);
+            tokio::spawn(async move { server.block_until_done().await });
+            anyhow::Ok(address)
+        })?;
+        Ok(Self { address, _runtime: runtime })
+    }
+}
+
+fn zone(origin: Name, lines: &str) -> Result<InMemoryZoneHandler<TokioRuntimeProvider>> {
+    let soa = format!("{origin} 60 IN SOA ns.{origin} hostmaster.{origin} 1 3600 600 86400 1\n{origin} 60 IN NS ns.{origin}\n");
+    let (origin, records) = Parser::new(soa + lines, None, Some(origin)).parse().context("the zone's lines")?;
+    InMemoryZoneHandler::new(origin, records, ZoneType::Primary, AxfrPolicy::Deny, None).map_err(anyhow::Error::msg)
+}
