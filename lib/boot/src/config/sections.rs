@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The sections of `hearth.toml`. The doc comments are the manual.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Who this home is.
+    pub home: Home,
+    /// Where it listens.
+    #[serde(default)]
+    pub listen: Listen,
+    /// Whom it asks for names.
+    #[serde(default)]
+    pub dns: Dns,
+    /// Certificates.
+    #[serde(default)]
+    pub tls: Tls,
+    /// Where the data is kept.
+    #[serde(default)]
+    pub store: Store,
+    /// How much is accepted.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What is written down.
+    #[serde(default)]
+    pub log: Log,
+    /// The processes' rights.
+    #[serde(default)]
+    pub process: Process,
+}
+
+/// `[home]`: who this home is.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Home {
+    /// The domain of the people's addresses. It names the issuer of logins too, so it does not change later.
+    pub domain: String,
+    /// The name the machine greets with and that its MX record names. Empty: `mail.<domain>`.
+    #[serde(default)]
+    pub hostname: String,
+}
+
+/// `[listen]`: where the servers listen.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// The addresses of this machine to listen on. Default: all, IPv4 and IPv6.
+    pub addresses: Vec<IpAddr>,
+    /// Added to every standard port: 10000 makes IMAP listen on 10143. Default 0.
+    pub port_offset: u16,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { addresses: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)], port_offset: 0 }
+    }
+}
+
+/// `[dns]`: whom we ask for names.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Name servers as `IP:port`. Empty: those of the system (`/etc/resolv.conf`).
+    pub servers: Vec<SocketAddr>,
+}
+
+/// Who signs the node's certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ca {
+    /// The node's own certificate authority, `DIR/tls/ca.pem`.
+    #[default]
+    #[serde(rename = "self")]
+    Own,
+    /// A public one, by ACME.
+    Acme,
+}
+
+/// `[tls]`: certificates.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// `"self"`: the node's own certificate authority signs. Default `"self"`.
+    pub ca: Ca,
+    /// Files of PEM certificates that are trusted beside the public authorities when we connect to others.
+    pub extra_roots: Vec<PathBuf>,
+}
+
+/// Which database engine keeps the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Files in the data directory.
+    #[default]
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+/// `[store]`: where the data is kept.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `"sqlite"` (files in this directory) or `"postgres"`. Default `"sqlite"`.
+    pub engine: Engine,
+    /// For PostgreSQL: `postgres://user@host/database`.
+    pub url: String,
+}
+
+/// `[limits]`: how much is accepted.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest mail, in bytes. Default 50 MiB.
+    pub message_size_bytes_max: u64,
+    /// Connections to one server at the same time. Default 2000.
+    pub connections_max: usize,
+    /// Of these, from one address (an IPv6 network of 64 bits counts as one). Default 200.
+    pub connections_per_address_max: usize,
+    /// Bytes of mail that an account may keep when nothing else was said for it. Default 10 GiB.
+    pub quota_bytes: u64,
+    /// How long a stopping server waits for the commands in flight, in seconds. Default 8.
+    pub drain_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_size_bytes_max: 50 * 1024 * 1024,
+            connections_max: 2000,
+            connections_per_address_max: 200,
+            quota_bytes: 10 * 1024 * 1024 * 1024,
+            drain_seconds: 8,
+        }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For reading.
+    #[default]
+    Human,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// `[log]`: what is written down.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `"human"` or `"json"`. Default `"human"`.
+    pub format: LogFormat,
+    /// `"error"`, `"warn"`, `"info"`, `"debug"`, or a filter such as `"info,hearth_smtp=debug"`. Default `"info"`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, level: "info".to_owned() }
+    }
+}
+
+/// `[process]`: the processes' rights.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Process {
+    /// The user that the servers become when started as root. Empty: they stay who they are.
+    pub user: String,
+}
