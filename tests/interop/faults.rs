@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use hearth_tests::{Home, HomeBuilder, Imap, hearth_command};
+use hearth_tests::{Home, HomeBuilder, Imap, hearth_command, missing, run, stranger};
 
 /// One line that says what and what to do, and exit status 1.
 fn refuses_to_start(home: &Home, says: &str) -> Result<()> {
@@ -125,5 +125,71 @@ fn garbage_silence_and_endless_lines_are_ended() -> Result<()> {
         ensure!(answer.len() < 65_536, "port {port} answered {} bytes", answer.len());
     }
     ensure!(home.hearth(&["status"]).is_ok());
+    Ok(())
+}
+
+/// A file system of its own, small enough to be filled.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(size: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let options = format!("size={size},mode=0700");
+        run(stranger("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()))?;
+        Ok(Self(folder))
+    }
+
+    /// Leaves less than a block free.
+    fn fill(&self) -> Result<()> {
+        let mut filler = fs::File::create(self.0.path().join("filler"))?;
+        for size in [1 << 20, 4096, 1] {
+            while filler.write_all(&vec![0; size]).is_ok() {}
+        }
+        Ok(())
+    }
+
+    fn make_room(&self) -> Result<()> {
+        Ok(fs::remove_file(self.0.path().join("filler"))?)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = stranger("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_and_recovers() -> Result<()> {
+    if missing(&["swaks", "mount"]) {
+        return Ok(());
+    }
+    let disk = SmallDisk::mount("48m")?;
+    let home = HomeBuilder::default().below(disk.0.path()).start()?;
+    let send = || {
+        let mut swaks = stranger("swaks");
+        swaks.args(["--server", &home.address.to_string(), "--port", &home.port(25).to_string(), "--to", &home.alice.address]);
+        swaks.args(["--from", "stranger@stranger.example", "--body", &"x".repeat(60_000)]);
+        swaks
+    };
+    let mut imap = Imap::sign_in(&home, &home.alice.address, &home.alice.app_password).await?;
+    let append = format!("APPEND INBOX {{{}+}}\r\nSubject: x\r\n\r\n{}", 60_000 + 14, "x".repeat(60_000));
+    run(&mut send())?;
+    imap.ok("SELECT INBOX").await?;
+
+    disk.fill()?;
+    let refused = send().output()?;
+    let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+    ensure!(said.contains(" 452 4.3.1 "), "{said}");
+    let (_, refused) = imap.command(&append).await?;
+    ensure!(refused.starts_with("NO [OVERQUOTA]") || refused.starts_with("NO [SERVERBUG]"), "{refused}");
+    let (_, status) = (imap.ok("NOOP").await?, imap.ok("STATUS INBOX (MESSAGES)").await?);
+    ensure!(status.iter().any(|line| line.contains("MESSAGES 1")), "nothing half written: {status:?}");
+
+    disk.make_room()?;
+    run(&mut send())?;
+    imap.ok(&append).await?;
+    let status = imap.ok("STATUS INBOX (MESSAGES)").await?;
+    ensure!(status.iter().any(|line| line.contains("MESSAGES 3")), "{status:?}");
     Ok(())
 }

@@ -49,7 +49,7 @@ pub struct Home {
     pub bob: Person,
     up: Option<Child>,
     _dns: Option<Dns>,
-    _temp: TempDir,
+    temp: TempDir,
 }
 
 /// How a home differs from the plain one.
@@ -59,6 +59,7 @@ pub struct HomeBuilder {
     address: IpAddr,
     offset: u16,
     dns: Option<SocketAddr>,
+    below: Option<PathBuf>,
     init: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -70,6 +71,7 @@ impl Default for HomeBuilder {
             address: own_loopback_address(),
             offset: 10_000,
             dns: None,
+            below: None,
             init: Vec::new(),
             environment: Vec::new(),
         }
@@ -113,6 +115,13 @@ impl HomeBuilder {
         self
     }
 
+    /// A folder of the test, to keep the data directory in.
+    #[must_use]
+    pub fn below(mut self, folder: &Path) -> Self {
+        self.below = Some(folder.to_path_buf());
+        self
+    }
+
     /// One more word for `hearth init`.
     #[must_use]
     pub fn init(mut self, word: impl Into<String>) -> Self {
@@ -137,7 +146,7 @@ impl HomeBuilder {
     /// The same without `hearth up`.
     pub fn prepare(self) -> Result<Home> {
         let temp = tempfile::Builder::new().prefix("hearth-").tempdir()?;
-        let dir = temp.path().join("home");
+        let dir = self.below.as_deref().unwrap_or(temp.path()).join("home");
         let nobody = Person { address: String::new(), password: String::new(), app_password: String::new() };
         let own_dns = match self.dns {
             Some(_) => None,
@@ -153,7 +162,7 @@ impl HomeBuilder {
             bob: nobody,
             up: None,
             _dns: own_dns,
-            _temp: temp,
+            temp,
         };
         let (address, offset) = (home.address.to_string(), home.offset.to_string());
         let mut init = vec!["init", "--domain", &home.domain, "--address", &address, "--port-offset", &offset, "--dns", &dns];
@@ -174,7 +183,12 @@ impl Home {
 
     fn write_environment(&self, variables: &[(String, String)]) -> Result<()> {
         let lines: String = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        Ok(std::fs::write(self.dir.with_extension("env"), lines)?)
+        Ok(std::fs::write(self.beside("env"), lines)?)
+    }
+
+    /// A file of the test's, outside of the data directory.
+    fn beside(&self, name: &str) -> PathBuf {
+        self.temp.path().join(name)
     }
 
     /// Sets a variable in the environment of the node, from its next start on.
@@ -186,7 +200,7 @@ impl Home {
     }
 
     fn environment(&self) -> Vec<(String, String)> {
-        let lines = std::fs::read_to_string(self.dir.with_extension("env")).unwrap_or_default();
+        let lines = std::fs::read_to_string(self.beside("env")).unwrap_or_default();
         lines.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
     }
 
@@ -202,7 +216,7 @@ impl Home {
     /// Starts it and waits until it says `hearth: ready`.
     pub fn up(&mut self) -> Result<Duration> {
         let begun = Instant::now();
-        let log = std::fs::File::options().create(true).append(true).open(self.dir.with_extension("log"))?;
+        let log = std::fs::File::options().create(true).append(true).open(self.beside("log"))?;
         let mut child = hearth_command()?
             .args(["up", "--dir"])
             .arg(&self.dir)
@@ -274,7 +288,7 @@ impl Home {
 
     /// What the node has logged so far.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.with_extension("log")).unwrap_or_default()
+        std::fs::read_to_string(self.beside("log")).unwrap_or_default()
     }
 
     /// The port that stands for a standard one.

@@ -8,6 +8,7 @@ mod dns;
 mod home;
 mod imap;
 mod stranger;
+mod token;
 
 pub use dns::Dns;
 pub use home::{Home, HomeBuilder, Person, hearth_command};
