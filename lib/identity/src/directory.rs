@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The directory: public facts about people, which every server reads.
+//!
+//! One method per question or change, grouped by noun in the files of this folder. Every method is
+//! one transaction. Changes are synced before they answer, except where a method says otherwise.
+
+mod account;
+mod address;
+mod audit;
+mod domain;
+mod group;
+mod list;
+mod network;
+mod resolve;
+mod revocation;
+mod session;
+mod setting;
+
+use hearth_db::{Database, Durability, Migration, Source, Tx};
+use hearth_types::{Clock, Timestamp};
+
+pub use account::{Account, Kind, NewAccount};
+pub use address::{AddressEntry, Alias};
+pub use audit::{AuditEntry, Event};
+pub use domain::DomainEntry;
+pub use group::{Member, MemberRole};
+pub use list::{List, Posting};
+pub use resolve::Resolution;
+pub use revocation::Revoked;
+pub use session::{NewSession, Session, SessionKind};
+
+pub(crate) use revocation::{end as revocation_of_session, end_of_client as revocation_of_client};
+pub(crate) use session::add as session_add;
+
+use crate::error::Result;
+
+const STEPS: &[Migration] =
+    &[Migration { version: 1, name: "people", breaking: false, sql: include_str!("../migrations/directory-0001.sql") }];
+
+/// The directory, open. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory {
+    database: Database,
+    clock: Clock,
+}
+
+impl Directory {
+    /// Opens the directory, and makes it or brings it up to date where that is needed.
+    pub async fn open(source: &Source, clock: Clock) -> Result<Self> {
+        let source = source.clone();
+        let opened = tokio::task::spawn_blocking(move || Database::open(&source, STEPS)).await;
+        let database = opened.unwrap_or(Err(hearth_db::Error::Gone))?;
+        Ok(Self { database, clock })
+    }
+
+    /// The database below, for backups.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) async fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        self.database.read(work).await
+    }
+
+    pub(crate) async fn write<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        self.database.write(Durability::Synced, work).await
+    }
+
+    /// A write that a power cut may undo: what is seen, counted or last used.
+    pub(crate) async fn note<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        self.database.write(Durability::Committed, work).await
+    }
+}

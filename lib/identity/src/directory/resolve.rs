@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Where mail for an address goes.
+
+use std::collections::{BTreeSet, HashSet};
+
+use hearth_db::Tx;
+use hearth_types::{AccountId, Address};
+
+use super::account::{self, Kind};
+use super::domain::{self, DomainEntry};
+use super::Directory;
+use crate::error::Result;
+use crate::limits::{EXPANSION_DEPTH_MAX, EXPANSION_RECIPIENTS_MAX};
+
+/// What a recipient address comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// One mailbox of this home. What follows a `+` in the address is the caller's to use.
+    Account(AccountId),
+    /// An alias, a group or a list: mailboxes here and addresses elsewhere; at least one of either.
+    Members {
+        /// Mailboxes of this home.
+        accounts: Vec<AccountId>,
+        /// Addresses of other homes.
+        forwards: Vec<Address>,
+    },
+    /// The account is disabled, or everybody behind the address is (SMTP 550 5.2.1).
+    Disabled,
+    /// The expansion does not end within its bounds (SMTP 550 5.4.6).
+    TooMany,
+    /// The domain is ours and nobody there has this name (SMTP 550 5.1.1).
+    NoSuchUser,
+    /// Not a domain of this home (SMTP 550 5.7.1, unless the sender may relay).
+    NotOurDomain,
+}
+
+impl Directory {
+    /// Where mail for an address goes: the address itself, then without its subaddress (RFC 5233), then
+    /// what each home must have (postmaster, abuse), then the domain's catch-all.
+    pub async fn resolve(&self, address: &Address) -> Result<Resolution> {
+        let address = address.clone();
+        self.read(move |tx| resolve(tx, &address)).await
+    }
+}
+
+fn resolve(tx: &mut Tx<'_>, address: &Address) -> Result<Resolution> {
+    let Some(domain) = domain::find(tx, address.domain())? else {
+        return Ok(Resolution::NotOurDomain);
+    };
+    let mut expansion = Expansion::default();
+    expansion.follow(tx, address, &domain, 0)?;
+    Ok(expansion.into_resolution())
+}
+
+/// What has been found on the way.
+#[derive(Default)]
+struct Expansion {
+    seen: HashSet<String>,
+    accounts: BTreeSet<AccountId>,
+    forwards: BTreeSet<Address>,
+    direct: bool,
+    found: bool,
+    disabled: bool,
+    overflow: bool,
+}
+
+impl Expansion {
+    fn into_resolution(self) -> Resolution {
+        if self.overflow {
+            return Resolution::TooMany;
+        }
+        if !self.found {
+            return Resolution::NoSuchUser;
+        }
+        if self.accounts.is_empty() && self.forwards.is_empty() {
+            return if self.disabled { Resolution::Disabled } else { Resolution::NoSuchUser };
+        }
+        match self.accounts.first() {
+            Some(&account) if self.direct => Resolution::Account(account),
+            _ => Resolution::Members {
+                accounts: self.accounts.into_iter().collect(),
+                forwards: self.forwards.into_iter().collect(),
+            },
+        }
+    }
+
+    /// Room for one more step and one more recipient?
+    fn is_within_bounds(&mut self, depth: usize) -> bool {
+        self.overflow |= depth > EXPANSION_DEPTH_MAX || self.accounts.len() + self.forwards.len() > EXPANSION_RECIPIENTS_MAX;
+        !self.overflow
+    }
+
+    fn follow(&mut self, tx: &mut Tx<'_>, address: &Address, domain: &DomainEntry, depth: usize) -> Result<()> {
+        let base = address.without_subaddress();
+        for key in [address.key(), base.key()] {
+            if let Some(target) = find_target(tx, &key)? {
+                self.found = true;
+                return self.enter(tx, &key, target, depth);
+            }
+        }
+        if must_be_answered(base.local()) {
+            return self.enter_admin(tx);
+        }
+        if let Some(account) = domain.catch_all {
+            self.found = true;
+            return self.enter_account(tx, account, depth);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, tx: &mut Tx<'_>, key: &str, target: Target, depth: usize) -> Result<()> {
+        if !self.is_within_bounds(depth) || !self.seen.insert(key.to_string()) {
+            return Ok(());
+        }
+        match target {
+            Target::Account(account) => self.enter_account(tx, account, depth),
+            Target::Alias => {
+                let targets = tx.query("SELECT target FROM alias_target WHERE alias_key = $1", &[&key], |row| row.get(0))?;
+                self.enter_addresses(tx, targets, depth)
+            }
+            Target::List => {
+                let members = tx.query("SELECT member FROM list_member WHERE list_key = $1", &[&key], |row| row.get(0))?;
+                self.enter_addresses(tx, members, depth)
+            }
+        }
+    }
+
+    fn enter_addresses(&mut self, tx: &mut Tx<'_>, addresses: Vec<Address>, depth: usize) -> Result<()> {
+        for address in addresses {
+            if !self.is_within_bounds(depth) {
+                return Ok(());
+            }
+            match domain::find(tx, address.domain())? {
+                Some(domain) => self.follow(tx, &address, &domain, depth + 1)?,
+                None => {
+                    self.forwards.insert(address);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn enter_account(&mut self, tx: &mut Tx<'_>, id: AccountId, depth: usize) -> Result<()> {
+        let Some(account) = account::find(tx, id)? else {
+            return Ok(());
+        };
+        if account.disabled {
+            self.disabled = true;
+            return Ok(());
+        }
+        if account.kind != Kind::Group {
+            self.direct |= depth == 0;
+            self.accounts.insert(id);
+            return Ok(());
+        }
+        let members = tx.query("SELECT member FROM membership WHERE group_account = $1", &[&id], |row| row.get(0))?;
+        for member in members {
+            if !self.is_within_bounds(depth) || !self.seen.insert(format!("group {member}")) {
+                continue;
+            }
+            self.enter_account(tx, member, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    /// The admin that has been one longest.
+    fn enter_admin(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        let admin = tx.find(
+            "SELECT id FROM account WHERE admin AND NOT disabled AND kind = 'person' ORDER BY created_at, id LIMIT 1",
+            &[],
+            |row| row.get::<AccountId>(0),
+        )?;
+        if let Some(admin) = admin {
+            self.found = true;
+            self.direct = true;
+            self.accounts.insert(admin);
+        }
+        Ok(())
+    }
+}
+
+enum Target {
+    Account(AccountId),
+    Alias,
+    List,
+}
+
+fn find_target(tx: &mut Tx<'_>, key: &str) -> Result<Option<Target>> {
+    Ok(tx.find("SELECT target, account FROM address WHERE address_key = $1", &[&key], |row| {
+        let target: String = row.get(0)?;
+        Ok(match (target.as_str(), row.get::<Option<AccountId>>(1)?) {
+            ("list", _) => Target::List,
+            (_, Some(account)) => Target::Account(account),
+            _ => Target::Alias,
+        })
+    })?)
+}
+
+/// RFC 5321 §4.5.1: postmaster is there in every domain; RFC 2142 §4: abuse.
+fn must_be_answered(local: &str) -> bool {
+    ["postmaster", "abuse"].iter().any(|name| local.eq_ignore_ascii_case(name))
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What people let programs do: clients, codes and tokens. All of it is kept by SHA-256 of 256 random bits.
+//!
+//! A grant is a session of kind `client`: ending it ends its tokens. Each change is one transaction, so
+//! that of fifty parallel exchanges of one code exactly one succeeds.
+//!
+//! - `client.rs`: who may ask
+//! - `code.rs`: an authorization code, from the consent to its one exchange
+//! - `token.rs`: access tokens, and refresh tokens that rotate
+//! - `scope.rs`: the words, and which service each admits
+//! - `pending.rs`: consent, requests that wait for a person, things that may be seen once
+
+mod client;
+mod code;
+mod pending;
+pub mod scope;
+mod token;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hearth_types::Secret;
+use sha2::{Digest, Sha256};
+
+pub use client::{Client, NewClient};
+pub use code::{Code, CodeRefusal, NewCode, Redeemed};
+pub use pending::{NewPending, Pending};
+pub use token::{AccessToken, NewTokens, RefreshRefusal, Tokens};
+
+/// A new opaque token: 256 random bits in base64url.
+pub fn new_token() -> Secret<String> {
+    Secret::new(URL_SAFE_NO_PAD.encode(crate::random::bytes::<32>()))
+}
+
+/// What a table keeps of a token. Of 256 random bits one plain hash suffices.
+pub fn hash_token(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Access tokens, and refresh tokens that rotate (RFC 9700 §4.14.2).
+
+use std::time::Duration;
+
+use hearth_db::{Row, Tx};
+use hearth_types::{AccountId, ClientId, Secret, SessionId, Timestamp};
+
+use super::{hash_token, new_token, scope};
+use crate::Directory;
+use crate::directory::revocation_of_session;
+use crate::error::Result;
+use crate::limits::REFRESH_RETRY;
+
+/// How long new tokens live.
+#[derive(Clone, Copy, Debug)]
+pub struct NewTokens {
+    /// An access token.
+    pub access_lives: Duration,
+    /// A refresh token; `None` makes none.
+    pub refresh_lives: Option<Duration>,
+}
+
+/// New tokens, shown once.
+#[derive(Debug)]
+pub struct Tokens {
+    /// The access token.
+    pub access: Secret<String>,
+    /// When it ends.
+    pub access_expires_at: Timestamp,
+    /// The refresh token.
+    pub refresh: Option<Secret<String>>,
+    /// The words of the scope.
+    pub scopes: Vec<String>,
+    /// The session of the grant.
+    pub session: SessionId,
+}
+
+/// An access token as it is known here; live when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessToken {
+    /// The session of the grant: what a process watches.
+    pub session: SessionId,
+    /// Who it speaks for.
+    pub account: AccountId,
+    /// Who it was given to.
+    pub client: ClientId,
+    /// What it admits.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// When the person proved who they are.
+    pub authenticated_at: Timestamp,
+    /// Has ended: expired, its session over, or its account disabled.
+    pub is_over: bool,
+    /// When the session was last used, to the minute.
+    pub session_used_at: Timestamp,
+}
+
+/// Why a refresh token was not taken; each is `invalid_grant` on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshRefusal {
+    /// No such token, or it was for another client.
+    Unknown,
+    /// It ended.
+    Expired,
+    /// It was used before: the session has been ended, for one of two holders is a thief.
+    Reused,
+    /// More was asked for than was granted.
+    Scope,
+}
+
+impl Directory {
+    /// What an access token is; `None` for one that was never given or is long gone.
+    pub async fn find_access_token(&self, token: &Secret<String>) -> Result<Option<AccessToken>> {
+        let (hash, now) = (hash_token(token.expose()), self.now());
+        let found = self.read(move |tx| find_access(tx, hash, now)).await?;
+        if found.as_ref().is_some_and(|(token, first_used)| !token.is_over && first_used.is_none()) {
+            // A refresh token that comes again is a lost answer only while its access token was never seen.
+            self.note(move |tx| {
+                tx.execute("UPDATE access_token SET first_used_at = $2 WHERE hash = $1 AND first_used_at IS NULL", &[&hash, &now])?;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(found.map(|(token, _)| token))
+    }
+
+    /// Turns a refresh token into new tokens, in one transaction; `scopes` narrows what the access
+    /// token admits. A token that was spent within [`REFRESH_RETRY`] and whose successors were never
+    /// used is a lost answer and is answered again.
+    pub async fn refresh(
+        &self,
+        token: &Secret<String>,
+        client: ClientId,
+        scopes: Option<Vec<String>>,
+        lives: NewTokens,
+    ) -> Result<Result<Tokens, RefreshRefusal>> {
+        let (hash, now) = (hash_token(token.expose()), self.now());
+        self.write(move |tx| refresh(tx, hash, client, scopes, &lives, now)).await
+    }
+
+    /// The session and client of a refresh token, spent or not; for introspection and revocation.
+    pub async fn find_refresh_token(&self, token: &Secret<String>) -> Result<Option<(SessionId, ClientId)>> {
+        let hash = hash_token(token.expose());
+        self.read(move |tx| {
+            Ok(tx.find(
+                "SELECT r.session, g.client FROM refresh_token r JOIN oauth_grant g ON g.session = r.session WHERE r.hash = $1",
+                &[&hash],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?)
+        })
+        .await
+    }
+
+    /// Takes one access token back (RFC 7009); the rest of its grant stays.
+    pub async fn remove_access_token(&self, token: &Secret<String>) -> Result<()> {
+        let hash = hash_token(token.expose());
+        self.write(move |tx| {
+            tx.execute("DELETE FROM access_token WHERE hash = $1", &[&hash])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn find_access(tx: &mut Tx<'_>, hash: [u8; 32], now: Timestamp) -> Result<Option<(AccessToken, Option<Timestamp>)>> {
+    let read = |row: &Row<'_>| {
+        let scopes: String = row.get(3)?;
+        let expires_at: Timestamp = row.get(5)?;
+        let is_over = expires_at <= now
+            || row.get::<Option<Timestamp>>(7)?.is_some()
+            || row.get::<Option<Timestamp>>(8)?.is_some_and(|end| end <= now)
+            || row.get::<bool>(9)?;
+        let token = AccessToken {
+            session: row.get(0)?,
+            account: row.get(1)?,
+            client: row.get(2)?,
+            scopes: scope::parse(&scopes),
+            created_at: row.get(4)?,
+            expires_at,
+            authenticated_at: row.get(6)?,
+            is_over,
+            session_used_at: row.get(10)?,
+        };
+        Ok((token, row.get(11)?))
+    };
+    Ok(tx.find(
+        "SELECT t.session, s.account, g.client, t.scopes, t.created_at, t.expires_at, s.authenticated_at, s.ended_at, s.expires_at,
+                a.disabled OR c.disabled, s.last_used_at, t.first_used_at
+         FROM access_token t
+         JOIN session s ON s.id = t.session
+         JOIN oauth_grant g ON g.session = t.session
+         JOIN client c ON c.id = g.client
+         JOIN account a ON a.id = s.account
+         WHERE t.hash = $1",
+        &[&hash],
+        read,
+    )?)
+}
+
+/// New tokens for a session.
+pub(super) fn issue(tx: &mut Tx<'_>, session: SessionId, scopes: &[String], lives: &NewTokens, now: Timestamp) -> Result<Tokens> {
+    tx.execute("DELETE FROM access_token WHERE expires_at < $1", &[&now.before(REFRESH_RETRY)])?;
+    tx.execute("DELETE FROM refresh_token WHERE expires_at < $1", &[&now])?;
+    let access = new_token();
+    let access_hash = hash_token(access.expose());
+    let access_expires_at = now.after(lives.access_lives);
+    tx.execute(
+        "INSERT INTO access_token (hash, session, scopes, audience, confirmation, created_at, expires_at, first_used_at)
+         VALUES ($1, $2, $3, '', NULL, $4, $5, NULL)",
+        &[&access_hash, &session, &scopes.join(" "), &now, &access_expires_at],
+    )?;
+    let refresh = lives.refresh_lives.map(|lives| (new_token(), lives));
+    if let Some((token, lives)) = &refresh {
+        tx.execute(
+            "INSERT INTO refresh_token (hash, session, confirmation, access_hash, created_at, expires_at, spent_at, successor)
+             VALUES ($1, $2, NULL, $3, $4, $5, NULL, NULL)",
+            &[&hash_token(token.expose()), &session, &access_hash, &now, &now.after(*lives)],
+        )?;
+    }
+    Ok(Tokens { access, access_expires_at, refresh: refresh.map(|(token, _)| token), scopes: scopes.to_vec(), session })
+}
+
+struct Refresh {
+    session: SessionId,
+    granted: Vec<String>,
+    expires_at: Timestamp,
+    spent_at: Option<Timestamp>,
+    successor: Option<[u8; 32]>,
+    is_over: bool,
+}
+
+fn find_refresh(tx: &mut Tx<'_>, hash: [u8; 32], client: ClientId, now: Timestamp) -> Result<Option<Refresh>> {
+    let read = |row: &Row<'_>| {
+        let granted: String = row.get(1)?;
+        let is_over = row.get::<Option<Timestamp>>(5)?.is_some()
+            || row.get::<Option<Timestamp>>(6)?.is_some_and(|end| end <= now)
+            || row.get::<bool>(7)?;
+        Ok(Refresh {
+            session: row.get(0)?,
+            granted: scope::parse(&granted),
+            expires_at: row.get(2)?,
+            spent_at: row.get(3)?,
+            successor: row.get(4)?,
+            is_over,
+        })
+    };
+    Ok(tx.find(
+        "SELECT r.session, g.scopes, r.expires_at, r.spent_at, r.successor, s.ended_at, s.expires_at, a.disabled OR c.disabled
+         FROM refresh_token r
+         JOIN session s ON s.id = r.session
+         JOIN oauth_grant g ON g.session = r.session
+         JOIN client c ON c.id = g.client
+         JOIN account a ON a.id = s.account
+         WHERE r.hash = $1 AND g.client = $2",
+        &[&hash, &client],
+        read,
+    )?)
+}
+
+fn refresh(
+    tx: &mut Tx<'_>,
+    hash: [u8; 32],
+    client: ClientId,
+    scopes: Option<Vec<String>>,
+    lives: &NewTokens,
+    now: Timestamp,
+) -> Result<Result<Tokens, RefreshRefusal>> {
+    let Some(found) = find_refresh(tx, hash, client, now)? else {
+        return Ok(Err(RefreshRefusal::Unknown));
+    };
+    if found.is_over || found.expires_at <= now {
+        return Ok(Err(RefreshRefusal::Expired));
+    }
+    let scopes = scopes.unwrap_or_else(|| found.granted.clone());
+    if !scopes.iter().all(|word| found.granted.contains(word)) {
+        return Ok(Err(RefreshRefusal::Scope));
+    }
+    let claimed = tx.execute(
+        "UPDATE refresh_token SET spent_at = $2 WHERE hash = $1 AND spent_at IS NULL",
+        &[&hash, &now],
+    )?;
+    // On PostgreSQL the row may have been spent since it was read above: read it again, now locked.
+    let found = if claimed == 0 { find_refresh(tx, hash, client, now)? } else { Some(found) };
+    let Some(found) = found else {
+        return Ok(Err(RefreshRefusal::Unknown));
+    };
+    if claimed == 0 && !undo_lost_answer(tx, &found, now)? {
+        revocation_of_session(tx, found.session, now)?;
+        return Ok(Err(RefreshRefusal::Reused));
+    }
+    let tokens = issue(tx, found.session, &scopes, lives, now)?;
+    let successor = tokens.refresh.as_ref().map(|token| hash_token(token.expose()));
+    tx.execute("UPDATE refresh_token SET successor = $2 WHERE hash = $1", &[&hash, &successor])?;
+    tx.execute("UPDATE session SET last_used_at = $2 WHERE id = $1", &[&found.session, &now])?;
+    Ok(Ok(tokens))
+}
+
+/// Takes the successors of a spent token back when nobody can have received them: it was spent just
+/// now, the next refresh token is unspent and the access token unseen.
+fn undo_lost_answer(tx: &mut Tx<'_>, spent: &Refresh, now: Timestamp) -> Result<bool> {
+    let (Some(spent_at), Some(successor)) = (spent.spent_at, spent.successor) else {
+        return Ok(false);
+    };
+    if now.since(spent_at) > REFRESH_RETRY {
+        return Ok(false);
+    }
+    let unused = tx.find(
+        "SELECT r.access_hash FROM refresh_token r
+         LEFT JOIN access_token t ON t.hash = r.access_hash
+         WHERE r.hash = $1 AND r.spent_at IS NULL AND t.first_used_at IS NULL",
+        &[&successor],
+        |row| row.get::<[u8; 32]>(0),
+    )?;
+    let Some(access_hash) = unused else {
+        return Ok(false);
+    };
+    tx.execute("DELETE FROM refresh_token WHERE hash = $1", &[&successor])?;
+    tx.execute("DELETE FROM access_token WHERE hash = $1", &[&access_hash])?;
+    Ok(true)
+}

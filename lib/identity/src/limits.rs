@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Every bound of this room, named.
+
+use std::time::Duration;
+
+/// Characters of a person's, a client's or a device's name.
+pub const NAME_CHARS_MAX: usize = 200;
+/// Characters of a human password. Longer ones are refused before anything is computed.
+pub const PASSWORD_CHARS_MAX: usize = 128;
+/// Characters that a new human password has at least (NIST SP 800-63B-4 §3.1.1.2 with a second factor or throttling: 8).
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Aliases, lists and groups that a delivery follows one into the other.
+pub const EXPANSION_DEPTH_MAX: usize = 8;
+/// Recipients that one address stands for at most.
+pub const EXPANSION_RECIPIENTS_MAX: usize = 1_000;
+/// Targets of one alias; members of one list or group.
+pub const TARGETS_MAX: usize = 1_000;
+/// Addresses of one account.
+pub const ADDRESSES_MAX: usize = 200;
+/// App passwords of one account: SCRAM tries each, at a few microseconds.
+pub const APP_PASSWORDS_MAX: usize = 50;
+/// Octets of an OpenPGP secret key that the vault seals.
+pub const SECRET_KEY_BYTES_MAX: usize = 64 * 1024;
+/// Octets of a frame on the gate's socket: a sealed key in base64 fits.
+pub const FRAME_BYTES_MAX: usize = 128 * 1024;
+/// How long the gate waits for the next frame of an exchange.
+pub const GATE_STEP_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a server waits for the gate's answer: argon2 may stand in a queue.
+pub const GATE_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Exchanges that the gate has under way at once; more wait in the socket's backlog.
+pub const EXCHANGES_MAX: usize = 256;
+/// Exchanges that one network of strangers has under way at once.
+pub const EXCHANGES_PER_NETWORK_MAX: usize = 16;
+/// argon2 computations at once, 19 MiB each.
+pub const ARGON2_AT_ONCE: usize = 2;
+/// Passwords that wait for argon2 at most; more are asked to come back.
+pub const ARGON2_WAITING_MAX: usize = 64;
+/// How often a process looks whether sessions ended.
+pub const REVOCATION_POLL: Duration = Duration::from_millis(400);
+/// How long the news of an ended session is kept.
+pub const REVOCATION_KEEP: Duration = Duration::from_secs(24 * 3600);
+/// A session's last use is written at most this often.
+pub const LAST_USED_EVERY: Duration = Duration::from_secs(60);
+/// A network's last use is written at most this often.
+pub const NETWORK_USED_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// Networks that are remembered per account; the oldest goes.
+pub const KNOWN_NETWORKS_MAX: usize = 32;
+/// A network that was not used for so long is a stranger's again.
+pub const KNOWN_NETWORK_KEEP: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Rows of the audit log; the oldest go.
+pub const AUDIT_ROWS_MAX: usize = 50_000;
+/// Failures of one kind within this time and from one peer are one row of the audit log with a count.
+pub const AUDIT_MERGE: Duration = Duration::from_secs(3600);
+/// Sessions of one account that have not ended; the one used longest ago ends.
+pub const SESSIONS_MAX: usize = 200;
+/// OAuth clients.
+pub const CLIENTS_MAX: usize = 1_000;
+/// A spent refresh token that comes again within this time, its successor unused, is a lost answer.
+pub const REFRESH_RETRY: Duration = Duration::from_secs(60);
+/// A code that comes again later than this ends the session that it granted; sooner it is only refused.
+pub const CODE_REPLAY_GRACE: Duration = Duration::from_secs(20);

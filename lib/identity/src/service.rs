@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What a person signs in to.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A protocol that asks who somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    /// Submission.
+    Smtp,
+    /// IMAP.
+    Imap,
+    /// POP3.
+    Pop3,
+    /// ManageSieve.
+    Sieve,
+    /// JMAP.
+    Jmap,
+    /// The sign-in page: human passwords only.
+    Web,
+}
+
+impl Service {
+    /// Every protocol that mail programs use: what an app password opens unless it is told otherwise.
+    pub const MAIL: [Self; 5] = [Self::Smtp, Self::Imap, Self::Pop3, Self::Sieve, Self::Jmap];
+
+    /// Its name in tables, on the command line and in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Imap => "imap",
+            Self::Pop3 => "pop3",
+            Self::Sieve => "sieve",
+            Self::Jmap => "jmap",
+            Self::Web => "web",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The word names no service.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no service `{0}`: want smtp, imap, pop3, sieve or jmap")]
+pub struct NotAService(String);
+
+impl FromStr for Service {
+    type Err = NotAService;
+
+    fn from_str(text: &str) -> Result<Self, NotAService> {
+        [Self::Smtp, Self::Imap, Self::Pop3, Self::Sieve, Self::Jmap, Self::Web]
+            .into_iter()
+            .find(|service| service.name() == text)
+            .ok_or_else(|| NotAService(text.to_string()))
+    }
+}
+
+/// A set of services; written as their names with a space between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Services(u8);
+
+impl Services {
+    /// All of [`Service::MAIL`].
+    pub fn mail() -> Self {
+        Service::MAIL.into_iter().collect()
+    }
+
+    /// Is this service one of them?
+    pub const fn admits(self, service: Service) -> bool {
+        self.0 & service.bit() != 0
+    }
+
+    /// Is there none?
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Each of them.
+    pub fn iter(self) -> impl Iterator<Item = Service> {
+        [Service::Smtp, Service::Imap, Service::Pop3, Service::Sieve, Service::Jmap, Service::Web]
+            .into_iter()
+            .filter(move |service| self.admits(*service))
+    }
+}
+
+impl FromIterator<Service> for Services {
+    fn from_iter<I: IntoIterator<Item = Service>>(services: I) -> Self {
+        Self(services.into_iter().fold(0, |all, service| all | service.bit()))
+    }
+}
+
+impl fmt::Display for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.iter().map(Service::name).collect();
+        f.write_str(&names.join(" "))
+    }
+}
+
+impl FromStr for Services {
+    type Err = NotAService;
+
+    /// Names with spaces or commas between.
+    fn from_str(text: &str) -> Result<Self, NotAService> {
+        text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::parse).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_and_read_again() {
+        let some: Services = "imap,smtp".parse().expect("two services");
+        assert_eq!(some.to_string(), "smtp imap");
+        assert_eq!(some.to_string().parse(), Ok(some));
+        assert!(some.admits(Service::Imap) && !some.admits(Service::Pop3));
+        assert!(!Services::mail().admits(Service::Web));
+        assert_eq!("".parse(), Ok(Services::default()));
+        assert_eq!("imap ftp".parse::<Services>(), Err(NotAService("ftp".into())));
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The vault: secrets. `hearth-oauth` alone opens it; everybody else asks through [`login`](crate::login).
+//!
+//! What must be read again (signing keys, TOTP secrets, OpenPGP secret keys, the pepper) is sealed with
+//! AES-256-GCM under a key file that lies beside the vault and not in it: a copy of the database, or the
+//! administrator of a PostgreSQL server, has nothing. What need only be compared is hashed: human
+//! passwords by argon2id, app passwords (128 random bits) by HMAC under the pepper.
+//!
+//! - `seal.rs`: the key file, sealing
+//! - `password.rs`: human passwords
+//! - `app_password.rs`: app passwords, for PLAIN and for SCRAM
+//! - `signing.rs`: keys that sign tokens
+//! - `secret_key.rs`: OpenPGP secret keys
+
+mod app_password;
+mod password;
+mod seal;
+mod secret_key;
+mod signing;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hearth_db::{Database, Durability, Migration, Source, Tx};
+use hearth_types::{AccountId, Clock, Secret, Timestamp};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tokio::sync::Semaphore;
+
+pub use app_password::{ScramOffer, StoredAppPassword, looks_like_app_password};
+pub use password::PasswordCheck;
+pub use signing::{Algorithm, SigningKey};
+
+use crate::error::{Error, Result};
+use crate::limits::{ARGON2_AT_ONCE, ARGON2_WAITING_MAX};
+use seal::Seal;
+
+const STEPS: &[Migration] =
+    &[Migration { version: 1, name: "secrets", breaking: false, sql: include_str!("../migrations/vault-0001.sql") }];
+
+/// The vault, open. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    clock: Clock,
+    seal: Seal,
+    pepper: Secret<Vec<u8>>,
+    /// One permit for each argon2 computation that runs.
+    running: Semaphore,
+    /// One permit for each that runs or waits.
+    queueing: Semaphore,
+}
+
+impl Vault {
+    /// Opens the vault, and makes it with its key file and its keys where they are not there. A vault
+    /// whose key file is gone is not opened: its secrets cannot be.
+    pub async fn open(source: &Source, key_file: &Path, clock: Clock) -> Result<Self> {
+        let (source, key_file) = (source.clone(), key_file.to_path_buf());
+        let opened = tokio::task::spawn_blocking(move || Self::open_now(&source, &key_file, clock)).await;
+        let vault = opened.unwrap_or(Err(Error::Store(hearth_db::Error::Gone)))?;
+        vault.make_signing_keys().await?;
+        Ok(vault)
+    }
+
+    fn open_now(source: &Source, key_file: &Path, clock: Clock) -> Result<Self> {
+        let database = Database::open(source, STEPS)?;
+        let is_new: i64 = database.read_now(|tx| tx.one("SELECT COUNT(*) FROM vault_key", &[], |row| row.get(0)))?;
+        let seal = Seal::open(key_file, is_new == 0)?;
+        let now = clock.now();
+        let pepper = database.write_now(Durability::Synced, |tx| pepper(tx, &seal, now))?;
+        Ok(Self(Arc::new(Inner {
+            database,
+            clock,
+            seal,
+            pepper,
+            running: Semaphore::new(ARGON2_AT_ONCE),
+            queueing: Semaphore::new(ARGON2_AT_ONCE + ARGON2_WAITING_MAX),
+        })))
+    }
+
+    /// HMAC-SHA-256 under the pepper, for one purpose: pairwise subjects, cookies, and whatever else must be
+    /// stable here and unknown elsewhere.
+    pub fn keyed_hash(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.pepper.expose()).expect("HMAC takes a key of any length");
+        mac.update(purpose.as_bytes());
+        mac.update(&[0]);
+        mac.update(data);
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Has the account a second factor (TOTP or a passkey)?
+    pub async fn has_second_factor(&self, account: AccountId) -> Result<bool> {
+        self.read(move |tx| {
+            let found = tx.find(
+                "SELECT 1 FROM totp WHERE account = $1 AND confirmed_at IS NOT NULL
+                 UNION ALL SELECT 1 FROM passkey WHERE account = $1",
+                &[&account],
+                |row| row.get::<i64>(0),
+            )?;
+            Ok(found.is_some())
+        })
+        .await
+    }
+
+    /// Wipes every secret of an account.
+    pub async fn forget(&self, account: AccountId) -> Result<()> {
+        self.write(move |tx| {
+            tx.execute("DELETE FROM credential WHERE account = $1", &[&account])?;
+            tx.execute("DELETE FROM app_password WHERE account = $1", &[&account])?;
+            tx.execute("DELETE FROM totp WHERE account = $1", &[&account])?;
+            tx.execute("DELETE FROM recovery_code WHERE account = $1", &[&account])?;
+            tx.execute("DELETE FROM passkey WHERE account = $1", &[&account])?;
+            tx.execute("DELETE FROM openpgp_secret WHERE account = $1", &[&account])?;
+            Ok(())
+        })
+        .await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    async fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        self.0.database.read(work).await
+    }
+
+    async fn write<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        self.0.database.write(Durability::Synced, work).await
+    }
+}
+
+/// The pepper, made when it is not there.
+fn pepper(tx: &mut Tx<'_>, seal: &Seal, now: Timestamp) -> Result<Secret<Vec<u8>>> {
+    let sealed = tx.find("SELECT sealed FROM vault_key WHERE name = 'pepper'", &[], |row| row.get::<Vec<u8>>(0))?;
+    if let Some(sealed) = sealed {
+        return seal.open_sealed("vault_key/pepper", &sealed);
+    }
+    let pepper = Secret::new(crate::random::bytes::<32>().to_vec());
+    let sealed = seal.seal("vault_key/pepper", pepper.expose())?;
+    tx.execute("INSERT INTO vault_key (name, sealed, created_at) VALUES ('pepper', $1, $2)", &[&sealed, &now])?;
+    Ok(pepper)
+}

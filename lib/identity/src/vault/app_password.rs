@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! App passwords: 128 random bits for one device. One keyed hash finds them, so a mail login costs
+//! microseconds; a SCRAM verifier lies beside it.
+
+use hearth_db::{Row, Tx};
+use hearth_types::{AccountId, Secret, SessionId, Timestamp};
+use hearth_wire::sasl::scram::{ITERATIONS, Verifier};
+use zeroize::Zeroize;
+
+use super::Vault;
+use crate::error::{Error, Result};
+use crate::limits::{APP_PASSWORDS_MAX, NAME_CHARS_MAX};
+use crate::service::Services;
+
+/// Crockford's base 32, as our ids have it: no letter is taken for another.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// 26 letters hold 128 bits.
+const LETTERS: usize = 26;
+/// How they are shown: `xxxxx-xxxxx-xxxxx-xxxxx-xxxxxx`.
+const GROUP_LETTERS: usize = 5;
+const GROUPS: usize = 5;
+
+/// An app password as the vault knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAppPassword {
+    /// Its id, and that of its session.
+    pub id: SessionId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// What its owner calls it.
+    pub label: String,
+    /// What it opens.
+    pub services: Services,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends, if it does.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What SCRAM offers a user: known or not, it looks the same.
+pub struct ScramOffer {
+    /// One for all app passwords of the account.
+    pub salt: Vec<u8>,
+    /// How often PBKDF2 turns.
+    pub iterations: u32,
+    /// The app passwords, oldest first.
+    pub apps: Vec<StoredAppPassword>,
+    /// Their verifiers, in the same order.
+    pub verifiers: Vec<Verifier>,
+}
+
+impl Vault {
+    /// Makes an app password; the text is shown once.
+    pub async fn add_app_password(
+        &self,
+        account: AccountId,
+        label: &str,
+        services: Services,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(SessionId, Secret<String>)> {
+        check(label, services)?;
+        let now = self.now();
+        let id = SessionId::new(now);
+        let password = write(crate::random::bytes());
+        let hash = self.hash(account, &normal(password.expose()));
+        let (salt, iterations) = self.scram_parameters(account).await?;
+        let typed = password.clone();
+        let computed_salt = salt.clone();
+        let computed = tokio::task::spawn_blocking(move || Verifier::new(typed.expose(), &computed_salt, iterations)).await;
+        let verifier = computed.map_err(|_| Error::Store(hearth_db::Error::Gone))?;
+        let label = label.to_string();
+        self.write(move |tx| {
+            let count: usize = tx.one("SELECT COUNT(*) FROM app_password WHERE account = $1", &[&account], |row| row.get(0))?;
+            if count >= APP_PASSWORDS_MAX {
+                return Err(Error::TooMany { what: "app passwords of an account", max: APP_PASSWORDS_MAX });
+            }
+            tx.execute(
+                "INSERT INTO credential (account, password_hash, password_changed_at, scram_salt, scram_iterations)
+                 VALUES ($1, NULL, NULL, $2, $3) ON CONFLICT (account) DO NOTHING",
+                &[&account, &salt, &iterations],
+            )?;
+            tx.execute(
+                "INSERT INTO app_password
+                    (id, account, hash, stored_key, server_key, services, label, networks, created_at, expires_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8, $9)",
+                &[
+                    &id,
+                    &account,
+                    &hash,
+                    &verifier.stored_key,
+                    &verifier.server_key,
+                    &services.to_string(),
+                    &label,
+                    &now,
+                    &expires_at,
+                ],
+            )?;
+            Ok(())
+        })
+        .await?;
+        Ok((id, password))
+    }
+
+    /// The app password of this account that was typed, with or without its hyphens and in any case.
+    pub async fn find_app_password(&self, account: AccountId, typed: &Secret<String>) -> Result<Option<StoredAppPassword>> {
+        let letters = normal(typed.expose());
+        if !is_app_password(&letters) {
+            return Ok(None);
+        }
+        let hash = self.hash(account, &letters);
+        self.read(move |tx| {
+            Ok(tx.find(concat!(app_columns!(), " WHERE account = $1 AND hash = $2"), &[&account, &hash], |row| app(row))?)
+        })
+        .await
+    }
+
+    /// The app passwords of an account, oldest first.
+    pub async fn list_app_passwords(&self, account: AccountId) -> Result<Vec<StoredAppPassword>> {
+        self.read(move |tx| Ok(list(tx, account)?.into_iter().map(|(app, _)| app).collect())).await
+    }
+
+    /// Wipes an app password; whose it was.
+    pub async fn remove_app_password(&self, id: SessionId) -> Result<Option<AccountId>> {
+        self.write(move |tx| {
+            Ok(tx.find("DELETE FROM app_password WHERE id = $1 RETURNING account", &[&id], |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// What SCRAM needs for a user. For one that is not known the salt is a keyed hash of the name: it
+    /// stays the same, so that nobody learns from it who lives here.
+    pub async fn find_scram_offer(&self, account: Option<AccountId>, user: &str) -> Result<ScramOffer> {
+        let Some(account) = account else {
+            let salt = self.keyed_hash("scram salt of nobody", user.to_lowercase().as_bytes());
+            return Ok(ScramOffer { salt: cut(salt), iterations: ITERATIONS, apps: Vec::new(), verifiers: Vec::new() });
+        };
+        let (salt, iterations) = self.scram_parameters(account).await?;
+        let (apps, verifiers) = self.read(move |tx| Ok(list(tx, account)?.into_iter().unzip())).await?;
+        Ok(ScramOffer { salt, iterations, apps, verifiers })
+    }
+
+    /// The salt of an account that has no row yet.
+    pub(super) fn scram_salt(&self, account: AccountId) -> Vec<u8> {
+        cut(self.keyed_hash("scram salt", &account.as_i64().to_be_bytes()))
+    }
+
+    async fn scram_parameters(&self, account: AccountId) -> Result<(Vec<u8>, u32)> {
+        let stored = self
+            .read(move |tx| {
+                Ok(tx.find("SELECT scram_salt, scram_iterations FROM credential WHERE account = $1", &[&account], |row| {
+                    Ok((row.get::<Vec<u8>>(0)?, row.get::<u32>(1)?))
+                })?)
+            })
+            .await?;
+        Ok(stored.unwrap_or_else(|| (self.scram_salt(account), ITERATIONS)))
+    }
+
+    fn hash(&self, account: AccountId, letters: &Secret<String>) -> [u8; 32] {
+        let mut data = account.as_i64().to_be_bytes().to_vec();
+        data.extend_from_slice(letters.expose().as_bytes());
+        let hash = self.keyed_hash("app password", &data);
+        data.zeroize();
+        hash
+    }
+}
+
+/// Is it written exactly as app passwords are shown? Then it is one or was one, and nobody's human password.
+pub fn looks_like_app_password(typed: &str) -> bool {
+    let letters: Vec<usize> = typed.split('-').map(str::len).collect();
+    let shown: Vec<usize> =
+        (0..GROUPS).map(|group| if group + 1 == GROUPS { LETTERS - group * GROUP_LETTERS } else { GROUP_LETTERS }).collect();
+    letters == shown && is_app_password(&normal(typed))
+}
+
+macro_rules! app_columns {
+    () => {
+        "SELECT id, account, label, services, created_at, expires_at, stored_key, server_key FROM app_password"
+    };
+}
+use app_columns;
+
+fn app(row: &Row<'_>) -> hearth_db::Result<StoredAppPassword> {
+    let services: String = row.get(3)?;
+    Ok(StoredAppPassword {
+        id: row.get(0)?,
+        account: row.get(1)?,
+        label: row.get(2)?,
+        services: services.parse().unwrap_or_default(),
+        created_at: row.get(4)?,
+        expires_at: row.get(5)?,
+    })
+}
+
+fn list(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<(StoredAppPassword, Verifier)>> {
+    Ok(tx.query(concat!(app_columns!(), " WHERE account = $1 ORDER BY id"), &[&account], |row| {
+        Ok((app(row)?, Verifier { stored_key: row.get(6)?, server_key: row.get(7)? }))
+    })?)
+}
+
+fn check(label: &str, services: Services) -> Result<()> {
+    if label.is_empty() || label.chars().count() > NAME_CHARS_MAX || label.chars().any(char::is_control) {
+        return Err(Error::Invalid(format!("an app password has a label of 1 to {NAME_CHARS_MAX} characters")));
+    }
+    if services.is_empty() || services.admits(crate::Service::Web) {
+        return Err(Error::Invalid("an app password is for mail services: smtp, imap, pop3, sieve, jmap".into()));
+    }
+    Ok(())
+}
+
+fn cut(hash: [u8; 32]) -> Vec<u8> {
+    hash.into_iter().take(16).collect()
+}
+
+/// Shows 128 bits in groups.
+fn write(bits: [u8; 16]) -> Secret<String> {
+    let mut rest = u128::from_be_bytes(bits);
+    let mut text = String::with_capacity(LETTERS + GROUPS);
+    for place in 0..LETTERS {
+        if place > 0 && place % GROUP_LETTERS == 0 && place / GROUP_LETTERS < GROUPS {
+            text.push('-');
+        }
+        text.push(char::from(ALPHABET[(rest & 31) as usize]));
+        rest >>= 5;
+    }
+    Secret::new(text)
+}
+
+/// What was meant: no hyphens or spaces, lower case, and the letters that are not in the alphabet as
+/// those they are taken for.
+fn normal(typed: &str) -> Secret<String> {
+    let letters = typed.chars().filter(|c| *c != '-' && !c.is_whitespace()).take(LETTERS + 1).map(|c| match c.to_ascii_lowercase() {
+        'i' | 'l' => '1',
+        'o' => '0',
+        other => other,
+    });
+    Secret::new(letters.collect())
+}
+
+fn is_app_password(letters: &Secret<String>) -> bool {
+    letters.expose().len() == LETTERS && letters.expose().bytes().all(|b| ALPHABET.contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_in_groups_and_read_however_typed() {
+        let shown = write([0xff; 16]);
+        assert_eq!(shown.expose(), "zzzzz-zzzzz-zzzzz-zzzzz-zzzzz7");
+        assert!(looks_like_app_password(shown.expose()));
+        let shown = write(*b"sixteen letters!");
+        let typed = shown.expose().replace('-', " ").to_uppercase().replace('1', "L").replace('0', "O");
+        assert!(normal(&typed).matches(normal(shown.expose()).expose()));
+        assert!(is_app_password(&normal(&typed)));
+    }
+
+    #[test]
+    fn what_is_not_one() {
+        for typed in ["", "correct horse battery staple", "zzzzz-zzzzz-zzzzz-zzzzz-zzzzz", "zzzzz-zzzzz-zzzzz-zzzzz-zzzzzzz"] {
+            assert!(!is_app_password(&normal(typed)), "{typed}");
+        }
+        // A human password may have 26 such letters; as it is typed it is no app password.
+        assert!(is_app_password(&normal("correcthorsebatterystaple1")));
+        assert!(!looks_like_app_password("correcthorsebatterystaple1"));
+    }
+
+    #[test]
+    fn all_bits_are_shown() {
+        let mut seen = std::collections::HashSet::new();
+        for bit in 0..128 {
+            assert!(seen.insert(write((1_u128 << bit).to_be_bytes()).expose().clone()), "bit {bit}");
+        }
+    }
+}
