@@ -37,4 +37,4 @@ pub use csrf::{Csrf, Forged, same_origin};
 pub use guard::{Guard, guard};
 pub use peer::Peer;
 pub use problem::Problem;
-pub use serve::serve;
+pub use serve::{bind, serve, serve_on};

@@ -23,7 +23,11 @@ use crate::limits::{CONNECTIONS_MAX, DRAIN_WITHIN, HEAD_BYTES_MAX, HEAD_READ_WIT
 ///
 /// Fails when the socket cannot be made, or when another process answers on it.
 pub async fn serve(socket: &Path, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
-    let listener = bind(socket)?;
+    serve_on(bind(socket)?, router, stop).await
+}
+
+/// The same on a socket that was made before, for a process that says `ready` in between.
+pub async fn serve_on(listener: UnixListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
     let (ending, ended) = watch::channel(false);
     let mut stop = pin!(stop);
@@ -84,7 +88,7 @@ async fn converse(stream: UnixStream, router: Router, mut ended: watch::Receiver
 }
 
 /// Makes the socket, in the place of one that a process left behind when it was killed.
-fn bind(socket: &Path) -> io::Result<UnixListener> {
+pub fn bind(socket: &Path) -> io::Result<UnixListener> {
     let said = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", socket.display()));
     if let Some(folder) = socket.parent().filter(|folder| !folder.exists()) {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(said)?;
