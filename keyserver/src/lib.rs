@@ -1,2 +1,45 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! hearth-keyserver
+//! The house's directory of OpenPGP certificates: WKD, HKP and VKS, behind the router.
+//!
+//! In come look-ups (by the hashed local part of an address, by address, by fingerprint or key id) and
+//! submissions (updates and revocations of certificates that we keep). Out go certificates in a form
+//! that shows nothing but what their owners published: see `hearth_identity::certs` for the
+//! conditions. A look-up parses no OpenPGP; a submission is read within the bounds of [`limits`], one at a
+//! time, on a blocking thread.
+//!
+//! Read first: [`registry`] (what we speak), then `endpoint/wkd.rs`, then [`cert`], which knows what is in a
+//! certificate and which the `hearth key` command uses too.
+//!
+//! To add an endpoint: a row and a route in [`registry`], a file in `endpoint/`, a test in `tests.rs`.
+
+pub mod answer;
+pub mod cert;
+pub mod ctx;
+mod endpoint;
+pub mod index;
+pub mod limits;
+pub mod rate;
+pub mod registry;
+pub mod search;
+mod submit;
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::http::{Method, header};
+use hearth_web::{Guard, guard};
+use tower_http::cors::{Any, CorsLayer};
+
+pub use ctx::Ctx;
+
+/// All endpoints, with their bounds. Everything here is public: any web page may read it.
+pub fn app(ctx: Ctx) -> Router {
+    let mut router = Router::new();
+    for (path, answers) in registry::ROWS.iter().filter(|row| row.is_spoken()).filter_map(registry::route_of) {
+        router = router.route(path, answers);
+    }
+    let cors =
+        CorsLayer::new().allow_origin(Any).allow_methods([Method::GET, Method::HEAD, Method::POST]).allow_headers([header::CONTENT_TYPE]);
+    let bounds = Guard { body_bytes_max: limits::BODY_BYTES_MAX, ..Guard::default() };
+    guard(router.with_state(ctx), bounds).layer(cors)
+}

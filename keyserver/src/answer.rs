@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The shapes of our answers. Never a 502: GnuPG's dirmngr then takes the whole host for dead.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::response::{IntoResponse as _, Response};
+use hearth_identity::certs::Shown;
+use hearth_types::{Fault, Trouble};
+use hearth_web::axum::http::{HeaderValue, StatusCode, header};
+use sequoia_openpgp::armor::Kind;
+use serde_json::json;
+
+use crate::cert;
+
+/// Why an endpoint does not give what was asked.
+pub type Failure = Fault<Refusal>;
+
+/// The peer's doing: a status, and a sentence for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    status: StatusCode,
+    says: String,
+    retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// A status and what to say.
+    pub fn new(status: StatusCode, says: impl Into<String>) -> Self {
+        Self { status, says: says.into(), retry_after: None }
+    }
+
+    /// Absent, or not shown: the same words for both.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "No key is published here for this.")
+    }
+
+    /// Over a rate.
+    pub fn come_back(wait: Duration) -> Self {
+        let says = "Too many requests from your network. Try again later.";
+        Self { status: StatusCode::TOO_MANY_REQUESTS, says: says.into(), retry_after: Some(wait) }
+    }
+
+    /// Too much at once.
+    pub fn busy() -> Self {
+        let says = "Other keys are being looked at. Try again in a minute.";
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, says: says.into(), retry_after: Some(Duration::from_secs(60)) }
+    }
+}
+
+impl From<cert::Refusal> for Refusal {
+    fn from(refusal: cert::Refusal) -> Self {
+        let status = match refusal {
+            cert::Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            cert::Refusal::NoKey | cert::Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, format!("{refusal}."))
+    }
+}
+
+/// A failure as HKP and WKD say it: a line of text.
+pub fn as_text(failure: Failure) -> Response {
+    let refusal = of(failure);
+    let mut response = text(refusal.status, format!("{}\n", refusal.says));
+    retry_after(&mut response, refusal.retry_after);
+    response
+}
+
+/// A failure as VKS says it.
+pub fn as_json(failure: Failure) -> Response {
+    let refusal = of(failure);
+    let mut response = (refusal.status, Json(json!({ "error": refusal.says }))).into_response();
+    retry_after(&mut response, refusal.retry_after);
+    response
+}
+
+/// Text for a person, or an index.
+pub fn text(status: StatusCode, text: String) -> Response {
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))], text).into_response()
+}
+
+/// Certificates one after the other, as WKD wants them.
+pub fn binary(certificates: &[Shown]) -> Response {
+    keys("application/octet-stream", concatenate(certificates))
+}
+
+/// Certificates in one armoured block, as HKP and VKS want them.
+pub fn armored(certificates: &[Shown]) -> Result<Response, Failure> {
+    let text = cert::armor(&concatenate(certificates), Kind::PublicKey).map_err(Trouble::from)?;
+    Ok(keys("application/pgp-keys", text))
+}
+
+fn keys(kind: &'static str, body: Vec<u8>) -> Response {
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    // Kept by nobody without asking: a copy from before a revocation is worse than none.
+    let fresh = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    ([kind, fresh], body).into_response()
+}
+
+fn concatenate(certificates: &[Shown]) -> Vec<u8> {
+    certificates.iter().flat_map(Shown::to_bytes).collect()
+}
+
+fn of(failure: Failure) -> Refusal {
+    match failure {
+        Fault::Peer(refusal) => refusal,
+        Fault::Ours(trouble) => {
+            tracing::error!(id = trouble.id(), %trouble, "a request failed");
+            let says = format!("Something failed here. Try again later [{}].", trouble.id());
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, says)
+        }
+    }
+}
+
+fn retry_after(response: &mut Response, wait: Option<Duration>) {
+    if let Some(wait) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What an endpoint may touch.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hearth_identity::Directory;
+use hearth_types::{Clock, Timestamp, Trouble};
+use hearth_web::Peer;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::answer::{Failure, Refusal};
+use crate::limits::{INTAKE_WAIT_MAX, INTAKES_AT_ONCE_MAX};
+use crate::rate::{Bucket, Rates};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Ctx {
+    /// People, and their certificates.
+    pub directory: Directory,
+    /// The time.
+    pub clock: Clock,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    rates: Rates,
+    intake: Semaphore,
+}
+
+impl Ctx {
+    /// For a server that has just started.
+    pub fn new(directory: Directory, clock: Clock) -> Self {
+        let shared = Shared { rates: Rates::default(), intake: Semaphore::new(INTAKES_AT_ONCE_MAX) };
+        Self { directory, clock, shared: Arc::new(shared) }
+    }
+
+    /// Counts a request of this peer.
+    pub(crate) fn admit(&self, bucket: Bucket, peer: &Peer) -> Result<(), Failure> {
+        let admitted = self.shared.rates.admit(bucket, peer.ip, self.clock.now());
+        admitted.map_err(|wait| {
+            metrics::counter!("hearth_keyserver_rate_limited_total", "bucket" => format!("{bucket:?}")).increment(1);
+            Failure::Peer(Refusal::come_back(wait))
+        })
+    }
+
+    /// A place among the few submissions that are worked on.
+    pub(crate) async fn intake(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        match tokio::time::timeout(INTAKE_WAIT_MAX, self.shared.intake.acquire()).await {
+            Ok(permit) => Ok(permit.map_err(Trouble::from)?),
+            Err(_) => Err(Failure::Peer(Refusal::busy())),
+        }
+    }
+
+    /// The time, as the OpenPGP library takes it.
+    pub(crate) fn system_time(&self) -> SystemTime {
+        system_time(self.clock.now())
+    }
+}
+
+/// A timestamp as the OpenPGP library takes it.
+pub fn system_time(now: Timestamp) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(now.millis()).unwrap_or(0))
+}

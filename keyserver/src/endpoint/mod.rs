@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! One file per endpoint.
+
+pub(crate) mod hkp_add;
+pub(crate) mod hkp_lookup;
+pub(crate) mod vks;
+pub(crate) mod wkd;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Every bound of this server. What a stranger sends is measured against these before it is believed.
+//!
+//! No standard sets minimums here; the figures leave room for the largest real certificates
+//! (post-quantum signatures of RFC 9980 take up to 50 KB each) and for households, not for keyrings.
+
+use std::time::Duration;
+
+/// Octets of one submission, armour included: a flooded certificate with 10,000 foreign certifications still fits, so
+/// that a revocation appended to it is taken.
+pub const UPLOAD_BYTES_MAX: usize = 4 << 20;
+/// Certificates and bare revocations in one submission.
+pub const UPLOAD_CERTS_MAX: usize = 16;
+/// Armoured blocks in one submission.
+pub const ARMOR_BLOCKS_MAX: usize = 16;
+/// Packets of one submission that are looked at.
+pub const PACKETS_MAX: usize = 32_768;
+/// Octets of one packet; larger ones are left out. SLH-DSA-256s signatures have 29,792.
+pub const PACKET_BYTES_MAX: u32 = 65_536;
+/// Octets of a user id; longer ones are left out.
+pub const USER_ID_BYTES_MAX: usize = 1024;
+/// User ids of one certificate; further ones are left out.
+pub const USER_IDS_MAX: usize = 32;
+/// Subkeys of one certificate; the newest are kept.
+pub const SUBKEYS_MAX: usize = 32;
+/// Signatures of one kind on one component (a key or a user id) whose arithmetic is done.
+pub const CANDIDATES_MAX: usize = 8;
+/// Verified self-signatures kept on one component: the newest.
+pub const SELF_SIGNATURES_MAX: usize = 4;
+/// Verified revocations kept on one component: the oldest, because they count from then on.
+pub const REVOCATIONS_MAX: usize = 4;
+/// Octets of one certificate as we keep it.
+pub const CERT_BYTES_MAX: usize = 256 << 10;
+/// How far ahead of our clock a signature may say it was made.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Submissions that are worked on at the same time.
+pub const INTAKES_AT_ONCE_MAX: usize = 1;
+/// How long a submission waits for its turn before it is asked to come again.
+pub const INTAKE_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Letters of a query (`search=`); no address and no fingerprint is longer.
+pub const SEARCH_BYTES_MAX: usize = 512;
+
+/// Peers whose look-ups are counted at the same time.
+pub const PEERS_MAX: usize = 4096;
+/// Look-ups by address: after this many at once from one peer ...
+pub const BY_ADDRESS_BURST: u32 = 50;
+/// ... one more each time this has passed.
+pub const BY_ADDRESS_EVERY: Duration = Duration::from_secs(60);
+/// Look-ups by WKD name: mail programs ask once per correspondent and are often many behind one address.
+pub const BY_WKD_NAME_BURST: u32 = 200;
+/// One more look-up by WKD name each time this has passed.
+pub const BY_WKD_NAME_EVERY: Duration = Duration::from_secs(2);
+/// Look-ups by fingerprint or key id tell nobody who lives here.
+pub const BY_KEY_BURST: u32 = 1000;
+/// One more look-up by key each time this has passed.
+pub const BY_KEY_EVERY: Duration = Duration::from_millis(200);
+/// Submissions from one peer.
+pub const UPLOAD_BURST: u32 = 20;
+/// One more submission each time this has passed.
+pub const UPLOAD_EVERY: Duration = Duration::from_secs(30);
+/// Octets of a request body: a submission whose every octet beyond the letters and digits is percent-escaped.
+pub const BODY_BYTES_MAX: usize = UPLOAD_BYTES_MAX / 2 * 3;

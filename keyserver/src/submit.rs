@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What a stranger's submission changes: certificates that we keep get what is new, signed by their own
+//! key, and nothing else is stored. Showing an identity stays the owner's decision.
+
+use hearth_identity::certs::{Held, Source};
+use hearth_types::Trouble;
+use sequoia_openpgp::packet::Signature;
+
+use crate::answer::Failure;
+use crate::cert::clean::NamedUserId;
+use crate::cert::{self, Clean, Raw, read_submission};
+use crate::ctx::Ctx;
+
+/// How often a change is tried again when somebody else changed the same certificate meanwhile.
+const TRIES_MAX: usize = 3;
+
+/// What came of one certificate or revocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It had something new.
+    Updated,
+    /// We had all of it.
+    Unchanged,
+    /// Not a certificate of ours.
+    Unknown,
+    /// Not taken.
+    Refused(cert::Refusal),
+}
+
+impl Outcome {
+    /// For a person.
+    pub(crate) fn says(&self) -> String {
+        match self {
+            Self::Updated => "updated".into(),
+            Self::Unchanged => "nothing new".into(),
+            Self::Unknown => "not kept here".into(),
+            Self::Refused(refusal) => format!("refused: {refusal}"),
+        }
+    }
+}
+
+/// What was submitted: a fingerprint (or key id, of a revocation alone) and the addresses that it named.
+#[derive(Clone, Debug)]
+pub(crate) struct Submitted {
+    pub(crate) fingerprint: String,
+    pub(crate) named: Vec<NamedUserId>,
+}
+
+/// One of the things in a submission.
+enum Item {
+    Cert(Raw),
+    Revocation(Signature),
+}
+
+/// Takes what is new. Fails as a whole only when nothing could be read, or a secret key was in it.
+pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Vec<(Submitted, Outcome)>, Failure> {
+    let permit = ctx.intake().await?;
+    let now = ctx.system_time();
+    let submission = compute(move || read_submission(&bytes, now)).await?.map_err(|refusal| Failure::Peer(refusal.into()))?;
+    let mut outcomes = Vec::new();
+    for raw in submission.certs {
+        let fingerprint = raw.fingerprint();
+        let held = ctx.directory.find_cert(&fingerprint).await.map_err(Trouble::from)?;
+        outcomes.push(take(ctx, fingerprint, held, Item::Cert(raw)).await?);
+    }
+    for revocation in submission.revocations {
+        let Some(issuer) = revocation.get_issuers().first().map(|issuer| issuer.to_hex()) else { continue };
+        let held = ctx.directory.find_certs_by_key(&issuer).await.map_err(Trouble::from)?.into_iter().next();
+        outcomes.push(take(ctx, issuer, held, Item::Revocation(revocation)).await?);
+    }
+    drop(permit);
+    Ok(outcomes)
+}
+
+async fn take(ctx: &Ctx, fingerprint: String, held: Option<Held>, item: Item) -> Result<(Submitted, Outcome), Failure> {
+    let mut submitted = Submitted { fingerprint, named: Vec::new() };
+    let Some(mut held) = held else { return Ok((submitted, Outcome::Unknown)) };
+    let now = ctx.system_time();
+    let stored = held.whole.clone();
+    let merged = compute(move || {
+        let clean = Clean::from_stored(&stored, now)?;
+        match item {
+            Item::Cert(raw) => {
+                // Verified on its own first: its own words say which addresses its sender knows of.
+                let merged = clean.merge(raw.clone(), now)?;
+                let named = Clean::from_raw(raw, now).map(|sent| sent.named_user_ids()).unwrap_or_default();
+                Ok((merged, named))
+            }
+            Item::Revocation(revocation) => Ok((clean.revoke(revocation, now)?, Vec::new())),
+        }
+    });
+    let (mut merged, named) = match merged.await? {
+        Ok(merged) => merged,
+        Err(refusal) => return Ok((submitted, Outcome::Refused(refusal))),
+    };
+    submitted.named = named;
+    for _ in 0..TRIES_MAX {
+        if merged.whole() == held.whole {
+            return Ok((submitted, Outcome::Unchanged));
+        }
+        let owned = ctx.directory.list_addresses(held.account).await.map_err(Trouble::from)?;
+        let owns = |address: &hearth_types::Address| owned.iter().any(|entry| entry.address.key() == address.key());
+        let certificate = merged.to_certificate(held.account, Source::Imported, false, owns);
+        if ctx.directory.replace_cert(&held, certificate).await.map_err(Trouble::from)? {
+            metrics::counter!("hearth_keyserver_updates_total").increment(1);
+            return Ok((submitted, Outcome::Updated));
+        }
+        // Somebody was quicker: what they stored, and what we have.
+        let Some(newer) = ctx.directory.find_cert(&held.fingerprint).await.map_err(Trouble::from)? else {
+            return Ok((submitted, Outcome::Unknown));
+        };
+        let (ours, theirs) = (merged.whole(), newer.whole.clone());
+        merged = compute(move || join(&theirs, &ours, now)).await?.map_err(Trouble::from)?;
+        held = newer;
+    }
+    Err(Failure::Ours(Trouble::from(std::io::Error::other("a certificate changed again and again while it was updated"))))
+}
+
+fn join(held: &[u8], update: &[u8], now: std::time::SystemTime) -> Result<Clean, cert::Refusal> {
+    let clean = Clean::from_stored(held, now)?;
+    let update = read_submission(update, now)?.certs.into_iter().next().ok_or(cert::Refusal::NoKey)?;
+    clean.merge(update, now)
+}
+
+/// Runs arithmetic on a blocking thread.
+async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    Ok(tokio::task::spawn_blocking(work).await.map_err(Trouble::from)?)
+}
