@@ -38,8 +38,10 @@ pub fn app(ctx: Ctx) -> Router {
     for (path, answers) in registry::ROWS.iter().filter(|row| row.is_spoken()).filter_map(registry::route_of) {
         router = router.route(path, answers);
     }
-    let cors =
-        CorsLayer::new().allow_origin(Any).allow_methods([Method::GET, Method::HEAD, Method::POST]).allow_headers([header::CONTENT_TYPE]);
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers([header::CONTENT_TYPE]);
     let bounds = Guard { body_bytes_max: limits::BODY_BYTES_MAX, ..Guard::default() };
     guard(router.with_state(ctx), bounds).layer(cors)
 }

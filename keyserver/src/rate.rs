@@ -64,14 +64,20 @@ impl Rates {
     }
 }
 
-/// Peers that have used nothing are forgotten, and if all have, the one that used least.
+/// Peers that have used nothing are forgotten, and if all have used something, the quarter that used least.
 fn make_room(used: &mut HashMap<(Bucket, IpAddr), Timestamp>, now: Timestamp) {
     used.retain(|_, until| *until > now);
-    if used.len() >= PEERS_MAX
-        && let Some(least) = used.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer)
-    {
-        used.remove(&least);
+    if used.len() < PEERS_MAX {
+        return;
     }
+    let mut untils: Vec<Timestamp> = used.values().copied().collect();
+    let (_, quarter, _) = untils.select_nth_unstable(PEERS_MAX / 4);
+    let (quarter, mut spare) = (*quarter, PEERS_MAX / 4);
+    used.retain(|_, until| {
+        let stays = *until > quarter || spare == 0;
+        spare = spare.saturating_sub(usize::from(!stays));
+        stays
+    });
 }
 
 /// RFC 6177 §2: one customer has a /64 or more, so an IPv6 peer is its /64.
@@ -125,7 +131,7 @@ mod tests {
         for n in 1..=2 * PEERS_MAX as u32 {
             assert_eq!(rates.admit(Bucket::Upload, peer(n), now), Ok(()));
         }
-        assert_eq!(rates.0.lock().unwrap().len(), PEERS_MAX);
+        assert!((PEERS_MAX * 3 / 4..=PEERS_MAX).contains(&rates.0.lock().unwrap().len()));
         assert!(rates.admit(Bucket::Upload, peer(0), now).is_err());
     }
 }

@@ -12,8 +12,10 @@ use hearth_spec::{Row, Status};
 use crate::ctx::Ctx;
 use crate::endpoint::{hkp_add, hkp_lookup, vks, wkd};
 
-const HKP_ADD: Status = Status::Partial("only updates and revocations of certificates that this home keeps, and not as multipart/form-data");
-const VKS_UPLOAD: Status = Status::Partial("only updates of certificates that this home keeps; its people publish when they are signed in");
+const HKP_ADD: Status =
+    Status::Partial("only updates and revocations of certificates that this home keeps, and not as multipart/form-data");
+const VKS_UPLOAD: Status =
+    Status::Partial("only updates of certificates that this home keeps; its people publish when they are signed in");
 
 /// All of it.
 pub const ROWS: &[Row] = &[

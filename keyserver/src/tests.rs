@@ -13,6 +13,7 @@ use hearth_wire::wkd;
 use sequoia_openpgp::Cert;
 use sequoia_openpgp::armor::Kind as ArmorKind;
 use sequoia_openpgp::parse::Parse as _;
+use sequoia_openpgp::serialize::MarshalInto as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -237,8 +238,7 @@ async fn hkp_index_lists_what_is_shown() {
     let index = house.keys(&format!("/pks/lookup?op=index&options=mr&search=0x{fingerprint}")).await;
     let made = 1_795_305_600 - 60;
     let ends = made + crate::cert::generate::VALIDITY.as_secs();
-    let expected =
-        format!("info:1:1\npub:{fingerprint}:22:256:{made}:{ends}:\nuid:Alice <alice@home.example>:{made}::\n");
+    let expected = format!("info:1:1\npub:{fingerprint}:22:256:{made}:{ends}:\nuid:Alice <alice@home.example>:{made}::\n");
     assert_eq!(index.text(), expected);
     assert_eq!(index.headers["content-type"], "text/plain; charset=utf-8");
     let verbose = house.keys("/pks/lookup?op=vindex&search=alice@home.example").await;
@@ -273,7 +273,11 @@ async fn nothing_published_is_shown_without_identity_and_by_key_only() {
     assert!(!index.text().contains("uid:"), "{}", index.text());
 
     // A disabled account, and an address that is somebody else's now.
-    house.directory.publish_cert(&fingerprint, vec![address("alice@home.example"), address("a.liddell@home.example")]).await.unwrap();
+    house
+        .directory
+        .publish_cert(&fingerprint, vec![address("alice@home.example"), address("a.liddell@home.example")])
+        .await
+        .unwrap();
     house.directory.disable_account(account).await.unwrap();
     assert!(house.keys(&by_key).await.user_ids().is_empty());
     house.directory.enable_account(account).await.unwrap();
@@ -387,7 +391,7 @@ async fn upload_tells_the_status_of_what_was_named() {
     assert_eq!(body, expected);
     // Who names less is told less.
     let shown = house.keys(&format!("/vks/v1/by-fingerprint/{}", alice.clean.fingerprint())).await;
-    let (_, body) = house.upload(&shown.body).await;
+    let (_, body) = house.upload(&shown.cert().to_vec().unwrap()).await;
     assert_eq!(body["status"], json!({ "alice@home.example": "published" }));
 }
 
@@ -398,8 +402,8 @@ async fn bodies_that_are_not_a_submission() {
     for (path, kind, body, status) in [
         ("/pks/add", form, "", 400),
         ("/pks/add", form, "keytext=", 400),
-        ("/pks/add", "multipart/form-data; boundary=x", "--x--", 400),
-        ("/pks/add", "text/plain", "hello", 400),
+        ("/pks/add", "multipart/form-data; boundary=x", "--x--", 415),
+        ("/pks/add", "text/plain", "hello", 415),
         ("/vks/v1/upload", "application/json", "{}", 422),
         ("/vks/v1/upload", "application/json", "{", 400),
         ("/vks/v1/upload", form, "keytext=x", 415),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `POST /pks/add`: updates and revocations of certificates that this home keeps.
 
+use axum::extract::rejection::RawFormRejection;
 use axum::extract::{RawForm, State};
 use axum::response::Response;
 use hearth_web::Peer;
@@ -13,12 +14,14 @@ use crate::rate::Bucket;
 use crate::submit::{Outcome, submit};
 
 /// One submission, form-encoded.
-pub(crate) async fn run(State(ctx): State<Ctx>, peer: Peer, form: Result<RawForm, axum::extract::rejection::RawFormRejection>) -> Response {
-    let Ok(RawForm(form)) = form else {
-        let says = "Send keytext= as application/x-www-form-urlencoded, 4 MiB at most.";
-        return answer::as_text(Failure::Peer(Refusal::new(StatusCode::BAD_REQUEST, says)));
-    };
-    add(&ctx, &peer, &form).await.unwrap_or_else(answer::as_text)
+pub(crate) async fn run(State(ctx): State<Ctx>, peer: Peer, form: Result<RawForm, RawFormRejection>) -> Response {
+    match form {
+        Ok(RawForm(form)) => add(&ctx, &peer, &form).await.unwrap_or_else(answer::as_text),
+        Err(rejection) => {
+            let says = "Send keytext= as application/x-www-form-urlencoded, 4 MiB at most.";
+            answer::as_text(Failure::Peer(Refusal::new(rejection.status(), says)))
+        }
+    }
 }
 
 async fn add(ctx: &Ctx, peer: &Peer, form: &Bytes) -> Result<Response, Failure> {
@@ -26,11 +29,12 @@ async fn add(ctx: &Ctx, peer: &Peer, form: &Bytes) -> Result<Response, Failure> 
     let keytext = keytext(form).ok_or_else(|| Failure::Peer(Refusal::new(StatusCode::BAD_REQUEST, "keytext= is missing.")))?;
     let outcomes = submit(ctx, keytext).await?;
     if outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Unknown) {
-        // A7 of our rules: a household's directory is no public dump.
+        // A household's directory is no place for everybody's keys.
         let says = "This server keeps the keys of the people of this house only. Publish this key at keys.openpgp.org.";
         return Err(Failure::Peer(Refusal::new(StatusCode::FORBIDDEN, says)));
     }
-    let lines: String = outcomes.iter().map(|(submitted, outcome)| format!("{} {}\n", submitted.fingerprint, outcome.says())).collect();
+    let lines: String =
+        outcomes.iter().map(|(submitted, outcome)| format!("{} {}\n", submitted.fingerprint, outcome.says())).collect();
     Ok(answer::text(StatusCode::OK, lines))
 }
 

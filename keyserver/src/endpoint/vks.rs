@@ -65,7 +65,9 @@ struct Uploaded {
 pub(crate) async fn run_upload(State(ctx): State<Ctx>, peer: Peer, body: Result<Json<Upload>, JsonRejection>) -> Response {
     match body {
         Ok(Json(upload)) => take(&ctx, &peer, upload).await.unwrap_or_else(answer::as_json),
-        Err(rejection) => answer::as_json(Failure::Peer(Refusal::new(rejection.status(), "Send {\"keytext\": \"...\"}, 4 MiB at most."))),
+        Err(rejection) => {
+            answer::as_json(Failure::Peer(Refusal::new(rejection.status(), "Send {\"keytext\": \"...\"}, 4 MiB at most.")))
+        }
     }
 }
 
