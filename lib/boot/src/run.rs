@@ -90,6 +90,7 @@ where
     let config = Config::load(&dir)?;
     log::start(&config.log);
     rights::become_user(&config.process.user)?;
+    end_with_supervisor()?;
     run_directory(&config)?;
     rights::restrict(&dir)?;
     let drain = Duration::from_secs(config.limits.drain_seconds);
@@ -139,6 +140,18 @@ fn listen_to_signals(stop: Stop) -> anyhow::Result<()> {
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         stop.request();
     });
+    Ok(())
+}
+
+/// A supervisor that was killed cannot stop us, and a second one would find our ports taken: we end with it.
+/// After the change of user, which takes the request back.
+fn end_with_supervisor() -> anyhow::Result<()> {
+    let Some(supervisor) = std::env::var("HEARTH_SUPERVISOR").ok().and_then(|pid| pid.parse::<i32>().ok()) else { return Ok(()) };
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
+        .context("cannot follow the supervisor")?;
+    if rustix::process::getppid().map(rustix::process::Pid::as_raw_nonzero).map(std::num::NonZero::get) != Some(supervisor) {
+        anyhow::bail!("the supervisor has ended; start the node again with: hearth up");
+    }
     Ok(())
 }
 

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Handing a request to a process and its answer back, both streamed.
+//!
+//! One connection to the Unix socket per request: it costs tens of microseconds and nothing has to be kept, aged
+//! or retried. What a client says of itself in forwarding fields is dropped; what we say is true.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderValue, Request, Response, Uri, Version};
+use http_body_util::BodyExt;
+use http_body_util::combinators::BoxBody;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use crate::limits::ANSWER_DEADLINE;
+use crate::page::{Page, too_slow, unavailable};
+
+/// The body of any answer.
+pub type Body = BoxBody<Bytes, hyper::Error>;
+
+/// Who asked, as the process behind us is told.
+#[derive(Clone, Debug)]
+pub struct From<'a> {
+    /// The client's address.
+    pub ip: IpAddr,
+    /// The authority that it asked for, with the port.
+    pub authority: &'a str,
+}
+
+/// Sends `request` to the process at `socket`. What fails becomes a page.
+pub async fn forward(socket: &Path, request: Request<Incoming>, from: From<'_>) -> Response<Body> {
+    match timeout(ANSWER_DEADLINE, send(socket, request, from)).await {
+        Ok(Ok(mut answer)) => {
+            drop_hop_by_hop(answer.headers_mut());
+            answer.map(BodyExt::boxed)
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(socket = %socket.display(), %error, "no answer");
+            own(unavailable())
+        }
+        Err(_) => {
+            tracing::warn!(socket = %socket.display(), "no answer in time");
+            own(too_slow())
+        }
+    }
+}
+
+/// A page of ours as an answer.
+pub fn own(page: Page) -> Response<Body> {
+    page.map(|body| body.map_err(|never| match never {}).boxed())
+}
+
+async fn send(socket: &Path, request: Request<Incoming>, from: From<'_>) -> anyhow::Result<Response<Incoming>> {
+    let stream = UnixStream::connect(socket).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Lives until the answer's body has been passed on.
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection to a process");
+        }
+    });
+    Ok(sender.send_request(rewritten(request, from)?).await?)
+}
+
+fn rewritten(request: Request<Incoming>, from: From<'_>) -> anyhow::Result<Request<Incoming>> {
+    let (mut parts, body) = request.into_parts();
+    // Absolute and HTTP/2 forms become the origin form; the authority goes to Host (RFC 9112 §3.2.2).
+    parts.uri = parts.uri.path_and_query().map_or_else(|| Uri::from_static("/"), |path| Uri::from(path.clone()));
+    parts.version = Version::HTTP_11;
+    parts.extensions.clear();
+    drop_hop_by_hop(&mut parts.headers);
+    say_who(&mut parts.headers, &from)?;
+    Ok(Request::from_parts(parts, body))
+}
+
+/// Our word in place of the client's.
+fn say_who(headers: &mut HeaderMap, from: &From<'_>) -> anyhow::Result<()> {
+    for name in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip"] {
+        headers.remove(name);
+    }
+    let authority = HeaderValue::from_str(from.authority)?;
+    headers.insert(HOST, authority.clone());
+    headers.insert(HeaderName::from_static("x-forwarded-host"), authority);
+    headers.insert(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_str(&from.ip.to_string())?);
+    headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static("https"));
+    Ok(())
+}
+
+/// RFC 9110 §7.6.1: fields for one connection are not passed on. hyper frames the body anew.
+fn drop_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization"] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(rows: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in rows {
+            headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn what_a_client_says_of_itself_is_replaced() {
+        let mut headers =
+            headers(&[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "7.7.7.7"), ("forwarded", "for=6.6.6.6"), ("host", "x")]);
+        say_who(&mut headers, &From { ip: "192.0.2.1".parse().unwrap(), authority: "id.example.org:10443" }).unwrap();
+        let all: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
+        assert_eq!(all, ["192.0.2.1"]);
+        assert_eq!(headers["host"], "id.example.org:10443");
+        assert_eq!(headers["x-forwarded-host"], "id.example.org:10443");
+        assert!(!headers.contains_key("forwarded"));
+    }
+
+    #[test]
+    fn fields_for_one_connection_are_not_passed_on() {
+        let mut headers = headers(&[
+            ("connection", "close, X-Secret"),
+            ("x-secret", "1"),
+            ("te", "trailers"),
+            ("keep-alive", "1"),
+            ("accept", "*/*"),
+        ]);
+        drop_hop_by_hop(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["accept"]);
+    }
+}
