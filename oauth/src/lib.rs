@@ -1,2 +1,56 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! hearth-oauth
+//! The login of the house: an OAuth and OpenID provider, the account pages, and the gate.
+//!
+//! What comes in: requests that the router passes on (a Unix socket), and questions of the other
+//! processes (the gate's socket). What leaves: codes and tokens for clients, pages for people, yes or
+//! no for the processes. This process alone opens the vault.
+//!
+//! Read first: [`registry`] (what we speak), then [`grant`] (the life of an authorization, pure), then
+//! [`authorize`] and [`token`], which wait for the stores and carry it out. One file per endpoint:
+//!
+//! | path | file |
+//! |---|---|
+//! | `/.well-known/openid-configuration` | [`metadata`] |
+//! | `/.well-known/webfinger` | [`webfinger`] |
+//! | `/authorize` | [`authorize`]; the request itself in [`request`] |
+//! | `/sign-in`, `/consent` | [`sign_in`], [`consent`] |
+//! | `/token` | [`token`] |
+//! | `/userinfo`, `/jwks.json`, `/revoke`, `/introspect`, `/logout` | the file of that name |
+//! | `/account` and below | [`account`] |
+//!
+//! To add an endpoint: a row in `registry.rs`, a file, a line in `server.rs`; the metadata follows.
+//! To add a scope: a variant in `scope.rs` with its sentence for the consent page, and its row.
+
+pub mod account;
+pub mod authorize;
+pub mod claims;
+pub mod client_auth;
+pub mod consent;
+pub mod ctx;
+pub mod device;
+pub mod error;
+pub mod gate;
+pub mod grant;
+pub mod introspect;
+pub mod jwks;
+pub mod jws;
+pub mod limits;
+pub mod logout;
+pub mod metadata;
+pub mod params;
+pub mod pkce;
+pub mod redirect;
+pub mod registry;
+pub mod request;
+pub mod revoke;
+pub mod scope;
+mod serve;
+pub mod server;
+pub mod sign_in;
+pub mod token;
+pub mod userinfo;
+pub mod visit;
+pub mod webfinger;
+pub mod when;
+
+pub use serve::serve;

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The account pages: what somebody has here, and how to end each thing of it.
+
+mod app;
+mod app_password;
+mod overview;
+mod password;
+mod session;
+
+use std::sync::Arc;
+
+use hearth_identity::directory::{Account, Session};
+use hearth_types::Trouble;
+use hearth_web::axum::Router;
+use hearth_web::axum::http::StatusCode;
+use hearth_web::axum::response::Response;
+use hearth_web::axum::routing::{get, post};
+use hearth_web::page;
+
+use crate::ctx::Ctx;
+use crate::limits::SUDO_WITHIN;
+use crate::sign_in;
+use crate::visit::{Visit, see_other};
+
+/// The pages that a sign-in can lead to: a name for the form, and the path.
+const PLACES: [(&str, &str); 3] =
+    [("account", "/account"), ("app-password", "/account/app-passwords/new"), ("password", "/account/password")];
+
+/// A page by its name; the first when the name is none of ours.
+pub fn place(name: &str) -> (&'static str, &'static str) {
+    let [first, ..] = PLACES;
+    PLACES.into_iter().find(|(known, _)| *known == name).unwrap_or(first)
+}
+
+/// The routes.
+pub fn routes() -> Router<Arc<Ctx>> {
+    Router::new()
+        .route("/", get(|| async { see_other("/account") }))
+        // https://www.w3.org/TR/change-password-url/: where password managers look.
+        .route("/.well-known/change-password", get(|| async { see_other("/account/password") }))
+        .route("/account", get(overview::run))
+        .route("/account/app-passwords/new", get(app_password::run).post(app_password::add))
+        .route("/account/app-passwords/end", post(app_password::end))
+        .route("/account/sessions/end", post(session::end))
+        .route("/account/apps/end", post(app::end))
+        .route("/account/password", get(password::run).post(password::change))
+}
+
+/// Who is signed in, or the sign-in page that leads back to `to`.
+async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Session, Account), Response> {
+    let Some(session) = &visit.session else {
+        return Err(see_other(&sign_in::location_to(to)));
+    };
+    match ctx.directory.find_account(session.account).await {
+        Ok(Some(account)) => Ok((session, account)),
+        Ok(None) => Err(see_other(&sign_in::location_to(to))),
+        Err(error) => Err(page::trouble(Trouble::from(error))),
+    }
+}
+
+/// The same, for what makes a secret: the person proved who they are a moment ago.
+async fn signed_in_lately<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Session, Account), Response> {
+    let (session, account) = signed_in(ctx, visit, to).await?;
+    if ctx.now().since(session.authenticated_at) > SUDO_WITHIN {
+        return Err(see_other(&sign_in::location_to(to)));
+    }
+    Ok((session, account))
+}
+
+/// What was to be ended is not there, or is not theirs.
+fn not_there() -> Response {
+    page::error(StatusCode::NOT_FOUND, "That is gone already", "It was ended before, here or on another device.", Some("/account"))
+}

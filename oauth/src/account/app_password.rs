@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! `/account/app-passwords`: a password for one mail program on one device.
+
+use std::sync::Arc;
+
+use askama::Template;
+use hearth_identity::Error;
+use hearth_identity::directory::{Account, Event};
+use hearth_identity::service::{Service, Services};
+use hearth_types::{AccountId, SessionId, Trouble};
+use hearth_web::axum::body::Bytes;
+use hearth_web::axum::extract::State;
+use hearth_web::axum::response::Response;
+use hearth_web::page;
+
+use super::{not_there, signed_in, signed_in_lately};
+use crate::ctx::Ctx;
+use crate::limits::FORM_TEXT_BYTES_MAX;
+use crate::params::Params;
+use crate::visit::{Visit, see_other};
+
+/// The purposes of the forms.
+pub const END: &str = "end an app password";
+const ADD: &str = "add an app password";
+const PATH: &str = "/account/app-passwords/new";
+
+#[derive(Template)]
+#[template(path = "app_password_new.html")]
+struct NewPage<'a> {
+    says: Option<String>,
+    label: &'a str,
+    form: String,
+}
+
+#[derive(Template)]
+#[template(path = "app_password_shown.html")]
+struct ShownPage<'a> {
+    label: &'a str,
+    address: String,
+    password: &'a str,
+}
+
+/// GET.
+pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
+    match signed_in_lately(&ctx, &visit, "app-password").await {
+        Ok(_) => ask(&ctx, &visit, "", None),
+        Err(response) => response,
+    }
+}
+
+fn ask(ctx: &Ctx, visit: &Visit, label: &str, says: Option<String>) -> Response {
+    visit.page(&NewPage { says, label, form: visit.form(ctx, ADD) })
+}
+
+/// POST: the answer shows the password, once.
+pub async fn add(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    if let Err(response) = visit.check_form(&ctx, ADD, form.field("form"), PATH) {
+        return response;
+    }
+    match signed_in_lately(&ctx, &visit, "app-password").await {
+        Ok((_, account)) => make(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
+        Err(response) => response,
+    }
+}
+
+async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
+    let label = form.field("label").trim();
+    let services: Services =
+        if form.all("for").any(|group| group == "send-only") { [Service::Smtp].into_iter().collect() } else { Services::mail() };
+    if label.is_empty() || label.len() > FORM_TEXT_BYTES_MAX {
+        let says = "Give it a name, such as the device that it is for.".to_string();
+        return Ok(ask(ctx, visit, "", Some(says)));
+    }
+    match ctx.vault().add_app_password(account.id, label, services, None).await {
+        Ok((_, password)) => {
+            note(ctx, visit, account.id, "app-password.added", label).await?;
+            Ok(visit.page(&ShownPage { label, address: account.primary.to_string(), password: password.expose() }))
+        }
+        Err(error @ (Error::Invalid(_) | Error::TooMany { .. } | Error::InUse(_))) => {
+            Ok(ask(ctx, visit, label, Some(error.to_string())))
+        }
+        Err(error) => Err(Trouble::from(error)),
+    }
+}
+
+/// POST: takes one back.
+pub async fn end(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    if let Err(response) = visit.check_form(&ctx, END, form.field("form"), "/account") {
+        return response;
+    }
+    match signed_in(&ctx, &visit, "account").await {
+        Ok((_, account)) => end_one(&ctx, &visit, account.id, form.field("id")).await.unwrap_or_else(page::trouble),
+        Err(response) => response,
+    }
+}
+
+async fn end_one(ctx: &Ctx, visit: &Visit, account: AccountId, id: &str) -> Result<Response, Trouble> {
+    let all = ctx.vault().list_app_passwords(account).await?;
+    // Looked for among their own: an id says nothing of whose it is.
+    let Some(one) = id.parse::<SessionId>().ok().and_then(|id| all.into_iter().find(|one| one.id == id)) else {
+        return Ok(not_there());
+    };
+    ctx.vault().remove_app_password(one.id).await?;
+    ctx.directory.end_session(one.id).await?;
+    note(ctx, visit, account, "app-password.ended", &one.label).await?;
+    Ok(see_other("/account"))
+}
+
+async fn note(ctx: &Ctx, visit: &Visit, account: AccountId, event: &'static str, label: &str) -> Result<(), Trouble> {
+    let event = Event {
+        event,
+        actor: Some(account),
+        subject: Some(account),
+        peer: Some(visit.peer.ip),
+        service: Some(Service::Web),
+        detail: label.to_string(),
+    };
+    Ok(ctx.directory.add_audit(event).await?)
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! `/account`: who am I, what is signed in, and what have I let in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use askama::Template;
+use hearth_identity::directory::{Account, Session, SessionKind};
+use hearth_types::{ClientId, SessionId, Trouble};
+use hearth_web::axum::extract::State;
+use hearth_web::axum::response::Response;
+use hearth_web::page;
+
+use super::signed_in;
+use crate::ctx::Ctx;
+use crate::visit::Visit;
+use crate::{logout, when};
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct Page {
+    name: String,
+    address: String,
+    initial: char,
+    more_addresses: Vec<String>,
+    app_passwords: Vec<Line>,
+    apps: Vec<Line>,
+    devices: Vec<Line>,
+    app_password_form: String,
+    app_form: String,
+    device_form: String,
+    sign_out: String,
+}
+
+/// One thing that can be ended.
+struct Line {
+    id: String,
+    title: String,
+    says: String,
+    is_here: bool,
+}
+
+/// GET.
+pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
+    match signed_in(&ctx, &visit, "account").await {
+        Ok((session, account)) => show(&ctx, &visit, session.id, account).await.unwrap_or_else(page::trouble),
+        Err(response) => response,
+    }
+}
+
+async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Result<Response, Trouble> {
+    let sessions = ctx.directory.list_sessions(account.id).await?;
+    let addresses = ctx.directory.list_addresses(account.id).await?;
+    let name = if account.name.is_empty() { account.primary.local().to_string() } else { account.name.clone() };
+    let page = Page {
+        initial: name.chars().next().and_then(|first| first.to_uppercase().next()).unwrap_or('?'),
+        name,
+        address: account.primary.to_string(),
+        more_addresses: addresses
+            .into_iter()
+            .map(|entry| entry.address)
+            .filter(|address| *address != account.primary)
+            .map(|address| address.to_string())
+            .collect(),
+        app_passwords: app_passwords(ctx, &account, &sessions).await?,
+        apps: apps(ctx, &sessions).await?,
+        devices: devices(ctx, &sessions, here),
+        app_password_form: visit.form(ctx, super::app_password::END),
+        app_form: visit.form(ctx, super::app::END),
+        device_form: visit.form(ctx, super::session::END),
+        sign_out: logout::form(ctx, visit),
+    };
+    Ok(visit.page(&page))
+}
+
+async fn app_passwords(ctx: &Ctx, account: &Account, sessions: &[Session]) -> Result<Vec<Line>, Trouble> {
+    let now = ctx.now();
+    let used: HashMap<SessionId, String> =
+        sessions.iter().map(|session| (session.id, format!("used {}", when::ago(session.last_used_at, now)))).collect();
+    let all = ctx.vault().list_app_passwords(account.id).await?;
+    Ok(all
+        .into_iter()
+        .map(|one| Line {
+            says: format!("{}, made {}", used.get(&one.id).map_or("not used yet", String::as_str), when::ago(one.created_at, now)),
+            id: one.id.to_string(),
+            title: one.label,
+            is_here: false,
+        })
+        .collect())
+}
+
+/// Apps, each once, however many grants it has.
+async fn apps(ctx: &Ctx, sessions: &[Session]) -> Result<Vec<Line>, Trouble> {
+    let now = ctx.now();
+    let mut seen: Vec<ClientId> = Vec::new();
+    let mut lines = Vec::new();
+    for session in sessions.iter().filter(|session| session.kind == SessionKind::Client) {
+        let Some(client) = session.client.filter(|client| !seen.contains(client)) else {
+            continue;
+        };
+        seen.push(client);
+        if let Some(client) = ctx.directory.find_client_by_id(client).await? {
+            let says = format!("used {}", when::ago(session.last_used_at, now));
+            lines.push(Line { id: client.id.to_string(), title: client.name, says, is_here: false });
+        }
+    }
+    Ok(lines)
+}
+
+fn devices(ctx: &Ctx, sessions: &[Session], here: SessionId) -> Vec<Line> {
+    let now = ctx.now();
+    sessions
+        .iter()
+        .filter(|session| matches!(session.kind, SessionKind::Browser | SessionKind::Password))
+        .map(|session| {
+            let from = session.last_peer.as_deref().map(|peer| format!(" from {peer}")).unwrap_or_default();
+            Line {
+                id: session.id.to_string(),
+                title: session.label.clone(),
+                says: format!("used {}{from}", when::ago(session.last_used_at, now)),
+                is_here: session.id == here,
+            }
+        })
+        .collect()
+}

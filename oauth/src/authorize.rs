@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! `/authorize` (RFC 6749 §3.1): where a client's request becomes a question to a person.
+//!
+//! Nothing of a request is kept here: it travels as a query through the sign-in and consent pages and
+//! is read anew by each, so strangers cannot fill a table, and a page that was left open still works.
+
+use std::sync::Arc;
+
+use hearth_identity::grants::{Client, Code, NewCode};
+use hearth_types::{Fault, Trouble};
+use hearth_web::axum::body::Bytes;
+use hearth_web::axum::extract::{RawQuery, State};
+use hearth_web::axum::http::StatusCode;
+use hearth_web::axum::response::Response;
+use hearth_web::page;
+
+use crate::ctx::Ctx;
+use crate::error::ErrorCode;
+use crate::grant::{Cancelled, Fulfilled, Next, Pending};
+use crate::limits::{AUTHORIZATION_REQUEST_BYTES_MAX, CODE_LIFE};
+use crate::params::Params;
+use crate::registry;
+use crate::request::{self, FRESH, Registered, Where};
+use crate::scope::Scopes;
+use crate::visit::{Visit, see_other};
+use crate::{consent, redirect, sign_in};
+
+/// A request that was admitted, with its client.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Who asks.
+    pub client: Client,
+    /// What is asked.
+    pub pending: Pending,
+    /// The request as it travels between our pages; without the mark of a fresh sign-in.
+    pub query: String,
+    /// That mark, when it is there.
+    pub fresh: Option<String>,
+}
+
+/// Why a request goes no further.
+#[derive(Debug)]
+pub enum Ended {
+    /// A page says so.
+    Page(Where),
+    /// The client is told.
+    Client(Cancelled),
+}
+
+/// GET.
+pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit, RawQuery(query): RawQuery) -> Response {
+    answered(&ctx, respond(&ctx, &visit, &query.unwrap_or_default()).await)
+}
+
+/// POST: OpenID Connect Core §3.1.2.1 wants it. The browser sends no cookies with another site's form, so
+/// the request goes on as a GET, which has them.
+pub async fn post(State(ctx): State<Arc<Ctx>>, body: Bytes) -> Response {
+    match std::str::from_utf8(&body).ok().filter(|body| body.len() <= AUTHORIZATION_REQUEST_BYTES_MAX) {
+        Some(body) => see_other(&location_of(&Params::parse(body.as_bytes()).without(FRESH).encode())),
+        None => answered(&ctx, Err(Fault::Peer(Ended::Page(Where::Malformed)))),
+    }
+}
+
+/// The address of a request.
+pub fn location_of(query: &str) -> String {
+    format!("{}?{query}", registry::path("authorization_endpoint"))
+}
+
+/// Reads a request, looks its client up, and admits it or not.
+pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
+    let page = |place: Where| Fault::Peer(Ended::Page(place));
+    if query.len() > AUTHORIZATION_REQUEST_BYTES_MAX {
+        return Err(page(Where::Malformed));
+    }
+    let params = Params::parse(query.as_bytes());
+    let identifier = request::client_of(&params).map_err(page)?;
+    let found = ctx.directory.find_client(identifier).await.map_err(Trouble::from)?;
+    let client = found.filter(|client| !client.disabled).ok_or_else(|| page(Where::Client))?;
+    let registered = registered(&client);
+    let redirect_uri = request::redirect_of(&params, &registered).map_err(page)?;
+    let pending = request::admit(&params, &registered, redirect_uri).map_err(|cancelled| Fault::Peer(Ended::Client(cancelled)))?;
+    let fresh = params.find(FRESH).map(str::to_string);
+    Ok(Admitted { client, pending, query: params.without(FRESH).encode(), fresh })
+}
+
+fn registered(client: &Client) -> Registered {
+    Registered {
+        identifier: client.identifier.clone(),
+        redirect_uris: client.redirect_uris.clone(),
+        scopes: Scopes::parse(&client.scopes.join(" ")),
+        codes: client.grant_types.iter().any(|kind| kind == "authorization_code"),
+    }
+}
+
+async fn respond(ctx: &Ctx, visit: &Visit, query: &str) -> Result<Response, Fault<Ended>> {
+    let admitted = admit(ctx, query).await?;
+    let is_fresh = admitted.fresh.as_ref().is_some_and(|mark| {
+        hearth_types::constant_time_eq(mark.as_bytes(), visit.form(ctx, &fresh_purpose(&admitted.query)).as_bytes())
+    });
+    let visitor = visit.visitor(is_fresh);
+    let agreed = match &visitor {
+        Some(visitor) => consent::is_given(ctx, visitor.account, &admitted).await?,
+        None => false,
+    };
+    match admitted.pending.next(visitor.as_ref(), agreed, ctx.now()) {
+        Next::SignIn => Ok(see_other(&sign_in::location_for(&admitted.query))),
+        Next::Cancel(code) => Err(Fault::Peer(Ended::Client(admitted.pending.cancel(code, "no page may be shown")))),
+        Next::Consent => consent::show(ctx, visit, &admitted).await,
+        Next::Fulfil => fulfil(ctx, visit, admitted).await,
+    }
+}
+
+/// What a mark of a fresh sign-in is bound to, beside the session: this request.
+pub fn fresh_purpose(query: &str) -> String {
+    format!("fresh {query}")
+}
+
+/// The person agreed: makes the code and sends the browser back with it.
+pub async fn fulfil(ctx: &Ctx, visit: &Visit, admitted: Admitted) -> Result<Response, Fault<Ended>> {
+    let Admitted { client, pending, .. } = admitted;
+    let Some(visitor) = visit.visitor(true) else {
+        return Err(Fault::Peer(Ended::Client(pending.cancel(ErrorCode::LoginRequired, "nobody is signed in"))));
+    };
+    if !ctx.directory.may_use_client(visitor.account, client.id).await.map_err(Trouble::from)? {
+        let says = "this person may not use this client";
+        return Err(Fault::Peer(Ended::Client(pending.cancel(ErrorCode::AccessDenied, says))));
+    }
+    let state = pending.state.clone();
+    let fulfilled = pending.fulfil(&visitor, ctx.now(), CODE_LIFE);
+    let redirect_uri = fulfilled.redirect_uri.clone();
+    let code = ctx.directory.add_code(to_stored(&client, fulfilled)).await.map_err(Trouble::from)?;
+    Ok(see_other(&Pending::location(&redirect_uri, state.as_deref(), code.expose(), &ctx.issuer)))
+}
+
+fn to_stored(client: &Client, fulfilled: Fulfilled) -> NewCode {
+    let code = Code {
+        client: client.id,
+        account: fulfilled.account,
+        session: fulfilled.session,
+        redirect_uri: fulfilled.redirect_uri,
+        redirect_uri_was_sent: true,
+        scopes: fulfilled.scopes.iter().map(|scope| scope.name().to_string()).collect(),
+        nonce: fulfilled.nonce,
+        code_challenge: Some(fulfilled.challenge.as_str().to_string()),
+        code_challenge_method: Some("S256".to_string()),
+        request: "{}".to_string(),
+        authenticated_at: fulfilled.auth_time,
+        expires_at: fulfilled.expires_at,
+    };
+    NewCode { code, lives: CODE_LIFE }
+}
+
+/// The answer of a page of the flow, whatever came of it.
+pub fn answered(ctx: &Ctx, result: Result<Response, Fault<Ended>>) -> Response {
+    match result {
+        Ok(response) => response,
+        Err(Fault::Ours(trouble)) => page::trouble(trouble),
+        Err(Fault::Peer(Ended::Client(cancelled))) => see_other(&cancelled.location(&ctx.issuer)),
+        // RFC 6749 §4.1.2.1: the browser is not sent to an address that we do not know.
+        Err(Fault::Peer(Ended::Page(place))) => {
+            let says = format!("{place} You can close this page. If this keeps happening, tell whoever set the app up.");
+            page::error(StatusCode::BAD_REQUEST, "This sign-in cannot go on", &says, None)
+        }
+    }
+}
+
+/// The scheme that the browser will leave by.
+pub fn leaving_by(admitted: &Admitted) -> Option<&str> {
+    redirect::scheme(&admitted.pending.redirect_uri)
+}

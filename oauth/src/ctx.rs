@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What an endpoint may touch.
+
+use std::sync::Arc;
+
+use hearth_identity::Directory;
+use hearth_identity::vault::Vault;
+use hearth_types::{Clock, Secret, Timestamp, Trouble};
+use hearth_web::Csrf;
+
+use crate::gate::Doorkeeper;
+use crate::jws::Keys;
+
+/// Stores, keys, clock, and the two names that are fixed by the configuration.
+pub struct Ctx {
+    /// Who we are: `https://id.D`, without a path or trailing slash, never taken from a request.
+    pub issuer: String,
+    /// The home's own domain; what a user name without one stands in.
+    pub domain: String,
+    /// People, clients, sessions, tokens.
+    pub directory: Directory,
+    /// Checks passwords and counts failures.
+    pub doorkeeper: Doorkeeper,
+    /// What signs ID tokens.
+    pub keys: Keys,
+    /// Makes and checks the tokens of forms.
+    pub csrf: Csrf,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Ctx {
+    /// Brings together what was opened.
+    pub async fn new(
+        issuer: String,
+        domain: String,
+        directory: Directory,
+        doorkeeper: Doorkeeper,
+        clock: Clock,
+    ) -> Result<Arc<Self>, Trouble> {
+        let keys = Keys::read(doorkeeper.vault().signing_keys().await?)?;
+        // Under the vault's pepper: a form that is open outlives a restart.
+        let csrf = Csrf::new(Secret::new(doorkeeper.vault().keyed_hash("csrf", b"forms")));
+        Ok(Arc::new(Self { issuer, domain, directory, doorkeeper, keys, csrf, clock }))
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> &Vault {
+        self.doorkeeper.vault()
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What a client is told when it may not have what it asked for, in the words of the standards.
+
+use hearth_types::{Fault, Trouble};
+use hearth_web::Problem;
+use hearth_web::axum::http::{HeaderValue, StatusCode, header};
+use hearth_web::axum::response::{IntoResponse, Response};
+
+/// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009 §2.2.1 and OpenID Connect Core §3.1.2.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// A parameter is missing, doubled or malformed.
+    InvalidRequest,
+    /// The client is unknown, or did not prove who it is.
+    InvalidClient,
+    /// The code or refresh token is wrong, spent, ended, or another client's.
+    InvalidGrant,
+    /// The client may not use this grant.
+    UnauthorizedClient,
+    /// A grant that we do not speak.
+    UnsupportedGrantType,
+    /// A response type that we do not speak.
+    UnsupportedResponseType,
+    /// No scope that the client may have.
+    InvalidScope,
+    /// The person said no.
+    AccessDenied,
+    /// Nobody is signed in, and no page may be shown.
+    LoginRequired,
+    /// The person has not agreed, and no page may be shown.
+    ConsentRequired,
+    /// `request`: we take parameters as parameters.
+    RequestNotSupported,
+    /// `request_uri`: we fetch nothing that a stranger names.
+    RequestUriNotSupported,
+    /// `registration`: clients are registered by the household.
+    RegistrationNotSupported,
+    /// Something failed here.
+    ServerError,
+}
+
+impl ErrorCode {
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::AccessDenied => "access_denied",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::RegistrationNotSupported => "registration_not_supported",
+            Self::ServerError => "server_error",
+        }
+    }
+}
+
+/// A refusal: a code for the client, a sentence for whoever reads its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code.
+    pub code: ErrorCode,
+    /// `error_description`: ASCII without quotes or backslashes (RFC 6749 §5.2).
+    pub says: String,
+}
+
+impl Refusal {
+    /// A code and a sentence.
+    pub fn new(code: ErrorCode, says: impl Into<String>) -> Self {
+        let says: String = says.into();
+        // RFC 6749 §5.2: %x20-21 / %x23-5B / %x5D-7E.
+        let says = says.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '?' }).collect();
+        Self { code, says }
+    }
+}
+
+impl IntoResponse for Refusal {
+    /// RFC 6749 §5.2.
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({ "error": self.code.name(), "error_description": self.says });
+        let status = match self.code {
+            ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
+            ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let mut response = json(status, &body);
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §15.5.2: a 401 names the scheme.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"clients\""));
+        }
+        response
+    }
+}
+
+/// A JSON answer that nobody keeps (RFC 6749 §5.1).
+pub fn json(status: StatusCode, body: &serde_json::Value) -> Response {
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let fresh = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    (status, [kind, fresh], body.to_string()).into_response()
+}
+
+/// What an endpoint for programs gives: an answer, or whose fault it is that there is none.
+pub type Answer<R = Refusal> = Result<Response, Fault<R>>;
+
+/// Turns the fault of an endpoint for programs into its answer.
+pub fn answered<R: IntoResponse>(answer: Answer<R>) -> Response {
+    match answer {
+        Ok(response) => response,
+        Err(Fault::Peer(refusal)) => refusal.into_response(),
+        Err(Fault::Ours(trouble)) => Problem::from(trouble).into_response(),
+    }
+}
+
+/// The peer's fault, short.
+pub fn refuse<T>(code: ErrorCode, says: impl Into<String>) -> Result<T, Fault<Refusal>> {
+    Err(Fault::Peer(Refusal::new(code, says)))
+}
+
+/// Ours, short: for `map_err`.
+pub fn ours<R>(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fault<R> {
+    Fault::Ours(Trouble::new(cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refusal_is_json_that_is_not_kept() {
+        let response = Refusal::new(ErrorCode::InvalidClient, "who \"are\" you\u{e4}?").into_response();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert!(response.headers().contains_key("www-authenticate"));
+        let body = hearth_web::axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body, serde_json::json!({"error": "invalid_client", "error_description": "who ?are? you??"}));
+    }
+}

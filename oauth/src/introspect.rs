@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! `/introspect` (RFC 7662): what an access token is, for servers that were shown one.
+//!
+//! A client learns of its own tokens; a client that belongs to the house (`trusted`, such as a mail
+//! server of the household) of all. Everybody else reads `active: false`, whatever the token is.
+
+use std::sync::Arc;
+
+use hearth_identity::grants::{AccessToken, Client};
+use hearth_types::Secret;
+use hearth_web::axum::body::Bytes;
+use hearth_web::axum::extract::State;
+use hearth_web::axum::http::{HeaderMap, StatusCode};
+use hearth_web::axum::response::Response;
+use serde_json::{Value, json};
+
+use crate::client_auth::authenticate;
+use crate::ctx::Ctx;
+use crate::error::{Answer, ErrorCode, answered, json as json_response, ours, refuse};
+use crate::token::read_body;
+
+/// POST.
+pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -> Response {
+    answered(respond(&ctx, &headers, &body).await)
+}
+
+async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
+    let params = read_body(headers, body, &["token", "token_type_hint", "client_id", "client_secret"])?;
+    let client = authenticate(&ctx.directory, headers, &params).await?;
+    // §2.1: not for anybody who merely knows a client_id.
+    if client.is_public() {
+        return refuse(ErrorCode::InvalidClient, "a public client cannot ask");
+    }
+    let Some(token) = params.find("token") else {
+        return refuse(ErrorCode::InvalidRequest, "token is missing");
+    };
+    let found = ctx.directory.find_access_token(&Secret::new(token.to_string())).await.map_err(ours)?;
+    let shown = found.filter(|token| !token.is_over && (client.trusted || token.client == client.id));
+    let body = match shown {
+        Some(token) => describe(ctx, &client, &token).await?,
+        // §2.2: and nothing else.
+        None => json!({ "active": false }),
+    };
+    Ok(json_response(StatusCode::OK, &body))
+}
+
+async fn describe(ctx: &Ctx, asking: &Client, token: &AccessToken) -> Result<Value, hearth_types::Fault<crate::error::Refusal>> {
+    let owner = ctx.directory.find_client_by_id(token.client).await.map_err(ours)?;
+    let account = ctx.directory.find_account(token.account).await.map_err(ours)?;
+    let (Some(owner), Some(account)) = (owner, account) else {
+        return Ok(json!({ "active": false }));
+    };
+    let mut body = json!({
+        "active": true,
+        "iss": ctx.issuer,
+        "sub": account.id.to_string(),
+        "client_id": owner.identifier,
+        "scope": token.scopes.join(" "),
+        "token_type": "Bearer",
+        "iat": token.created_at.secs(),
+        "exp": token.expires_at.secs(),
+    });
+    if asking.trusted {
+        body["username"] = json!(account.primary.to_string());
+        body["email"] = json!(account.primary.to_string());
+    }
+    Ok(body)
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Every bound of the provider, named.
+
+use std::time::Duration;
+
+/// Octets of an authorization request as a query: it travels through the sign-in and consent pages,
+/// so it must fit a request line with room to spare.
+pub const AUTHORIZATION_REQUEST_BYTES_MAX: usize = 8 * 1024;
+/// Parameters of one request.
+pub const PARAMETERS_MAX: usize = 64;
+/// Octets of a redirect URI.
+pub const REDIRECT_URI_BYTES_MAX: usize = 2048;
+/// Octets of `state` and of `nonce` each: we carry them, and the nonce is stored with the code.
+pub const ECHO_BYTES_MAX: usize = 2048;
+/// RFC 7636 §4.1: characters of a code verifier.
+pub const VERIFIER_CHARS_MIN: usize = 43;
+/// RFC 7636 §4.1: characters of a code verifier.
+pub const VERIFIER_CHARS_MAX: usize = 128;
+/// RFC 6749 §4.1.2 wants at most 10 minutes; a client that is alive needs seconds.
+pub const CODE_LIFE: Duration = Duration::from_secs(60);
+/// How long an access token opens doors; it can be revoked at once all the same.
+pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(3600);
+/// How long a refresh token waits for its next use.
+pub const REFRESH_TOKEN_LIFE: Duration = Duration::from_secs(180 * 24 * 3600);
+/// How long an ID token may be presented: a client reads it within seconds.
+pub const ID_TOKEN_LIFE: Duration = Duration::from_secs(600);
+/// How long somebody stays signed in to the pages.
+pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// After this long, an account page that changes a secret asks for the password again.
+pub const SUDO_WITHIN: Duration = Duration::from_secs(600);
+/// A `max_age` beyond this is no bound at all.
+pub const MAX_AGE_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// Characters of a user name as typed: an address has 64 + 1 + 253 octets at most.
+pub const USER_NAME_CHARS_MAX: usize = 320;
+/// Octets of a text in a form (a label, a name) before anybody looks closer.
+pub const FORM_TEXT_BYTES_MAX: usize = 1024;
+/// How long programs may keep the metadata and the key set.
+pub const METADATA_FRESH: Duration = Duration::from_secs(3600);

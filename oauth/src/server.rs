@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Which path leads to which file.
+
+use std::sync::Arc;
+
+use hearth_web::axum::Router;
+use hearth_web::axum::http::{HeaderValue, Method, StatusCode, header};
+use hearth_web::axum::middleware::map_response;
+use hearth_web::axum::response::{IntoResponse, Response};
+use hearth_web::axum::routing::{MethodRouter, get, post};
+use hearth_web::{Guard, asset, guard, page};
+
+use crate::ctx::Ctx;
+use crate::{
+    account, authorize, consent, introspect, jwks, logout, metadata, registry, revoke, sign_in, token, userinfo, webfinger,
+};
+
+/// Everything that this process answers.
+pub fn router(ctx: Arc<Ctx>) -> Router {
+    let for_programs = Router::new()
+        .route("/.well-known/openid-configuration", get(metadata::run))
+        .route("/.well-known/oauth-authorization-server", get(metadata::run))
+        .route("/.well-known/webfinger", get(webfinger::run))
+        .merge(endpoint("jwks_uri", get(jwks::run)))
+        .merge(endpoint("token_endpoint", post(token::run).options(preflight)))
+        .merge(endpoint("userinfo_endpoint", get(userinfo::run).post(userinfo::run).options(preflight)))
+        .merge(endpoint("revocation_endpoint", post(revoke::run).options(preflight)))
+        .layer(map_response(open));
+    let for_people = Router::new()
+        .merge(endpoint("authorization_endpoint", get(authorize::run).post(authorize::post)))
+        .merge(endpoint("introspection_endpoint", post(introspect::run)))
+        .merge(endpoint("end_session_endpoint", get(logout::run).post(logout::post)))
+        .route(consent::PATH, post(consent::post))
+        .route(sign_in::PATH, get(sign_in::run).post(sign_in::post))
+        .route(logout::PATH, post(logout::confirm))
+        .merge(account::routes());
+    let all = for_programs.merge(for_people).fallback(nothing_there).with_state(ctx).merge(asset::routes());
+    guard(all, Guard::default())
+}
+
+/// An endpoint at the path that the metadata tells of.
+fn endpoint(name: &str, method: MethodRouter<Arc<Ctx>>) -> Router<Arc<Ctx>> {
+    Router::new().route(registry::path(name), method)
+}
+
+/// What takes no cookies may be read by any page: apps that live in a browser need it. Without
+/// credentials, so `*` gives nothing away.
+async fn open(mut response: Response) -> Response {
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// Fetch, "CORS-preflight": which methods and fields another site's script may send.
+async fn preflight() -> Response {
+    let fields = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type")),
+        (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
+    ];
+    (StatusCode::NO_CONTENT, fields).into_response()
+}
+
+async fn nothing_there(method: Method) -> Response {
+    let back = (method == Method::GET).then_some("/account");
+    page::error(StatusCode::NOT_FOUND, "There is nothing here", "The address leads nowhere. It may be mistyped, or old.", back)
+}
