@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What a method may touch, and the two kinds of methods.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use hearth_boot::Config;
+use hearth_identity::login::Login;
+use hearth_mailstore::{MailTx, Store};
+use hearth_types::{AccountId, Address, Clock};
+
+use crate::error::MethodError;
+use crate::method::args::Args;
+use crate::request::Arguments;
+
+/// What the process holds for all requests.
+pub struct House {
+    /// The mail.
+    pub store: Store,
+    /// Time.
+    pub clock: Clock,
+    /// Where clients find us.
+    pub urls: Urls,
+    /// RFC 8620 §2 maxSizeUpload: the largest mail.
+    pub size_upload_bytes_max: u64,
+    /// Where uploads wait until they are kept.
+    pub uploads: PathBuf,
+}
+
+/// The URLs of the Session object; from the configuration, never from a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Urls {
+    /// `https://mail.D[:port]/jmap`
+    pub base: String,
+}
+
+impl Urls {
+    /// From the configuration.
+    pub fn new(config: &Config) -> Self {
+        Self { base: config.https_url(&format!("mail.{}", config.domain()), "/jmap") }
+    }
+}
+
+/// Whose request it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The account, the only one that a login sees.
+    pub account: AccountId,
+    /// Its primary address.
+    pub address: Address,
+}
+
+impl From<&Login> for Caller {
+    fn from(login: &Login) -> Self {
+        Self { account: login.account, address: login.address.clone() }
+    }
+}
+
+/// RFC 8620 §3.3: creation ids and what became of them.
+pub type CreatedIds = HashMap<String, String>;
+
+/// What carries out a method.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// It looks only. Calls of this kind that follow each other see one snapshot.
+    Read(fn(&mut Reading<'_, '_>, Args) -> Result<Arguments, MethodError>),
+    /// It changes something, in transactions of its own.
+    Change(fn(Changing, Args) -> ChangeFuture),
+}
+
+/// What a change is, while it runs.
+pub type ChangeFuture = Pin<Box<dyn Future<Output = Result<Outcome, MethodError>> + Send>>;
+
+/// What a reading method has at hand.
+pub struct Reading<'r, 't> {
+    /// The snapshot.
+    pub tx: &'r mut MailTx<'t>,
+    /// Whose request it is.
+    pub caller: &'r Caller,
+    /// Ids made so far.
+    pub created: &'r CreatedIds,
+}
+
+/// What a changing method has at hand.
+#[derive(Clone)]
+pub struct Changing {
+    /// Stores and clock.
+    pub house: Arc<House>,
+    /// Whose request it is.
+    pub caller: Caller,
+    /// Ids made so far.
+    pub created: Arc<CreatedIds>,
+}
+
+/// What a changing method did.
+#[derive(Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// The arguments of the response.
+    pub arguments: Arguments,
+    /// Creation ids and the ids that they became.
+    pub created: Vec<(String, String)>,
+}

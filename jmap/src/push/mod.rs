@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Push by event source (RFC 8620 §7.3): a stream that says which types changed and what their state is now.
+//!
+//! The store's feed wakes a stream whichever process made the change. A stream holds no transaction and no
+//! thread while it waits; it ends when its session does, when the process stops, or after the first event
+//! for a client that asked for that.
+
+mod event;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use hearth_identity::login::Watch;
+use hearth_mailstore::changes;
+use hearth_types::AccountId;
+use hearth_web::Peer;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::endpoint::{App, Kind, Place};
+use crate::error::{MethodError, Problem};
+use crate::limits::{CHANGES_LOOKED_AT, EVENT_SOURCES_MAX, EVENT_SOURCES_PER_ACCOUNT_MAX, PUSH_GATHER, PUSH_LOOK};
+use event::{Options, Variables, parse_variables, ping_event, state_event};
+
+/// Carries out the request.
+pub async fn run(State(app): State<Arc<App>>, Query(variables): Query<Variables>, peer: Peer, headers: HeaderMap) -> Response {
+    let guest = match app.admit(&headers, &peer).await {
+        Ok(guest) => guest,
+        Err(response) => return response,
+    };
+    let options = match parse_variables(&variables) {
+        Ok(options) => options,
+        Err(why) => return Problem::NotRequest(why.to_string()).into_response(),
+    };
+    let account = guest.caller.account;
+    let place = app.places.take(account, Kind::EventSource, EVENT_SOURCES_PER_ACCOUNT_MAX);
+    let Some(place) = place.filter(|_| app.places.count(Kind::EventSource) <= EVENT_SOURCES_MAX) else {
+        return Problem::Limit("maxConcurrentEventSources").into_response();
+    };
+    // RFC 8620 §7.3: a client that was here before says which state it knows.
+    let known = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let wakes = app.house.store.subscribe(account);
+    let watch = app.door.watch(&guest.login);
+    let source =
+        Source { next_ping: next_ping(&options), app, account, options, known, wakes, watch, is_over: false, _place: place };
+    let first = stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from_static(b": hearth\n\n")) });
+    let events = stream::unfold(source, |mut source| async move {
+        let event = source.next().await?;
+        Some((Ok(Bytes::from(event)), source))
+    });
+    let mut response = Response::new(Body::from_stream(futures_util::StreamExt::chain(first, events)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
+}
+
+/// One client's stream.
+struct Source {
+    app: Arc<App>,
+    account: AccountId,
+    options: Options,
+    /// The modseq that the client knows of; `None` before the first look.
+    known: Option<u64>,
+    wakes: watch::Receiver<u64>,
+    watch: Watch,
+    next_ping: Option<Instant>,
+    is_over: bool,
+    _place: Place,
+}
+
+fn next_ping(options: &Options) -> Option<Instant> {
+    options.ping.map(|interval| Instant::now() + interval)
+}
+
+impl Source {
+    /// The next event, when there is one; `None` ends the stream.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            if self.is_over {
+                return None;
+            }
+            if let Some(event) = self.look().await? {
+                self.is_over = self.options.close_after_state;
+                return Some(event);
+            }
+            let ping = self.next_ping;
+            tokio::select! {
+                () = self.app.stop.requested() => return None,
+                () = self.watch.ended() => return None,
+                () = async { sleep_until(ping.unwrap_or_else(Instant::now)).await }, if ping.is_some() => {
+                    self.next_ping = next_ping(&self.options);
+                    return Some(ping_event(self.options.ping.unwrap_or_default()));
+                }
+                woken = self.wakes.changed() => {
+                    woken.ok()?;
+                    // Changes come in flocks; one event tells of all of them.
+                    sleep(PUSH_GATHER).await;
+                }
+                () = sleep(PUSH_LOOK) => {}
+            }
+        }
+    }
+
+    /// What changed since the client was last told. `None`: the account cannot be looked at, so the client comes again.
+    async fn look(&mut self) -> Option<Option<String>> {
+        self.wakes.borrow_and_update();
+        let known = self.known;
+        let looked: Result<_, MethodError> = self
+            .app
+            .house
+            .store
+            .read(self.account, move |tx| {
+                let now = tx.modseq()?;
+                let since = known.unwrap_or(now).min(now);
+                let mut types = HashSet::new();
+                if since < now {
+                    let messages = changes::messages(tx, since, CHANGES_LOOKED_AT)?;
+                    let threads = changes::threads(tx, since, 1)?;
+                    let (mailboxes, _) = changes::mailboxes(tx, since, 1)?;
+                    // RFC 8621 §1.5: EmailDelivery changes when a mail arrived; what was not looked at may be one.
+                    if !messages.created.is_empty() || messages.more {
+                        types.insert("EmailDelivery");
+                    }
+                    if has_changes(&messages) {
+                        types.insert("Email");
+                    }
+                    if has_changes(&threads) {
+                        types.insert("Thread");
+                    }
+                    if has_changes(&mailboxes) {
+                        types.insert("Mailbox");
+                    }
+                }
+                Ok((now, types))
+            })
+            .await;
+        let (now, types) = match looked {
+            Ok(looked) => looked,
+            // The states are too old to tell: then everything may have changed.
+            Err(MethodError::CannotCalculateChanges) => {
+                self.known = None;
+                return Some(None);
+            }
+            Err(_) => return None,
+        };
+        self.known = Some(now);
+        let types: Vec<&str> =
+            event::TYPES.iter().copied().filter(|name| types.contains(name) && self.options.wants(name)).collect();
+        Some((!types.is_empty()).then(|| state_event(self.account, now, &types)))
+    }
+}
+
+fn has_changes<I>(changes: &changes::Changes<I>) -> bool {
+    changes.more || !(changes.created.is_empty() && changes.updated.is_empty() && changes.destroyed.is_empty())
+}
