@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! BDAT (RFC 3030 §2): the message in counted pieces.
+
+use std::io;
+
+use hearth_net::lines::Lines;
+use hearth_types::Fault;
+use hearth_wire::smtp::replies::{CLOSING_421_4_3_2, NO_SPACE_452_4_3_1, OK_250_2_0_0, TIMEOUT_421_4_4_2, TOO_BIG_552_5_3_4};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use super::data;
+use crate::ctx::{Ctx, Outcome};
+use crate::limits::{DATA, DEADLINES, OVERRUN_BYTES_MAX};
+use crate::session::AT_COMMAND;
+use crate::state::State;
+
+pub(crate) async fn run<S>(ctx: &Ctx, state: &mut State, lines: &mut Lines<S>, size_bytes: u64, last: bool) -> io::Result<Outcome>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let held = state.transaction.as_ref().and_then(|t| t.chunks.as_ref()).map_or(0, |chunks| chunks.raw.len());
+    let refusal = if (held as u64).saturating_add(size_bytes) > ctx.server.size_bytes_max {
+        Some(TOO_BIG_552_5_3_4)
+    } else {
+        None
+    };
+    // Chunks of one message are seldom many; each is accounted while it is read.
+    let mut memory = ctx.server.memory();
+    let size = usize::try_from(size_bytes).unwrap_or(usize::MAX);
+    let refusal = refusal.or_else(|| (!memory.grow_to(held.saturating_add(size))).then_some(NO_SPACE_452_4_3_1));
+    if let Some(refusal) = refusal {
+        state.transaction = None;
+        skip(lines, size_bytes).await?;
+        return Ok(Err(Fault::Peer(refusal)));
+    }
+    let Some(chunks) = state.transaction.as_mut().map(|transaction| transaction.chunks.get_or_insert_default()) else {
+        return Ok(Err(Fault::Peer(hearth_wire::smtp::replies::BAD_SEQUENCE_503_5_5_1)));
+    };
+    lines.set_deadlines(DEADLINES);
+    let read = timeout(DATA, lines.read_exact(size, &mut chunks.raw)).await;
+    lines.set_deadlines(AT_COMMAND);
+    match read {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(Err(error)) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
+        Ok(Err(_)) | Err(_) => return Ok(Err(Fault::Peer(TIMEOUT_421_4_4_2))),
+    }
+    chunks.check.push(chunks.raw.get(held..).unwrap_or_default());
+    if !last {
+        return Ok(Ok(OK_250_2_0_0.saying(format!("{size_bytes} octets received"))));
+    }
+    if let Some(fault) = chunks.check.finish() {
+        state.transaction = None;
+        return Ok(Err(Fault::Peer(data::of_fault(fault))));
+    }
+    let mut raw = std::mem::take(&mut chunks.raw);
+    if !raw.is_empty() && !raw.ends_with(b"\r\n") {
+        raw.extend_from_slice(b"\r\n");
+    }
+    Ok(data::take(ctx, state, raw).await)
+}
+
+/// Reads a chunk that nobody wants.
+pub(crate) async fn skip<S>(lines: &mut Lines<S>, size_bytes: u64) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if size_bytes > OVERRUN_BYTES_MAX {
+        crate::session::say(lines, &CLOSING_421_4_3_2.saying("the chunk is too big to be skipped")).await?;
+        lines.close().await?;
+        return Err(io::Error::other("a refused chunk is beyond its bound"));
+    }
+    let mut left = size_bytes;
+    while left > 0 {
+        let piece = lines.fill().await?.len();
+        if piece == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let taken = u64::try_from(piece).unwrap_or(u64::MAX).min(left);
+        lines.consume(usize::try_from(taken).unwrap_or(piece));
+        left -= taken;
+    }
+    Ok(())
+}

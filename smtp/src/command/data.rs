@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! DATA (RFC 5321 §4.1.1.4): the message itself, strictly framed, within its bounds.
+
+use std::io;
+
+use hearth_net::lines::Lines;
+use hearth_types::Fault;
+use hearth_wire::smtp::replies::{
+    BARE_LINE_END_550_5_6_11, CLOSING_421_4_3_2, NO_SPACE_452_4_3_1, TEXT_LINE_TOO_LONG_554_5_6_0, TIMEOUT_421_4_4_2, TOO_BIG_552_5_3_4,
+    start_input_354,
+};
+use hearth_wire::smtp::{DataDecoder, DataFault, DataProgress, Reply};
+use metrics::counter;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use crate::ctx::{Ctx, Outcome};
+use crate::limits::{DATA, DEADLINES, OVERRUN_BYTES_MAX};
+use crate::session::{AT_COMMAND, say};
+use crate::state::State;
+use crate::{inbound, submission};
+
+pub(crate) async fn run<S>(ctx: &Ctx, state: &mut State, lines: &mut Lines<S>) -> io::Result<Outcome>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    say(lines, &start_input_354()).await?;
+    lines.set_deadlines(DEADLINES);
+    let mut memory = ctx.server.memory();
+    let read = timeout(DATA, read(ctx, lines, &mut memory)).await;
+    lines.set_deadlines(AT_COMMAND);
+    let raw = match read {
+        Ok(Ok(Ok(raw))) => raw,
+        Ok(Ok(Err(refusal))) => {
+            state.transaction = None;
+            return Ok(Err(Fault::Peer(refusal)));
+        }
+        Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => return Ok(Err(Fault::Peer(TIMEOUT_421_4_4_2))),
+        Ok(Err(error)) => return Err(error),
+        Err(_) => return Ok(Err(Fault::Peer(TIMEOUT_421_4_4_2))),
+    };
+    Ok(take(ctx, state, raw).await)
+}
+
+/// The whole message is here: whoever it is for decides. The transaction is over, whatever comes of it.
+pub(crate) async fn take(ctx: &Ctx, state: &mut State, raw: Vec<u8>) -> Outcome {
+    let Some(transaction) = state.transaction.take() else {
+        return Err(Fault::Peer(hearth_wire::smtp::replies::BAD_SEQUENCE_503_5_5_1));
+    };
+    let hello = state.hello.clone();
+    match &state.login {
+        Some(login) => submission::accept(ctx, login, hello.as_ref(), transaction, raw).await,
+        None => inbound::accept(ctx, hello.as_ref(), transaction, raw).await,
+    }
+}
+
+async fn read<S>(ctx: &Ctx, lines: &mut Lines<S>, memory: &mut crate::ctx::Memory) -> io::Result<Result<Vec<u8>, Reply>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let size_max = usize::try_from(ctx.server.size_bytes_max).unwrap_or(usize::MAX);
+    let (mut decoder, mut raw) = (DataDecoder::default(), Vec::new());
+    let mut refusal: Option<Reply> = None;
+    let mut overrun: u64 = 0;
+    loop {
+        let piece = lines.fill().await?;
+        if piece.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let length = piece.len();
+        let progress = decoder.push(piece, &mut raw);
+        if refusal.is_none() && raw.len() > size_max {
+            refusal = Some(TOO_BIG_552_5_3_4);
+        } else if refusal.is_none() && !memory.grow_to(raw.capacity()) {
+            refusal = Some(NO_SPACE_452_4_3_1);
+        }
+        if refusal.is_some() || decoder.fault().is_some() {
+            // Read on to the true end, keeping nothing, so that no part of it is ever taken for commands.
+            raw = Vec::new();
+            overrun = overrun.saturating_add(length as u64);
+            if overrun > OVERRUN_BYTES_MAX {
+                return Ok(Err(CLOSING_421_4_3_2.saying("the message does not end")));
+            }
+        }
+        if let DataProgress::End { consumed } = progress {
+            lines.consume(consumed);
+            break;
+        }
+        lines.consume(length);
+    }
+    match (refusal, decoder.fault()) {
+        (Some(refusal), _) => Ok(Err(refusal)),
+        (None, Some(fault)) => Ok(Err(of_fault(fault))),
+        (None, None) => Ok(Ok(raw)),
+    }
+}
+
+/// The reply to a message whose framing is wrong.
+pub(crate) fn of_fault(fault: DataFault) -> Reply {
+    counter!("smtp_bad_framing_total").increment(1);
+    match fault {
+        DataFault::BareCr | DataFault::BareLf => BARE_LINE_END_550_5_6_11,
+        DataFault::LineTooLong => TEXT_LINE_TOO_LONG_554_5_6_0,
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! MAIL (RFC 5321 §4.1.1.2): a transaction begins.
+
+use hearth_types::Fault;
+use hearth_wire::smtp::replies::{
+    BAD_SENDER_553_5_1_7, NEEDS_SMTPUTF8_553_5_6_7, NO_BINARYMIME_501_5_5_4, NOT_YOUR_ADDRESS_553_5_7_1, SENDER_OK_250_2_1_0,
+    TOO_BIG_552_5_3_4, UNKNOWN_PARAMETER_555_5_5_4,
+};
+use hearth_wire::smtp::{Body, MailParams, Path};
+
+use crate::ctx::{Ctx, Outcome};
+use crate::state::{Kind, State, Transaction};
+
+pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &MailParams) -> Outcome {
+    check_params(ctx, state, path, params)?;
+    let sender = match path {
+        Path::Null => None,
+        Path::Mailbox(address) => Some(address.clone()),
+        // A report to an address literal reaches nobody that we could find again.
+        Path::Postmaster | Path::Literal { .. } => return Err(Fault::Peer(BAD_SENDER_553_5_1_7)),
+    };
+    if let Some(login) = &state.login {
+        // RFC 6409 §6.1. The null sender is for reports, and people do not send these.
+        let own = match &sender {
+            Some(sender) => ctx.server.directory.may_send_as(login.account, sender).await.map_err(hearth_types::Trouble::from)?,
+            None => false,
+        };
+        if !own {
+            return Err(Fault::Peer(NOT_YOUR_ADDRESS_553_5_7_1));
+        }
+    }
+    state.transaction = Some(Transaction { sender, params: params.clone(), recipients: Vec::new(), chunks: None });
+    Ok(SENDER_OK_250_2_1_0)
+}
+
+fn check_params(ctx: &Ctx, state: &State, path: &Path, params: &MailParams) -> Result<(), Fault<hearth_wire::smtp::Reply>> {
+    let refuse = |reply| Err(Fault::Peer(reply));
+    if params.size_bytes.is_some_and(|size| size > ctx.server.size_bytes_max) {
+        // RFC 1870 §6.1: before a single octet came.
+        return refuse(TOO_BIG_552_5_3_4);
+    }
+    if params.body == Some(Body::BinaryMime) {
+        return refuse(NO_BINARYMIME_501_5_5_4);
+    }
+    if !path.is_ascii() && !params.smtputf8 {
+        return refuse(NEEDS_SMTPUTF8_553_5_6_7);
+    }
+    if state.kind == Kind::Mx && (params.ret.is_some() || params.envid.is_some()) {
+        // Not advertised on port 25, so not understood there.
+        return refuse(UNKNOWN_PARAMETER_555_5_5_4);
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What a command may touch: the stores, the peer's facts, the clock.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hearth_identity::Directory;
+use hearth_identity::login::{ChannelBinding, Gate, Revocations};
+use hearth_mailstore::Store;
+use hearth_net::dns::Resolver;
+use hearth_net::listen::Peer;
+use hearth_net::tls::{Facts, Tls};
+use hearth_types::{Clock, Fault};
+use hearth_wire::smtp::Reply;
+use tokio::sync::Semaphore;
+
+use crate::limits::{MEMORY_STEP_BYTES, MESSAGES_IN_MEMORY_BYTES_MAX};
+use crate::queue::Queue;
+use crate::submission::sign::Signer;
+
+/// What a command comes to.
+pub(crate) type Outcome = Result<Reply, Fault<Reply>>;
+
+/// What all sessions of the process share.
+pub struct Server {
+    /// The name that we greet with, and the authserv-id of our results (RFC 8601 §2.5).
+    pub hostname: String,
+    /// The largest message.
+    pub size_bytes_max: u64,
+    /// People.
+    pub directory: Directory,
+    /// Mail.
+    pub store: Store,
+    /// Who somebody is.
+    pub gate: Gate,
+    /// Whose sign-in has ended.
+    pub revocations: Revocations,
+    /// Names.
+    pub dns: Resolver,
+    /// What waits to be sent on.
+    pub queue: Queue,
+    /// DKIM keys.
+    pub signer: Signer,
+    /// Our certificate.
+    pub tls: Option<Tls>,
+    /// Time.
+    pub clock: Clock,
+    /// Requested when the process is to end.
+    pub stop: hearth_boot::Stop,
+    memory: Arc<Semaphore>,
+}
+
+/// The parts that a [`Server`] is made of.
+pub struct Parts {
+    /// See [`Server::hostname`].
+    pub hostname: String,
+    /// See [`Server::size_bytes_max`].
+    pub size_bytes_max: u64,
+    /// See [`Server::directory`].
+    pub directory: Directory,
+    /// See [`Server::store`].
+    pub store: Store,
+    /// See [`Server::gate`].
+    pub gate: Gate,
+    /// See [`Server::dns`].
+    pub dns: Resolver,
+    /// See [`Server::queue`].
+    pub queue: Queue,
+    /// See [`Server::signer`].
+    pub signer: Signer,
+    /// See [`Server::tls`].
+    pub tls: Option<Tls>,
+    /// See [`Server::clock`].
+    pub clock: Clock,
+    /// See [`Server::stop`].
+    pub stop: hearth_boot::Stop,
+}
+
+impl Server {
+    /// Puts the parts together; needs a runtime.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { hostname, size_bytes_max, directory, store, gate, dns, queue, signer, tls, clock, stop } = parts;
+        let revocations = Revocations::start(directory.clone());
+        let memory = Arc::new(Semaphore::new(MESSAGES_IN_MEMORY_BYTES_MAX / MEMORY_STEP_BYTES));
+        Arc::new(Self {
+            hostname,
+            size_bytes_max,
+            directory,
+            store,
+            gate,
+            revocations,
+            dns,
+            queue,
+            signer,
+            tls,
+            clock,
+            stop,
+            memory,
+        })
+    }
+
+    /// An account of the memory that one message takes.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory { free: Arc::clone(&self.memory), held: Vec::new(), bytes: 0 }
+    }
+}
+
+/// Memory held for one message, given back when dropped.
+pub(crate) struct Memory {
+    free: Arc<Semaphore>,
+    held: Vec<tokio::sync::OwnedSemaphorePermit>,
+    bytes: usize,
+}
+
+impl Memory {
+    /// Holds as much as `bytes`; false when all messages together would take too much.
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
+        while self.bytes < bytes {
+            match Arc::clone(&self.free).try_acquire_owned() {
+                Ok(permit) => self.held.push(permit),
+                Err(_) => return false,
+            }
+            self.bytes += MEMORY_STEP_BYTES;
+        }
+        true
+    }
+}
+
+/// One connection.
+#[derive(Clone)]
+pub struct Ctx {
+    /// What all share.
+    pub server: Arc<Server>,
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// What is known of the TLS around it.
+    pub tls: Option<Facts>,
+}
+
+impl Ctx {
+    /// The peer's address.
+    pub fn ip(&self) -> IpAddr {
+        self.peer.ip()
+    }
+
+    /// Is it a program on this very machine? It speaks from the loopback address that it came to; another home
+    /// on the same machine (a test) has another. Its address says nothing about a sender, so none is judged by it.
+    pub fn is_this_machine(&self) -> bool {
+        self.ip().is_loopback() && self.ip() == self.peer.local.ip().to_canonical()
+    }
+
+    /// What SCRAM-PLUS can bind to.
+    pub fn binding(&self) -> ChannelBinding {
+        self.tls.as_ref().map_or_else(ChannelBinding::none, |facts| ChannelBinding {
+            exporter: facts.binding.exporter.clone(),
+            server_end_point: Some(facts.binding.server_end_point.clone()).filter(|hash| !hash.is_empty()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_and_given_back() {
+        let free = Arc::new(Semaphore::new(2));
+        let account = || Memory { free: Arc::clone(&free), held: Vec::new(), bytes: 0 };
+        let mut first = account();
+        assert!(first.grow_to(MEMORY_STEP_BYTES * 2));
+        assert!(!first.grow_to(MEMORY_STEP_BYTES * 2 + 1));
+        assert!(!account().grow_to(1));
+        drop(first);
+        assert!(account().grow_to(1));
+    }
+}

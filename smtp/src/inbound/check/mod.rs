@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What can be known of who sent a mail: one file per check, each gives a finding and decides nothing.
+//!
+//! All of it is mail-auth's work over the house's own resolver. No finding can lose a mail: when DNS does not
+//! answer, or not in time, the findings are temperrors.
+
+mod arc;
+mod dkim;
+mod dmarc;
+mod iprev;
+mod spf;
+
+use std::net::IpAddr;
+
+use hearth_net::dns::Resolver;
+use hearth_types::Address;
+use hearth_wire::smtp::Fields;
+use mail_auth::{AuthenticatedMessage, AuthenticationResults, MessageAuthenticator};
+use tokio::time::timeout;
+
+pub use dkim::DkimFinding;
+pub use dmarc::{DmarcFinding, Policy};
+
+use crate::limits::CHECKS;
+
+/// What a check came to (RFC 8601 §2.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finding {
+    /// There was nothing to check, or it was not checked.
+    #[default]
+    None,
+    /// It holds.
+    Pass,
+    /// It does not hold.
+    Fail,
+    /// SPF: probably not.
+    SoftFail,
+    /// It says nothing either way.
+    Neutral,
+    /// Not known now.
+    TempError,
+    /// What was published or written cannot be read.
+    PermError,
+}
+
+/// All that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// The sender is a program on this machine; nothing was looked up.
+    pub this_machine: bool,
+    /// The peer's address has a name that leads back to it (RFC 8601 §2.7.3).
+    pub iprev: Finding,
+    /// That name.
+    pub host: Option<String>,
+    /// The envelope sender may send from that address (RFC 7208).
+    pub spf: Finding,
+    /// Each signature (RFC 6376).
+    pub dkim: Vec<DkimFinding>,
+    /// The domain in From is the one that SPF or DKIM vouches for (RFC 9989).
+    pub dmarc: DmarcFinding,
+    /// A chain of forwarders that each vouch for the one before (RFC 8617).
+    pub arc: Finding,
+    /// It came over a mailing list (RFC 2919 List-Id).
+    pub from_list: bool,
+    /// What goes behind `Authentication-Results:`, authserv-id included.
+    pub results: String,
+}
+
+impl Findings {
+    /// Did any signature hold?
+    pub fn has_good_signature(&self) -> bool {
+        self.dkim.iter().any(|signature| signature.finding == Finding::Pass)
+    }
+}
+
+/// What is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Who we are.
+    pub hostname: &'a str,
+    /// The peer.
+    pub ip: IpAddr,
+    /// What it calls itself.
+    pub hello: &'a str,
+    /// The envelope sender; `None` is the null sender.
+    pub sender: Option<&'a Address>,
+    /// The message, whose header is bounded.
+    pub raw: &'a [u8],
+}
+
+/// Findings of a program on this machine.
+pub fn none_for_this_machine(subject: &Subject<'_>) -> Findings {
+    Findings { this_machine: true, results: format!("{}; none", subject.hostname), ..Findings::default() }
+}
+
+/// Runs all checks, within [`CHECKS`].
+pub async fn run(subject: &Subject<'_>, dns: &Resolver) -> Findings {
+    let from_list = Fields::of(subject.raw).any(|field| field.is("List-Id"));
+    if dns.is_reachable().await {
+        if let Ok(Some(findings)) = timeout(CHECKS, look(subject, dns)).await {
+            return Findings { from_list, ..findings };
+        }
+    }
+    unknown(subject, from_list)
+}
+
+/// Nothing could be looked up.
+fn unknown(subject: &Subject<'_>, from_list: bool) -> Findings {
+    let temp = Finding::TempError;
+    Findings {
+        iprev: temp,
+        spf: temp,
+        arc: Finding::None,
+        dmarc: DmarcFinding { finding: temp, policy: Policy::None, domain: String::new() },
+        from_list,
+        results: format!("{};\r\n\tiprev=temperror;\r\n\tspf=temperror;\r\n\tdkim=temperror;\r\n\tdmarc=temperror", subject.hostname),
+        ..Findings::default()
+    }
+}
+
+async fn look(subject: &Subject<'_>, dns: &Resolver) -> Option<Findings> {
+    let authenticator = MessageAuthenticator(dns.inner().clone());
+    let message = AuthenticatedMessage::parse(subject.raw)?;
+    let sender = subject.sender.map(ToString::to_string).unwrap_or_default();
+    let (iprev, spf, dkim, arc) = tokio::join!(
+        authenticator.verify_iprev(subject.ip),
+        spf::look(&authenticator, subject, &sender),
+        authenticator.verify_dkim(&message),
+        authenticator.verify_arc(&message),
+    );
+    let dmarc = dmarc::look(&authenticator, subject, &message, &dkim, &spf).await;
+
+    let mut results = AuthenticationResults::new(subject.hostname)
+        .with_iprev_result(&iprev, subject.ip)
+        .with_spf_mailfrom_result(&spf, subject.ip, &sender, subject.hello)
+        .with_dkim_results(&dkim, message.from());
+    let has_chain = !message.as_headers.is_empty();
+    if has_chain {
+        results = results.with_arc_result(&arc, subject.ip);
+    }
+    let mut results = results.with_dmarc_result(&dmarc).to_string();
+    if dkim.is_empty() {
+        // RFC 8601 §2.7.1: said even when there was no signature.
+        results.push_str(";\r\n\tdkim=none");
+    }
+    Some(Findings {
+        this_machine: false,
+        iprev: iprev::finding(&iprev),
+        host: iprev::host(&iprev),
+        spf: spf::finding(&spf),
+        dkim: dkim.iter().map(dkim::finding).collect(),
+        dmarc: dmarc::finding(&dmarc),
+        arc: if has_chain { arc::finding(&arc) } else { Finding::None },
+        from_list: false,
+        results,
+    })
+}

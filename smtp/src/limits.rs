@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Every bound of the SMTP server, named, with the RFC's minimum beside it.
+
+use std::time::Duration;
+
+use hearth_net::lines::Deadlines;
+
+/// RFC 5321 §4.5.3.1.8 wants 100.
+pub const RECIPIENTS_MAX: usize = 100;
+/// Mailboxes that the recipients of one message may come to (aliases, lists).
+pub const MAILBOXES_MAX: usize = 500;
+/// Refused commands on one connection; then 421.
+pub const ERRORS_MAX: u32 = 20;
+/// Commands on one connection that move no mail (NOOP, RSET, VRFY, HELP, EHLO) between two messages; then 421.
+pub const IDLE_COMMANDS_MAX: u32 = 200;
+/// Messages on one connection; then 421.
+pub const MESSAGES_MAX: u32 = 10_000;
+/// Failed sign-ins on one connection; then 421.
+pub const SIGN_IN_FAILURES_MAX: u32 = 3;
+/// RFC 4954 §4: a line of a SASL exchange, in base64.
+pub const AUTH_LINE_BYTES_MAX: usize = 12_288;
+/// Rounds of one SASL exchange; SCRAM needs two, LOGIN three.
+pub const AUTH_ROUNDS_MAX: usize = 8;
+/// A message beyond its size is read on for this much, so that the client hears the reply; then the connection ends.
+pub const OVERRUN_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Memory that all messages on their way in may take together; the next one hears 452.
+pub const MESSAGES_IN_MEMORY_BYTES_MAX: usize = 192 * 1024 * 1024;
+/// Memory for a message is taken in steps of this size.
+pub const MEMORY_STEP_BYTES: usize = 64 * 1024;
+/// RFC 5321 §6.3 wants at least 100 when Received fields are counted; (deviates: Postfix has 50, and no mail here
+/// passes so many).
+pub const RECEIVED_MAX: usize = 50;
+
+/// RFC 5321 §4.5.3.2.7: five minutes for a command; then within a line and within data, three for each piece.
+pub const DEADLINES: Deadlines = Deadlines {
+    idle: Duration::from_secs(5 * 60),
+    progress: Duration::from_secs(3 * 60),
+    write: Duration::from_secs(2 * 60),
+};
+/// A command line that has begun ends within this: one byte a second does not hold a session for an hour.
+pub const COMMAND_LINE: Duration = Duration::from_secs(60);
+/// A message takes at most this long from 354 to its dot.
+pub const DATA: Duration = Duration::from_secs(30 * 60);
+/// All checks of a message together; what is not known by then is a temperror.
+pub const CHECKS: Duration = Duration::from_secs(20);
+
+/// Bodies up to this size, compressed, live in the queue's database, larger ones in files beside it.
+pub const QUEUED_BODY_IN_DB_BYTES_MAX: usize = 256 * 1024;
+/// RFC 5321 §4.5.4.1 wants at least 4 to 5 days.
+pub const QUEUE_LIFETIME: Duration = Duration::from_secs(5 * 24 * 3600);
+/// The sender hears of a delay after this long.
+pub const DELAY_TOLD_AFTER: Duration = Duration::from_secs(4 * 3600);
+/// A claimed recipient that its worker forgot (a crash) is due again after this long.
+pub const LEASE: Duration = Duration::from_secs(40 * 60);
+/// Recipients that are claimed at once.
+pub const CLAIM_MAX: u32 = 200;
+/// Destinations that are talked to at once.
+pub const DESTINATIONS_MAX: usize = 8;
+/// The queue is looked at this often even when nothing wakes it (the `hearth` command may have changed it).
+pub const QUEUE_LOOK: Duration = Duration::from_secs(3);
+/// A report returns this much of a message's body at most, else its header alone.
+pub const RETURNED_BYTES_MAX: usize = 64 * 1024;
+
+/// Recipients in one transaction to another server; RFC 5321 §4.5.3.1.8 lets it refuse more than 100.
+pub const OUTBOUND_RECIPIENTS_MAX: usize = 100;
+/// Hosts of one destination that are tried in one attempt.
+pub const OUTBOUND_HOSTS_MAX: usize = 8;
+/// To connect.
+pub const OUTBOUND_CONNECT: Duration = Duration::from_secs(30);
+/// RFC 5321 §4.5.3.2.1 to .3: greeting, EHLO, MAIL and RCPT.
+pub const OUTBOUND_COMMAND: Duration = Duration::from_secs(5 * 60);
+/// RFC 5321 §4.5.3.2.5: one piece of data.
+pub const OUTBOUND_DATA: Duration = Duration::from_secs(3 * 60);
+/// RFC 5321 §4.5.3.2.6: the reply to the final dot.
+pub const OUTBOUND_DOT: Duration = Duration::from_secs(10 * 60);

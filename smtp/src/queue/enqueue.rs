@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Into the queue: on disk when it answers.
+
+use hearth_db::{Durability, Tx};
+use hearth_types::Timestamp;
+use hearth_types::id::Id;
+
+use super::body::{self, Packed};
+use super::{NewMail, NewRecipient, Queue, QueueError};
+use crate::limits::QUEUE_LIFETIME;
+
+/// A mail whose body is packed, ready for its rows.
+pub(super) struct Ready {
+    pub id: Id,
+    pub mail: NewMail,
+    pub packed: Packed,
+}
+
+impl Queue {
+    /// Puts a mail into the queue under a new id.
+    pub async fn enqueue(&self, mail: NewMail) -> Result<Id, QueueError> {
+        let id = Id::new(self.clock.now());
+        self.enqueue_as(id, mail).await?;
+        Ok(id)
+    }
+
+    /// Puts a mail into the queue; synced when it answers.
+    pub async fn enqueue_as(&self, id: Id, mail: NewMail) -> Result<(), QueueError> {
+        let ready = self.make_ready(id, mail).await?;
+        let now = self.clock.now();
+        let written = self.database.write(Durability::Synced, move |tx| insert(tx, &ready, now)).await;
+        if written.as_ref().is_err_and(QueueError::is_full) {
+            body::remove(&self.dir, id);
+        }
+        written?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Packs the body; after this a large one is on disk.
+    pub(super) async fn make_ready(&self, id: Id, mut mail: NewMail) -> Result<Ready, QueueError> {
+        let dir = self.dir.clone();
+        let packing = tokio::task::spawn_blocking(move || {
+            let packed = body::pack(&dir, id, &mail.head, &mail.raw)?;
+            (mail.head, mail.raw) = (Vec::new(), Vec::new());
+            Ok(Ready { id, mail, packed })
+        });
+        packing.await.unwrap_or(Err(QueueError::Db(hearth_db::Error::Gone)))
+    }
+}
+
+pub(super) fn insert(tx: &mut Tx<'_>, ready: &Ready, now: Timestamp) -> Result<(), QueueError> {
+    let Ready { id, mail, packed } = ready;
+    let sender = mail.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+    tx.execute(
+        "INSERT INTO message (id, sender, account, size_bytes, smtputf8, return_full, envid, created_at, expires_at, body)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        &[
+            &id.as_i64(),
+            &sender,
+            &mail.account,
+            &packed.size_bytes,
+            &mail.smtputf8,
+            &mail.return_full,
+            &mail.envid,
+            &now,
+            &now.after(QUEUE_LIFETIME),
+            &packed.row,
+        ],
+    )?;
+    let mut positions = 0_i64..;
+    mail.recipients.iter().zip(&mut positions).try_for_each(|(recipient, position)| insert_recipient(tx, *id, position, recipient, now))
+}
+
+fn insert_recipient(tx: &mut Tx<'_>, message: Id, position: i64, recipient: &NewRecipient, now: Timestamp) -> Result<(), QueueError> {
+    let (kind, original) = match &recipient.orcpt {
+        Some(orcpt) => (Some(orcpt.kind.clone()), Some(orcpt.address.clone())),
+        None => (None, None),
+    };
+    tx.execute(
+        "INSERT INTO recipient (message, position, address, domain, held, attempts, next_attempt_at, lease_until, delay_told,
+                                notify, orcpt_kind, orcpt_address)
+         VALUES ($1, $2, $3, $4, $5, 0, $6, 0, $5, $7, $8, $9)",
+        &[
+            &message.as_i64(),
+            &position,
+            &recipient.address.to_string(),
+            recipient.address.domain(),
+            &false,
+            &now,
+            &recipient.notify.map(hearth_wire::smtp::Notify::encode),
+            &kind,
+            &original,
+        ],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The worker: claims what is due, delivers here or sends elsewhere, settles what came of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hearth_filter::{Judgement, place};
+use hearth_identity::directory::Resolution;
+use hearth_mailstore::{Content, Delivery, Error as StoreError, Recipient, Refusal};
+use hearth_types::{Address, Domain, Trouble};
+use hearth_wire::smtp::replies::{ACCEPTED_250_2_6_0, MAILBOX_FULL_452_4_2_2, NO_SPACE_452_4_3_1, NO_SUCH_USER_550_5_1_1, TRY_LATER_451_4_3_0};
+use hearth_wire::smtp::{Notify, Reply, body_offset};
+use metrics::counter;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::bounce::{self, Action, Failure};
+use super::claim::{Claimed, Due, Settled};
+use super::schedule::{self, Next};
+use super::{NewMail, NewRecipient, QueueError};
+use crate::ctx::Server;
+use crate::limits::{DESTINATIONS_MAX, LEASE, QUEUE_LOOK, RETURNED_BYTES_MAX};
+use crate::outbound::{Outbound, Outgoing, OutgoingRecipient, Sent};
+use crate::trace;
+
+/// Works until the process stops; what is under way then is finished, or its lease is ended at the next start.
+pub async fn run(server: Arc<Server>, outbound: Outbound) {
+    let places = Arc::new(Semaphore::new(DESTINATIONS_MAX));
+    let mut working = JoinSet::new();
+    while !server.stop.is_requested() {
+        match server.queue.claim().await {
+            Ok(claimed) => {
+                for (domain, mail) in by_domain(claimed) {
+                    let (server, outbound, places) = (Arc::clone(&server), outbound.clone(), Arc::clone(&places));
+                    working.spawn(async move {
+                        let _place = places.acquire_owned().await;
+                        work(&server, &outbound, &domain, mail).await;
+                    });
+                }
+            }
+            Err(error) => tracing::error!(%error, "the queue cannot be read; trying again"),
+        }
+        rest(&server, &mut working).await;
+    }
+    while working.join_next().await.is_some() {}
+}
+
+/// Until a mail comes in, something is due, a piece of work ends, or it is time to look.
+async fn rest(server: &Server, working: &mut JoinSet<()>) {
+    // With all places taken there is no use in claiming more.
+    while working.len() >= DESTINATIONS_MAX * 4 {
+        working.join_next().await;
+    }
+    while working.try_join_next().is_some() {}
+    let wait = server.queue.due_in().await.ok().flatten().map_or(QUEUE_LOOK, |due| due.min(QUEUE_LOOK));
+    let wait = wait.max(std::time::Duration::from_millis(50));
+    tokio::select! {
+        () = server.queue.woken() => {}
+        () = tokio::time::sleep(wait) => {}
+        () = server.stop.requested() => {}
+    }
+}
+
+/// One piece of work: the recipients of one message in one domain.
+fn by_domain(claimed: Vec<Claimed>) -> Vec<(Domain, Claimed)> {
+    let mut pieces = Vec::new();
+    for mut mail in claimed {
+        let mut domains: BTreeMap<Domain, Vec<Due>> = BTreeMap::new();
+        for due in std::mem::take(&mut mail.recipients) {
+            domains.entry(due.address.domain().clone()).or_default().push(due);
+        }
+        pieces.extend(domains.into_iter().map(|(domain, recipients)| (domain, Claimed { recipients, ..mail.clone() })));
+    }
+    pieces
+}
+
+async fn work(server: &Server, outbound: &Outbound, domain: &Domain, mail: Claimed) {
+    // The lease must outlive the attempt: else a second worker would send the same mail beside us.
+    let attempt = timeout(LEASE * 3 / 4, attempt(server, outbound, domain, &mail));
+    let sent = match attempt.await {
+        Ok(Ok(sent)) => sent,
+        Ok(Err(trouble)) => {
+            tracing::error!(queue = %mail.id, trouble = %trouble, "a queued mail could not be worked on");
+            vec![Sent::ours(TRY_LATER_451_4_3_0.saying(format!("something failed here [{}]", trouble.id()))); mail.recipients.len()]
+        }
+        Err(_) => vec![Sent::ours(TRY_LATER_451_4_3_0.saying("the attempt took too long")); mail.recipients.len()],
+    };
+    if let Err(error) = settle(server, mail, sent).await {
+        tracing::error!(%error, "what came of a queued mail could not be written down; it is tried again");
+    }
+}
+
+async fn attempt(server: &Server, outbound: &Outbound, domain: &Domain, mail: &Claimed) -> Result<Vec<Sent>, Trouble> {
+    let Some(raw) = server.queue.body(mail.id).await? else {
+        return Ok(vec![Sent::ours(Reply::named(554, 3, 0, "the message is gone from the queue")); mail.recipients.len()]);
+    };
+    if server.directory.find_domain(domain).await?.is_some() {
+        let mut sent = Vec::with_capacity(mail.recipients.len());
+        for due in &mail.recipients {
+            sent.push(Sent::ours(deliver_here(server, mail, due, &raw).await?));
+        }
+        return Ok(sent);
+    }
+    let recipients = mail.recipients.iter().map(|due| OutgoingRecipient {
+        address: due.address.clone(),
+        notify: due.notify,
+        orcpt: due.orcpt.clone(),
+    });
+    let outgoing = Outgoing {
+        id: mail.id.to_string(),
+        sender: mail.sender.clone(),
+        raw: Arc::new(raw),
+        smtputf8: mail.smtputf8,
+        return_full: mail.return_full,
+        envid: mail.envid.clone(),
+        recipients: recipients.collect(),
+    };
+    Ok(outbound.send(domain, &outgoing).await)
+}
+
+/// To mailboxes here. The delivery is named after the queued message, so that a second attempt doubles nothing.
+async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, raw: &[u8]) -> Result<Reply, Trouble> {
+    let (accounts, forwards) = match server.directory.resolve(&due.address).await? {
+        Resolution::Account(account) => (vec![account], Vec::new()),
+        Resolution::Members { accounts, forwards } => (accounts, forwards),
+        Resolution::Disabled => return Ok(Reply::named(550, 2, 1, "this mailbox takes no mail")),
+        Resolution::TooMany => return Ok(Reply::named(550, 4, 6, "this address stands for too many, or for itself")),
+        Resolution::NoSuchUser | Resolution::NotOurDomain => return Ok(NO_SUCH_USER_550_5_1_1),
+    };
+    let placement = place(Judgement::Welcome);
+    let recipients = accounts.into_iter().map(|account| Recipient {
+        account,
+        prefix: trace::delivery(mail.sender.as_ref(), &due.address).into_bytes(),
+        targets: placement.targets.clone(),
+        flags: placement.flags.clone(),
+    });
+    let delivery = Delivery {
+        id: format!("queue-{}", mail.id),
+        content: Content::Bytes(raw.to_vec()),
+        received_at: server.clock.now(),
+        recipients: recipients.collect(),
+    };
+    if !delivery.recipients.is_empty() {
+        match server.store.deliver(delivery).await {
+            Ok(outcomes) if !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Err(Refusal::OverQuota)) => {
+                return Ok(MAILBOX_FULL_452_4_2_2);
+            }
+            Ok(_) => {}
+            Err(StoreError::Full) => return Ok(NO_SPACE_452_4_3_1),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if !forwards.is_empty() {
+        let recipients = forwards.into_iter().map(NewRecipient::to).collect();
+        let forwarded = NewMail {
+            sender: mail.sender.clone(),
+            account: mail.account,
+            smtputf8: mail.smtputf8,
+            return_full: mail.return_full,
+            envid: None,
+            head: Vec::new(),
+            raw: raw.to_vec(),
+            recipients,
+        };
+        server.queue.enqueue(forwarded).await?;
+    }
+    Ok(ACCEPTED_250_2_6_0)
+}
+
+/// What a report would be about, by what happened.
+#[derive(Default)]
+struct Told {
+    failed: Vec<Failure>,
+    delayed: Vec<Failure>,
+    delivered: Vec<Failure>,
+    relayed: Vec<Failure>,
+}
+
+async fn settle(server: &Server, mail: Claimed, sent: Vec<Sent>) -> Result<(), QueueError> {
+    let now = server.clock.now();
+    let (mut settled, mut told) = (Vec::with_capacity(sent.len()), Told::default());
+    for (due, sent) in mail.recipients.iter().zip(sent) {
+        log(&mail, due, &sent);
+        let notify = due.notify.unwrap_or(Notify::USUAL);
+        let failure =
+            Failure { recipient: due.address.clone(), orcpt: due.orcpt.clone(), reply: sent.reply.clone(), host: sent.host.clone() };
+        if sent.is_done() {
+            match &sent.host {
+                _ if !notify.success => {}
+                None => told.delivered.push(failure),
+                Some(_) if !sent.host_reports => told.relayed.push(failure),
+                Some(_) => {}
+            }
+            settled.push(Settled::Done(due.position));
+            continue;
+        }
+        let next = if sent.is_final() { Next::GiveUp } else { schedule::next(due.attempts + 1, now, mail.expires_at, chance()) };
+        match next {
+            Next::GiveUp => {
+                if notify.failure {
+                    told.failed.push(failure);
+                }
+                settled.push(Settled::Done(due.position));
+            }
+            Next::At(at) => {
+                let tell = schedule::is_delay_due(mail.created_at, now, due.delay_told);
+                if tell && notify.delay {
+                    told.delayed.push(failure);
+                }
+                settled.push(Settled::Later {
+                    position: due.position,
+                    at,
+                    reply: sent.reply.to_string(),
+                    delay_told: due.delay_told || tell,
+                });
+            }
+        }
+    }
+    let reports = reports(server, &mail, told).await?;
+    server.queue.settle(mail.id, settled, reports).await
+}
+
+/// Reports to the sender; none to the null sender, so that no report ever answers a report (RFC 5321 §6.1).
+async fn reports(server: &Server, mail: &Claimed, told: Told) -> Result<Vec<NewMail>, QueueError> {
+    let Some(sender) = &mail.sender else { return Ok(Vec::new()) };
+    let groups = [
+        (Action::Failed, told.failed),
+        (Action::Delayed, told.delayed),
+        (Action::Delivered, told.delivered),
+        (Action::Relayed, told.relayed),
+    ];
+    if groups.iter().all(|(_, recipients)| recipients.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let raw = server.queue.body(mail.id).await.unwrap_or_default().unwrap_or_default();
+    let header = raw.get(..body_offset(&raw)).unwrap_or(&raw);
+    let write = |(action, recipients): (Action, Vec<Failure>)| {
+        let whole = action == Action::Failed && mail.return_full && raw.len() <= RETURNED_BYTES_MAX;
+        bounce::write(&bounce::Report {
+            hostname: &server.hostname,
+            id: &mail.id.to_string(),
+            sender,
+            envid: mail.envid.as_deref(),
+            arrived_at: mail.created_at,
+            now: server.clock.now(),
+            action,
+            recipients,
+            returned: if whole { bounce::Returned::Message(&raw) } else { bounce::Returned::Header(header) },
+        })
+    };
+    Ok(groups.into_iter().filter(|(_, recipients)| !recipients.is_empty()).map(write).collect())
+}
+
+fn log(mail: &Claimed, due: &Due, sent: &Sent) {
+    let outcome = match () {
+        () if sent.is_done() => "done",
+        () if sent.is_final() => "failed",
+        () => "later",
+    };
+    counter!("smtp_queue_outcomes_total", "outcome" => outcome).increment(1);
+    let domain = Address::domain(&due.address);
+    let host = sent.host.as_deref().unwrap_or("here");
+    tracing::info!(queue = %mail.id, %domain, host, outcome, attempt = due.attempts + 1, reply = %sent.reply, "a recipient was tried");
+}
+
+fn chance() -> u32 {
+    // Only spreads attempts; without a random source they meet, and nothing worse.
+    getrandom::u32().unwrap_or_default()
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What we speak. Dispatch, the EHLO reply, metric labels and `docs/protocols/smtp.md` are read from here.
+
+use hearth_identity::login::{ChannelBinding, Mechanism};
+use hearth_spec::{Row, Status};
+
+use crate::limits::RECIPIENTS_MAX;
+use crate::state::Kind;
+
+/// Commands, then EHLO keywords, then what stands behind them.
+pub const ROWS: &[Row] = &[
+    Row::spoken("EHLO", 5321, "§4.1.1.1"),
+    Row::spoken("HELO", 5321, "§4.1.1.1"),
+    Row::spoken("MAIL", 5321, "§4.1.1.2"),
+    Row::spoken("RCPT", 5321, "§4.1.1.3"),
+    Row::spoken("DATA", 5321, "§4.1.1.4"),
+    Row::spoken("BDAT", 3030, "§2"),
+    Row::spoken("RSET", 5321, "§4.1.1.5"),
+    Row::spoken("NOOP", 5321, "§4.1.1.9"),
+    Row::spoken("QUIT", 5321, "§4.1.1.10"),
+    Row { name: "VRFY", rfc: 5321, section: "§4.1.1.6", status: Status::Partial("the answer is always 252") },
+    Row::declined("EXPN", 5321, "§4.1.1.7", "it would tell strangers who is on a list"),
+    Row::spoken("HELP", 5321, "§4.1.1.8"),
+    Row::spoken("STARTTLS", 3207, "§4"),
+    Row::spoken("AUTH", 4954, "§4"),
+    Row::declined("ETRN", 1985, "", "a home has no customers that dial in"),
+    Row::declined("ATRN", 2645, "", "a home has no customers that dial in"),
+    Row::spoken("PIPELINING", 2920, ""),
+    Row::spoken("SIZE", 1870, ""),
+    Row::spoken("8BITMIME", 6152, ""),
+    Row::spoken("SMTPUTF8", 6531, ""),
+    Row::spoken("ENHANCEDSTATUSCODES", 2034, ""),
+    Row::spoken("CHUNKING", 3030, "§2"),
+    Row { name: "DSN", rfc: 3461, section: "", status: Status::Partial("on the submission ports") },
+    Row { name: "LIMITS", rfc: 9422, section: "", status: Status::Partial("RCPTMAX") },
+    Row::later("BINARYMIME", 3030, "§3"),
+    Row::later("REQUIRETLS", 8689, ""),
+    Row::later("LMTP", 2033, ""),
+    Row::later("DANE", 7672, ""),
+    Row::later("MTA-STS", 8461, ""),
+    Row::spoken("SPF", 7208, ""),
+    Row::spoken("DKIM", 6376, ""),
+    Row::spoken("DKIM Ed25519", 8463, ""),
+    Row::spoken("DMARC", 9989, ""),
+    Row { name: "ARC", rfc: 8617, section: "", status: Status::Partial("verified, not sealed") },
+    Row::spoken("Authentication-Results", 8601, ""),
+    Row::spoken("Null MX", 7505, ""),
+    Row::spoken("delivery status notifications", 3464, ""),
+];
+
+/// The row of a name.
+pub fn find(name: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.name == name)
+}
+
+/// What decides which keywords a session sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Which listener.
+    pub kind: Kind,
+    /// Inside TLS.
+    pub secured: bool,
+    /// STARTTLS would work.
+    pub tls_available: bool,
+    /// Somebody signed in.
+    pub signed_in: bool,
+    /// The largest message.
+    pub size_bytes_max: u64,
+    /// For SCRAM-PLUS.
+    pub binding: &'a ChannelBinding,
+}
+
+/// The lines of the EHLO reply behind the first.
+pub fn keywords(facts: &Facts<'_>) -> Vec<String> {
+    ROWS.iter().filter(|row| row.is_spoken()).filter_map(|row| keyword(row.name, facts)).collect()
+}
+
+fn keyword(name: &str, facts: &Facts<'_>) -> Option<String> {
+    let plain = || Some(name.to_string());
+    match name {
+        "PIPELINING" | "8BITMIME" | "SMTPUTF8" | "ENHANCEDSTATUSCODES" | "CHUNKING" => plain(),
+        "SIZE" => Some(format!("SIZE {}", facts.size_bytes_max)),
+        "LIMITS" => Some(format!("LIMITS RCPTMAX={RECIPIENTS_MAX}")),
+        "STARTTLS" if facts.tls_available && !facts.secured => plain(),
+        "DSN" if facts.kind == Kind::Submission => plain(),
+        "AUTH" if facts.kind == Kind::Submission && facts.secured && !facts.signed_in => {
+            let offered = Mechanism::ALL.into_iter().filter(|mechanism| mechanism.is_offered(facts.secured, facts.binding));
+            Some(offered.fold("AUTH".to_string(), |line, mechanism| line + " " + mechanism.name()))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(kind: Kind, secured: bool, signed_in: bool) -> String {
+        let binding = ChannelBinding { exporter: Some(vec![1]), server_end_point: None };
+        keywords(&Facts { kind, secured, tls_available: true, signed_in, size_bytes_max: 1000, binding: &binding }).join("|")
+    }
+
+    #[test]
+    fn each_listener_shows_what_works_on_it() {
+        let mx = "STARTTLS|PIPELINING|SIZE 1000|8BITMIME|SMTPUTF8|ENHANCEDSTATUSCODES|CHUNKING|LIMITS RCPTMAX=100";
+        assert_eq!(shown(Kind::Mx, false, false), mx);
+        assert!(!shown(Kind::Mx, true, false).contains("STARTTLS"));
+        assert!(!shown(Kind::Submission, false, false).contains("AUTH"));
+        let submission = shown(Kind::Submission, true, false);
+        assert!(submission.contains("AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN|"), "{submission}");
+        assert!(submission.contains("|DSN|"));
+        assert!(!shown(Kind::Submission, true, true).contains("AUTH"));
+    }
+
+    #[test]
+    fn a_row_names_a_standard_of_the_list() {
+        for row in ROWS {
+            assert!(!row.name.is_empty() && row.rfc > 0, "{}", row.name);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! DKIM signatures (RFC 6376, RFC 8463): RSA for everybody, Ed25519 beside it, both relaxed/relaxed.
+//!
+//! Keys are files, `DIR/dkim/<domain>/rsa.key` and `ed25519.key` (PKCS#8 in PEM); the selectors are named after them.
+//! A domain without keys is not signed for. Files are looked at again after a while, so that new keys need no restart.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hearth_types::Domain;
+use mail_auth::common::crypto::{Ed25519Key, RsaKey, Sha256};
+use mail_auth::common::headers::HeaderWriter;
+use mail_auth::dkim::{Canonicalization, DkimSigner, Done};
+
+/// Keys are read again after this long.
+const KEPT: Duration = Duration::from_secs(60);
+/// RFC 6376 §5.4.1. A name that stands here once more than it may stand in the message cannot be added later without
+/// breaking the signature ("oversigning"); mail-auth signs every instance of a name that it finds.
+const SIGNED: [&str; 18] = [
+    "From",
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "To",
+    "Cc",
+    "Cc",
+    "Subject",
+    "Subject",
+    "Date",
+    "Date",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+];
+
+/// Signs for the domains of this home. Cheap to clone.
+#[derive(Clone)]
+pub struct Signer {
+    dir: PathBuf,
+    known: Arc<Mutex<HashMap<Domain, Known>>>,
+}
+
+struct Known {
+    keys: Option<Arc<Keys>>,
+    read_at: Instant,
+}
+
+/// The keys of a domain.
+pub struct Keys {
+    rsa: Option<DkimSigner<RsaKey<Sha256>, Done>>,
+    ed25519: Option<DkimSigner<Ed25519Key, Done>>,
+}
+
+impl Signer {
+    /// Keys below `dir`, usually `DIR/dkim`.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), known: Arc::default() }
+    }
+
+    /// The keys of a domain, if it has any.
+    pub async fn keys_of(&self, domain: &Domain) -> Option<Arc<Keys>> {
+        if let Some(known) = self.known().get(domain).filter(|known| known.read_at.elapsed() < KEPT) {
+            return known.keys.clone();
+        }
+        let (dir, name) = (self.dir.join(domain.as_str()), domain.clone());
+        let keys = tokio::task::spawn_blocking(move || Keys::read(&dir, &name)).await.ok().flatten().map(Arc::new);
+        let mut known = self.known();
+        // Domains of this home alone come here, so the map is as small as their list.
+        known.insert(domain.clone(), Known { keys: keys.clone(), read_at: Instant::now() });
+        keys
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Domain, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keys {
+    fn read(dir: &Path, domain: &Domain) -> Option<Self> {
+        let rsa = pem(&dir.join("rsa.key"))
+            .and_then(|pem| der(&pem))
+            .and_then(|der| usable(dir, "rsa", RsaKey::<Sha256>::from_pkcs8_der(&der)));
+        let ed25519 = pem(&dir.join("ed25519.key"))
+            .and_then(|pem| der(&pem))
+            .and_then(|der| usable(dir, "ed25519", Ed25519Key::from_pkcs8_maybe_unchecked_der(&der)));
+        if rsa.is_none() && ed25519.is_none() {
+            tracing::debug!(%domain, "no DKIM keys; its mail is not signed");
+            return None;
+        }
+        let relaxed = Canonicalization::Relaxed;
+        let name = domain.as_str();
+        Some(Self {
+            rsa: rsa.map(|key| {
+                let signer = DkimSigner::from_key(key).domain(name).selector("rsa").headers(SIGNED);
+                signer.header_canonicalization(relaxed).body_canonicalization(relaxed)
+            }),
+            ed25519: ed25519.map(|key| {
+                let signer = DkimSigner::from_key(key).domain(name).selector("ed25519").headers(SIGNED);
+                signer.header_canonicalization(relaxed).body_canonicalization(relaxed)
+            }),
+        })
+    }
+
+    /// The signatures of a message, as header fields.
+    pub fn sign(&self, raw: &[u8]) -> Result<String, mail_auth::Error> {
+        let mut fields = String::new();
+        if let Some(rsa) = &self.rsa {
+            fields.push_str(&rsa.sign(raw)?.to_header());
+        }
+        if let Some(ed25519) = &self.ed25519 {
+            fields.push_str(&ed25519.sign(raw)?.to_header());
+        }
+        Ok(fields)
+    }
+}
+
+fn pem(path: &Path) -> Option<String> {
+    match std::fs::read_to_string(path) {
+        Ok(pem) => Some(pem),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::error!(path = %path.display(), %error, "a DKIM key cannot be read");
+            None
+        }
+    }
+}
+
+/// The octets inside the armour.
+fn der(pem: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
+    base64::prelude::BASE64_STANDARD.decode(body).ok()
+}
+
+fn usable<K>(dir: &Path, name: &str, key: mail_auth::Result<K>) -> Option<K> {
+    key.inspect_err(|error| tracing::error!(dir = %dir.display(), name, %error, "a DKIM key cannot be used")).ok()
+}
