@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! LIST (RFC 9051 §6.3.9; extended RFC 5258, STATUS RFC 5819, special use RFC 6154).
+
+use hearth_mailstore::{Error, MailTx, Mailbox, mailbox};
+use hearth_wire::imap::response::{ListLine, Reply, encode_list_line, encode_status_line};
+use hearth_wire::imap::{List, SEPARATOR, StatusItem, matches};
+
+use super::status;
+use crate::ctx::Ctx;
+use crate::fault::{Failure, Outcome};
+
+/// Lists mailboxes.
+pub async fn run(ctx: &mut Ctx, list: List) -> Outcome {
+    let charset = ctx.charset();
+    let mut out = Vec::new();
+    if !list.extended && list.patterns.iter().all(String::is_empty) {
+        // RFC 9051 §6.3.9: an empty pattern asks for the separator and the root.
+        encode_list_line(&mut out, "LIST", &ListLine { attributes: vec!["\\Noselect"], ..ListLine::default() }, charset);
+        ctx.write(&out).await?;
+        return Ok(Reply::ok("done"));
+    }
+    let account = ctx.account()?;
+    let wants_deleted = list.return_status.contains(&StatusItem::DeletedStorage);
+    let work = move |tx: &mut MailTx<'_>| {
+        let all = mailbox::list(tx)?;
+        let deleted = all.iter().map(|found| if wants_deleted { status::deleted_bytes(tx, found) } else { Ok(0) });
+        let deleted = deleted.collect::<Result<Vec<u64>, Error>>()?;
+        Ok::<_, Failure>((all, deleted))
+    };
+    let (all, deleted) = ctx.shared.store.read(account, work).await?;
+    if list.return_status.contains(&StatusItem::HighestModSeq) {
+        ctx.modes.condstore = true;
+    }
+    for (at, found) in all.iter().enumerate() {
+        let Some(line) = line(&list, &all, at, found) else { continue };
+        encode_list_line(&mut out, "LIST", &line, charset);
+        if !list.return_status.is_empty() {
+            let deleted_bytes = deleted.get(at).copied().unwrap_or(0);
+            let values = status::values(found, &list.return_status, ctx.shared.append_bytes_max, deleted_bytes);
+            encode_status_line(&mut out, &found.path, &values, charset);
+        }
+    }
+    ctx.write(&out).await?;
+    Ok(Reply::ok("done"))
+}
+
+/// What LIST says of one mailbox; `None` when the client did not ask for it.
+fn line(list: &List, all: &[Mailbox], at: usize, found: &Mailbox) -> Option<ListLine> {
+    if !list.patterns.iter().any(|pattern| matches(&list.reference, pattern, &found.path)) {
+        return None;
+    }
+    // `all` is sorted by path, but INBOX stands first, so its children need not follow it.
+    let is_below = |other: &Mailbox| other.path.strip_prefix(found.path.as_str()).is_some_and(|rest| rest.starts_with(SEPARATOR));
+    let below = || all.iter().enumerate().filter(|&(other, mailbox)| other != at && is_below(mailbox)).map(|(_, mailbox)| mailbox);
+    // RFC 5258 §3.5: with RECURSIVEMATCH, a mailbox that is not selected itself is shown for those below it.
+    let child_info = list.select_recursive && below().any(|child| child.subscribed);
+    let selected = (!list.select_subscribed || found.subscribed) && (!list.select_special_use || special_use(found).is_some());
+    if !selected && !child_info {
+        return None;
+    }
+    let mut attributes = vec![if below().next().is_some() { "\\HasChildren" } else { "\\HasNoChildren" }];
+    if found.subscribed && (list.select_subscribed || list.return_subscribed) {
+        attributes.push("\\Subscribed");
+    }
+    // RFC 6154 §2: shown in every LIST, as mail programs that know nothing of RETURN need it.
+    attributes.extend(special_use(found));
+    Some(ListLine { attributes, name: found.path.clone(), child_info_subscribed: child_info, old_name: None })
+}
+
+/// `\Sent` and its kin.
+pub fn special_use(found: &Mailbox) -> Option<&'static str> {
+    found.role.and_then(|role| role.as_imap())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_mailstore::Role;
+    use hearth_types::MailboxId;
+
+    fn mailbox(path: &str, subscribed: bool, role: Option<Role>) -> Mailbox {
+        Mailbox {
+            id: MailboxId::from_i64(1),
+            parent: None,
+            name: path.rsplit('/').next().unwrap_or(path).into(),
+            path: path.into(),
+            role,
+            subscribed,
+            sort_order: 0,
+            uid_validity: 1,
+            uid_next: 1,
+            highest_modseq: 1,
+            created_modseq: 1,
+            modseq: 1,
+            counts_modseq: 1,
+            total: 0,
+            unseen: 0,
+            deleted: 0,
+            size_bytes: 0,
+        }
+    }
+
+    fn listed(list: List) -> Vec<String> {
+        let all = [mailbox("INBOX", true, Some(Role::Inbox)), mailbox("Sent", false, Some(Role::Sent)), mailbox("a", false, None), mailbox("a/b", true, None)];
+        let lines = all.iter().enumerate().filter_map(|(at, found)| line(&list, &all, at, found));
+        lines.map(|line| format!("{} {}{}", line.name, line.attributes.join(" "), if line.child_info_subscribed { " +" } else { "" })).collect()
+    }
+
+    #[test]
+    fn what_is_asked_for() {
+        let plain = List { patterns: vec!["*".into()], ..List::default() };
+        assert_eq!(listed(plain.clone()), ["INBOX \\HasNoChildren", "Sent \\HasNoChildren \\Sent", "a \\HasChildren", "a/b \\HasNoChildren"]);
+        let subscribed = List { select_subscribed: true, extended: true, ..plain.clone() };
+        assert_eq!(listed(subscribed), ["INBOX \\HasNoChildren \\Subscribed", "a/b \\HasNoChildren \\Subscribed"]);
+        let recursive =
+            List { patterns: vec!["%".into()], select_subscribed: true, select_recursive: true, extended: true, ..List::default() };
+        assert_eq!(listed(recursive), ["INBOX \\HasNoChildren \\Subscribed", "a \\HasChildren +"]);
+        let special = List { select_special_use: true, extended: true, ..plain };
+        assert_eq!(listed(special), ["Sent \\HasNoChildren \\Sent"]);
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! One file per command; here is only the way to each.
+//!
+//! A command is `run(ctx, what it asks) -> Outcome`. It writes its untagged responses itself and
+//! returns the tagged one; what changed meanwhile is told in between, where the RFC lets it.
+
+pub mod append;
+mod authenticate;
+mod close;
+mod copy;
+mod create;
+mod delete;
+mod enable;
+mod expunge;
+mod fetch;
+mod id;
+mod idle;
+mod list;
+mod login;
+mod lsub;
+mod namespace;
+mod quota;
+mod rename;
+mod search;
+mod select;
+mod status;
+mod store;
+mod subscribe;
+
+use hearth_wire::imap::response::Reply;
+use hearth_wire::imap::{Command, Tagged};
+
+use crate::ctx::Ctx;
+use crate::fault::{Failure, Outcome};
+use crate::news::{Look, tell};
+
+/// Where the session goes after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// On to the next one.
+    Continue,
+    /// To its end.
+    Close,
+    /// Into TLS.
+    StartTls,
+}
+
+/// Runs a command that has been admitted.
+pub async fn run(ctx: &mut Ctx, tagged: Tagged) -> Result<(Flow, Reply), Failure> {
+    let flow = match tagged.command {
+        Command::Logout => Flow::Close,
+        Command::StartTls => Flow::StartTls,
+        _ => Flow::Continue,
+    };
+    let numbers_stand = keeps_numbers(&tagged.command);
+    let is_over = matches!(tagged.command, Command::Logout | Command::StartTls);
+    let mut reply = Box::pin(dispatch(ctx, tagged)).await?;
+    if is_over {
+        return Ok((if reply.condition == hearth_wire::imap::response::Condition::Ok { flow } else { Flow::Continue }, reply));
+    }
+    // RFC 9051 §5.2: the end of any command is a place for news.
+    tell(ctx, Look::IfCalled, numbers_stand).await?;
+    if reply.text.is_empty() {
+        reply.text = "done".into();
+    }
+    Ok((Flow::Continue, reply))
+}
+
+/// RFC 9051 §7.5.1: the message numbers stand still while these run; their UID forms may tell of EXPUNGE.
+fn keeps_numbers(command: &Command) -> bool {
+    match command {
+        Command::Search(search) => !search.uid,
+        Command::Fetch(fetch) => !fetch.uid,
+        Command::Store(store) => !store.uid,
+        _ => false,
+    }
+}
+
+async fn dispatch(ctx: &mut Ctx, tagged: Tagged) -> Outcome {
+    let Tagged { tag, command } = tagged;
+    // Each future is boxed, so that an idle session is not as large as the largest command.
+    match command {
+        Command::Capability => capability(ctx).await,
+        Command::Noop | Command::Check => noop(ctx).await,
+        Command::Logout => logout(ctx).await,
+        Command::StartTls => starttls(ctx).await,
+        Command::Namespace => Box::pin(namespace::run(ctx)).await,
+        Command::Idle => Box::pin(idle::run(ctx)).await,
+        Command::Close => Box::pin(close::run(ctx)).await,
+        Command::Unselect => Box::pin(close::unselect(ctx)).await,
+        Command::Expunge => Box::pin(expunge::run(ctx, None)).await,
+        Command::UidExpunge(set) => Box::pin(expunge::run(ctx, Some(set))).await,
+        Command::Id(pairs) => Box::pin(id::run(ctx, &pairs)).await,
+        Command::Enable(names) => Box::pin(enable::run(ctx, &names)).await,
+        Command::Authenticate { mechanism, initial } => Box::pin(authenticate::run(ctx, &mechanism, initial)).await,
+        Command::Login { user, password } => Box::pin(login::run(ctx, &user, password)).await,
+        Command::Select { read_only, mailbox, condstore, qresync } => {
+            Box::pin(select::run(ctx, read_only, mailbox, condstore, qresync)).await
+        }
+        Command::Create { mailbox, special_use } => Box::pin(create::run(ctx, mailbox, &special_use)).await,
+        Command::Delete(mailbox) => Box::pin(delete::run(ctx, mailbox)).await,
+        Command::Rename { from, to } => Box::pin(rename::run(ctx, from, to)).await,
+        Command::Subscribe(mailbox) => Box::pin(subscribe::run(ctx, mailbox, true)).await,
+        Command::Unsubscribe(mailbox) => Box::pin(subscribe::run(ctx, mailbox, false)).await,
+        Command::List(list) => Box::pin(list::run(ctx, list)).await,
+        Command::Lsub(reference, pattern) => Box::pin(lsub::run(ctx, reference, pattern)).await,
+        Command::Status(mailbox, items) => Box::pin(status::run(ctx, mailbox, items)).await,
+        Command::Search(search) => Box::pin(search::run(ctx, &tag, search)).await,
+        Command::Fetch(fetch) => Box::pin(fetch::run(ctx, fetch)).await,
+        Command::Store(store) => Box::pin(store::run(ctx, store)).await,
+        Command::Copy { uid, set, to } => Box::pin(copy::run(ctx, uid, set, to)).await,
+        Command::Move { uid, set, to } => Box::pin(copy::run_move(ctx, uid, set, to)).await,
+        Command::GetQuota(root) => Box::pin(quota::run(ctx, &root)).await,
+        Command::GetQuotaRoot(mailbox) => Box::pin(quota::run_root(ctx, mailbox)).await,
+    }
+}
+
+/// RFC 9051 §6.1.1
+async fn capability(ctx: &mut Ctx) -> Outcome {
+    let line = format!("* CAPABILITY {}\r\n", ctx.capabilities());
+    ctx.write(line.as_bytes()).await?;
+    Ok(Reply::ok("done"))
+}
+
+/// RFC 9051 §6.1.2, and CHECK (RFC 3501 §6.4.1), which has nothing more to do here: what is acknowledged is on disk.
+async fn noop(ctx: &mut Ctx) -> Outcome {
+    tell(ctx, Look::Always, false).await?;
+    Ok(Reply::ok("done"))
+}
+
+/// RFC 9051 §6.1.3
+async fn logout(ctx: &mut Ctx) -> Outcome {
+    ctx.write_untagged(&Reply::bye("until next time")).await?;
+    Ok(Reply::ok("done"))
+}
+
+/// RFC 9051 §6.2.1. What was pipelined behind it came from who knows whom: it must not be read as if it came
+/// inside TLS (CVE-2011-0411), so the connection does not go on.
+async fn starttls(ctx: &mut Ctx) -> Outcome {
+    if ctx.tls.is_some() {
+        return Ok(Reply::bad("the connection is encrypted already"));
+    }
+    if ctx.shared.tls.is_none() {
+        return Ok(Reply::no("there is no certificate").word("UNAVAILABLE"));
+    }
+    if !ctx.lines.is_empty() {
+        return Err(Reply::bye("nothing may follow STARTTLS before the handshake").into());
+    }
+    Ok(Reply::ok("begin TLS now"))
+}

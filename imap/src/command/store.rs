@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! STORE (RFC 9051 §6.4.6), with UNCHANGEDSINCE (RFC 7162 §3.1.3).
+
+use hearth_mailstore::{Durability, Flag, FlagChange, FlagSet, message};
+use hearth_wire::imap::response::{Code, Reply};
+use hearth_wire::imap::{Store, StoreAction};
+
+use crate::ctx::Ctx;
+use crate::fault::{Failure, Outcome};
+use crate::news::encode_flags_line;
+
+/// Changes flags.
+pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
+    let account = ctx.account()?;
+    if store.unchanged_since.is_some() {
+        ctx.modes.condstore = true;
+    }
+    let Some(flags) = parse_flags(&store.flags) else {
+        return Ok(Reply::bad("there is a flag among these that cannot be set"));
+    };
+    let selected = ctx.writable()?;
+    let mailbox = selected.mailbox;
+    let lines = selected.view.resolve(&store.set, store.uid, &selected.saved).map_err(Reply::bad)?;
+    if lines.is_empty() {
+        return Ok(Reply::ok("done"));
+    }
+    let asked = lines.len();
+    let uids: Vec<u32> = lines.iter().map(|line| line.uid).collect();
+    let change = match store.action {
+        StoreAction::Replace => FlagChange::Replace(flags),
+        StoreAction::Add => FlagChange::Add(flags),
+        StoreAction::Remove => FlagChange::Remove(flags),
+    };
+    let since = store.unchanged_since;
+    let work = move |tx: &mut hearth_mailstore::MailTx<'_>| message::store_flags(tx, mailbox, &uids, &change, since);
+    let stored = ctx.shared.store.write(account, Durability::Committed, work).await.map_err(Failure::from)?;
+    let condstore = ctx.modes.condstore;
+    let uid = store.uid;
+    let selected = ctx.selected()?;
+    let mut out = Vec::new();
+    for entry in &stored.entries {
+        selected.view.note_known(entry.uid, entry.modseq);
+        let Some(number) = selected.view.number(entry.uid) else { continue };
+        if !store.silent {
+            encode_flags_line(&mut out, number, entry.uid, &entry.flags, condstore.then_some(entry.modseq));
+        } else if condstore {
+            // RFC 7162 §3.1.3: .SILENT hides the flags, not the new modseq.
+            out.extend_from_slice(format!("* {number} FETCH (UID {} MODSEQ ({}))\r\n", entry.uid, entry.modseq).as_bytes());
+        }
+    }
+    let modified: Vec<u32> = if uid {
+        stored.modified.clone()
+    } else {
+        stored.modified.iter().filter_map(|&uid| selected.view.number(uid)).collect()
+    };
+    ctx.write(&out).await?;
+    let gone = asked.saturating_sub(stored.entries.len() + stored.modified.len());
+    if !modified.is_empty() {
+        return Ok(Reply::ok("some had changed").with(Code::Modified(modified)));
+    }
+    if gone > 0 && !uid {
+        // RFC 2180 §4.2 by its later name (RFC 5530 §3).
+        return Ok(Reply::no("some of these messages are gone").word("EXPUNGEISSUED"));
+    }
+    Ok(Reply::ok("done"))
+}
+
+/// The flags that a client may set; `None` when one of them may not be (`\Recent`, an unknown system flag).
+pub fn parse_flags(names: &[String]) -> Option<FlagSet> {
+    names.iter().map(|name| Flag::from_imap(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags() {
+        let names = |names: &[&str]| parse_flags(&names.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(names(&["\\seen", "$Forwarded"]).map(|set| set.iter().count()), Some(2));
+        assert_eq!(names(&["\\Recent"]), None);
+        assert_eq!(names(&["\\Frob"]), None);
+        assert_eq!(names(&[]), Some(FlagSet::EMPTY));
+    }
+}

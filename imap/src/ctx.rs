@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What a command may touch: the stores of the process, the facts of the connection, the open mailbox.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use hearth_boot::Stop;
+use hearth_identity::login::{Gate, Login, Revocations, Watch};
+use hearth_mailstore::Store;
+use hearth_net::lines::Lines;
+use hearth_net::tls::{Facts, Tls};
+use hearth_types::{AccountId, Clock, MailboxId, SessionId};
+use hearth_wire::imap::response::Reply;
+use hearth_wire::imap::{Bounds, Charset, Fragmentizer};
+use hearth_wire::sasl::ChannelBinding;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::fault::Failure;
+use crate::limits::LOGIN_TIME_MAX;
+use crate::mirror::{Mirror, Mirrors};
+use crate::registry::{self, Situation};
+use crate::session::deadlines;
+use crate::state::{Modes, Phase};
+use crate::view::View;
+
+/// Bytes both ways; TCP, TLS, or a test's pipe.
+pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire for S {}
+
+/// A stream of any kind.
+pub type Stream = Box<dyn Wire>;
+
+/// What all sessions of the process share.
+pub struct Shared {
+    /// Mail.
+    pub store: Store,
+    /// Who somebody is.
+    pub gate: Gate,
+    /// Whose session ended.
+    pub revocations: Revocations,
+    /// STARTTLS, if there is a certificate.
+    pub tls: Option<Tls>,
+    /// Time.
+    pub clock: Clock,
+    /// The request to stop.
+    pub stop: Stop,
+    /// Open mailboxes.
+    pub mirrors: Mirrors,
+    /// The name in the greeting.
+    pub hostname: String,
+    /// APPENDLIMIT.
+    pub append_bytes_max: u64,
+    /// Where large messages wait while they are being appended.
+    pub spool: PathBuf,
+    /// Numbers their files.
+    pub spooled: AtomicU64,
+}
+
+/// Who has signed in.
+pub struct Person {
+    /// The account.
+    pub account: AccountId,
+    /// The device.
+    pub session: SessionId,
+    /// The address, for the log.
+    pub address: String,
+    /// Tells when the session was revoked; with the loop while a command runs.
+    pub watch: Option<Watch>,
+    /// The account's modseq as it grows.
+    pub feed: watch::Receiver<u64>,
+}
+
+/// The open mailbox.
+pub struct Selected {
+    /// Which one.
+    pub mailbox: MailboxId,
+    /// Its UIDVALIDITY.
+    pub uid_validity: u32,
+    /// EXAMINE?
+    pub read_only: bool,
+    /// The process' copy of it.
+    pub mirror: Arc<Mirror>,
+    /// What the client knows of it.
+    pub view: View,
+    /// UIDs that the last SEARCH RETURN (SAVE) found.
+    pub saved: Vec<u32>,
+}
+
+/// One session.
+pub struct Ctx {
+    /// Of the process.
+    pub shared: Arc<Shared>,
+    /// The connection.
+    pub lines: Lines<Stream>,
+    /// Collects commands.
+    pub fragmentizer: Fragmentizer,
+    /// Who is at the other end.
+    pub peer: IpAddr,
+    /// What is known of TLS; `None` without.
+    pub tls: Option<Facts>,
+    /// What the client has switched on.
+    pub modes: Modes,
+    /// Who has signed in.
+    pub person: Option<Person>,
+    /// The open mailbox.
+    pub selected: Option<Box<Selected>>,
+    /// Failed logins so far.
+    pub login_failures: u32,
+    /// Until when somebody has to have signed in.
+    pub login_by: Instant,
+}
+
+impl Ctx {
+    /// A session that begins.
+    pub fn new(shared: Arc<Shared>, stream: Stream, peer: IpAddr, tls: Option<Facts>) -> Self {
+        Self {
+            shared,
+            lines: Lines::new(stream, deadlines(false)),
+            fragmentizer: Fragmentizer::new(Bounds::BEFORE_LOGIN),
+            peer,
+            tls,
+            modes: Modes::default(),
+            person: None,
+            selected: None,
+            login_failures: 0,
+            login_by: Instant::now() + LOGIN_TIME_MAX,
+        }
+    }
+
+    /// Where the session stands.
+    pub fn phase(&self) -> Phase {
+        match (&self.person, &self.selected) {
+            (None, _) => Phase::NotAuthenticated,
+            (Some(_), None) => Phase::Authenticated,
+            (Some(_), Some(_)) => Phase::Selected,
+        }
+    }
+
+    /// How names and texts go to this client.
+    pub fn charset(&self) -> Charset {
+        self.modes.charset()
+    }
+
+    /// What SCRAM-PLUS binds to.
+    pub fn binding(&self) -> ChannelBinding {
+        match &self.tls {
+            Some(facts) => ChannelBinding {
+                exporter: facts.binding.exporter.clone(),
+                server_end_point: Some(facts.binding.server_end_point.clone()).filter(|hash| !hash.is_empty()),
+            },
+            None => ChannelBinding::none(),
+        }
+    }
+
+    /// The names of the CAPABILITY response, now.
+    pub fn capabilities(&self) -> String {
+        registry::capabilities(Situation {
+            tls: self.tls.is_some(),
+            signed_in: self.person.is_some(),
+            binding: &self.binding(),
+            append_bytes_max: self.shared.append_bytes_max,
+        })
+    }
+
+    /// The account; the phase has been checked by the registry, so a lack of it is a mistake of ours.
+    pub fn account(&self) -> Result<AccountId, Failure> {
+        self.person.as_ref().map(|person| person.account).ok_or_else(|| Reply::bad("sign in first").into())
+    }
+
+    /// The open mailbox; as above.
+    pub fn selected(&mut self) -> Result<&mut Selected, Failure> {
+        self.selected.as_deref_mut().ok_or_else(|| Reply::bad("select a mailbox first").into())
+    }
+
+    /// The open mailbox, if it may be changed.
+    pub fn writable(&mut self) -> Result<&mut Selected, Failure> {
+        let selected = self.selected()?;
+        if selected.read_only { Err(Reply::no("the mailbox is open for reading only").word("CANNOT").into()) } else { Ok(selected) }
+    }
+
+    /// Somebody has signed in.
+    pub fn sign_in(&mut self, login: &Login) {
+        let watch = Some(self.shared.revocations.watch(login));
+        let feed = self.shared.store.subscribe(login.account);
+        self.person = Some(Person { account: login.account, session: login.session, address: login.address.to_string(), watch, feed });
+        self.lines.set_deadlines(deadlines(true));
+        self.fragmentizer.set_bounds(Bounds::AFTER_LOGIN);
+    }
+
+    /// Writes; waits when the client does not read.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(self.lines.write(bytes).await?)
+    }
+
+    /// Writes an untagged status response.
+    pub async fn write_untagged(&mut self, reply: &Reply) -> Result<(), Failure> {
+        let mut out = Vec::new();
+        reply.encode(&mut out, None);
+        self.write(&out).await
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Every bound of the server; those of the grammar are in `hearth_wire::imap::limits`.
+
+use std::time::Duration;
+
+/// From the greeting until a person has signed in.
+pub const LOGIN_TIME_MAX: Duration = Duration::from_secs(60);
+/// Silence of a person who has signed in, IDLE included. RFC 9051 §5.4: at least 30 minutes.
+pub const IDLE_TIME_MAX: Duration = Duration::from_secs(31 * 60);
+/// From the first byte of a command until its end; a message being appended has its own.
+pub const COMMAND_TIME_MAX: Duration = Duration::from_secs(120);
+/// From the first byte of an appended message until its last.
+pub const APPEND_TIME_MAX: Duration = Duration::from_secs(30 * 60);
+/// Silence in the middle of a command or a literal.
+pub const PROGRESS_TIME_MAX: Duration = Duration::from_secs(60);
+/// A peer that does not take what it asked for is let go after this long.
+pub const WRITE_TIME_MAX: Duration = Duration::from_secs(120);
+/// While idling, the store is looked at this often even if nobody called: a lost datagram costs this much.
+pub const IDLE_LOOK: Duration = Duration::from_secs(120);
+
+/// Failed logins before each further one has to wait.
+pub const LOGIN_FAILURES_FREE: u32 = 1;
+/// The wait after a failed login; it doubles with each.
+pub const LOGIN_FAILURE_WAIT: Duration = Duration::from_millis(500);
+/// Failed logins of one connection; then BYE.
+pub const LOGIN_FAILURES_MAX: u32 = 5;
+/// Commands that make no sense, in a row, before login; then BYE.
+pub const MISTAKES_BEFORE_LOGIN_MAX: u32 = 5;
+/// The same after login.
+pub const MISTAKES_MAX: u32 = 50;
+
+/// Messages of one APPEND (RFC 3502).
+pub const APPEND_MESSAGES_MAX: usize = 100;
+/// Octets of appended messages that are held in memory; more goes to a file.
+pub const APPEND_MEMORY_BYTES_MAX: u64 = 256 * 1024;
+/// Octets of an unwanted message that are read and dropped so that the connection can go on.
+pub const DISCARD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Messages whose rows are read in one transaction by FETCH and SEARCH.
+pub const FETCH_ROWS_MAX: usize = 128;
+/// Bodies that one FETCH has in its hands at once.
+pub const FETCH_BODIES_MAX: usize = 16;
+/// Octets that a FETCH produces before it writes them out.
+pub const FETCH_PIECE_BYTES: usize = 256 * 1024;
+/// Octets of a header that HEADER.FIELDS and SEARCH HEADER look through.
+pub const HEADER_BYTES_MAX: u64 = 1024 * 1024;
+/// Octets of a message that SEARCH BODY and TEXT look through.
+pub const SEARCH_BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Octets of a text that SEARCH looks for.
+pub const SEARCH_TEXT_BYTES_MAX: usize = 1024;

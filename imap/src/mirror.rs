@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The mailboxes that are open in this process: one copy each, shared by its sessions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use hearth_mailstore::{Error, Store, changes, mailbox, message};
+use hearth_types::{AccountId, MailboxId};
+
+use crate::view::Snapshot;
+
+/// One mailbox, kept fresh by whoever asks.
+pub struct Mirror {
+    account: AccountId,
+    mailbox: MailboxId,
+    /// The lock also makes one session read the store for all that ask at the same time.
+    now: tokio::sync::Mutex<Option<Arc<Snapshot>>>,
+}
+
+impl Mirror {
+    /// The mailbox as it is now, at least as new as the account's modseq `at_least`; `None` reads in any case.
+    /// A mailbox that was deleted under us is empty from then on.
+    pub async fn refresh(&self, store: &Store, at_least: Option<u64>) -> Result<Arc<Snapshot>, Error> {
+        let mut now = self.now.lock().await;
+        if let (Some(snapshot), Some(at_least)) = (now.as_ref(), at_least)
+            && snapshot.as_of >= at_least
+        {
+            return Ok(Arc::clone(snapshot));
+        }
+        let mailbox = self.mailbox;
+        let fresh = match now.as_ref() {
+            None => {
+                let read = store.read(self.account, move |tx| {
+                    let facts = mailbox::find(tx, mailbox)?.ok_or(Error::NoSuchMailbox)?;
+                    Ok::<_, Error>((message::view(tx, mailbox)?, facts.highest_modseq, tx.modseq()?))
+                });
+                let (entries, highest_modseq, as_of) = read.await?;
+                Arc::new(Snapshot::new(entries, highest_modseq, as_of))
+            }
+            Some(known) => {
+                let since = known.highest_modseq;
+                let read = store.read(self.account, move |tx| {
+                    let there = mailbox::find(tx, mailbox)?.is_some();
+                    let news = if there { Some(changes::news(tx, mailbox, since)?) } else { None };
+                    Ok::<_, Error>((news, tx.modseq()?))
+                });
+                match read.await? {
+                    (None, as_of) => Arc::new(Snapshot::new(Vec::new(), known.highest_modseq, as_of)),
+                    (Some(news), as_of) => {
+                        let mut snapshot = Arc::clone(known);
+                        if !news.entries.is_empty() || !news.vanished.is_empty() || news.modseq != known.highest_modseq {
+                            Arc::make_mut(&mut snapshot).apply(news, as_of);
+                        } else if known.as_of < as_of {
+                            // Nothing to copy for: only remember how far we have looked, if nobody else holds it.
+                            if let Some(own) = Arc::get_mut(&mut snapshot) {
+                                own.as_of = as_of;
+                            }
+                        }
+                        snapshot
+                    }
+                }
+            }
+        };
+        *now = Some(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Mirrors {
+    open: Mutex<HashMap<(AccountId, MailboxId), Weak<Mirror>>>,
+}
+
+impl Mirrors {
+    /// The mirror of a mailbox, for as long as somebody holds it.
+    pub fn open(&self, account: AccountId, mailbox: MailboxId) -> Arc<Mirror> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mirror) = open.get(&(account, mailbox)).and_then(Weak::upgrade) {
+            return mirror;
+        }
+        open.retain(|_, mirror| mirror.strong_count() > 0);
+        let mirror = Arc::new(Mirror { account, mailbox, now: tokio::sync::Mutex::new(None) });
+        open.insert((account, mailbox), Arc::downgrade(&mirror));
+        mirror
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_copy_per_process() {
+        let mirrors = Mirrors::default();
+        let (account, mailbox) = (AccountId::from_i64(1), MailboxId::from_i64(2));
+        let one = mirrors.open(account, mailbox);
+        assert!(Arc::ptr_eq(&one, &mirrors.open(account, mailbox)));
+        assert!(!Arc::ptr_eq(&one, &mirrors.open(account, MailboxId::from_i64(3))));
+        drop(one);
+        let _other = mirrors.open(account, MailboxId::from_i64(4));
+        assert_eq!(mirrors.open.lock().expect("no panic").len(), 1);
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Telling a session what changed in its mailbox: EXPUNGE or VANISHED, EXISTS, FETCH of flags.
+
+use std::sync::Arc;
+
+use hearth_mailstore::FlagSet;
+use hearth_wire::imap::response::{encode_flags, encode_vanished};
+
+use crate::ctx::Ctx;
+use crate::fault::Failure;
+use crate::state::Modes;
+use crate::view::{Snapshot, Untold, View};
+
+/// How far to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Only when the feed says that something happened.
+    IfCalled,
+    /// In any case: NOOP, and after a change of our own.
+    Always,
+}
+
+/// Reads the mailbox as it is now; the client is told nothing yet.
+pub async fn refresh(ctx: &mut Ctx, look: Look) -> Result<Option<Arc<Snapshot>>, Failure> {
+    let (Some(person), Some(selected)) = (&mut ctx.person, &ctx.selected) else { return Ok(None) };
+    let called = *person.feed.borrow_and_update();
+    let at_least = (look == Look::IfCalled).then_some(called);
+    Ok(Some(selected.mirror.refresh(&ctx.shared.store, at_least).await?))
+}
+
+/// Tells the client all that it does not know.
+///
+/// RFC 9051 §7.5.1: no EXPUNGE while FETCH, STORE or SEARCH run, for the numbers in a pipelined next one
+/// would mean something else. With `numbers_stand`, when something went away, everything waits.
+pub async fn tell(ctx: &mut Ctx, look: Look, numbers_stand: bool) -> Result<(), Failure> {
+    let Some(now) = refresh(ctx, look).await? else { return Ok(()) };
+    let modes = ctx.modes;
+    let Some(selected) = ctx.selected.as_deref_mut() else { return Ok(()) };
+    if Arc::ptr_eq(selected.view.told(), &now) {
+        return Ok(());
+    }
+    let untold = selected.view.untold(&now, modes.condstore);
+    if numbers_stand && !untold.vanished.is_empty() {
+        return Ok(());
+    }
+    selected.saved.retain(|uid| untold.vanished.binary_search(uid).is_err());
+    selected.view.advance(Arc::clone(&now));
+    let out = encode_untold(&untold, &now, &selected.view, modes);
+    ctx.write(&out).await
+}
+
+fn encode_untold(untold: &Untold, now: &Snapshot, view: &View, modes: Modes) -> Vec<u8> {
+    let mut out = Vec::new();
+    if modes.qresync {
+        // RFC 7162 §3.2.10: VANISHED in place of EXPUNGE.
+        encode_vanished(&mut out, &untold.vanished, false);
+    } else {
+        for number in &untold.expunged {
+            out.extend_from_slice(format!("* {number} EXPUNGE\r\n").as_bytes());
+        }
+    }
+    if let Some(exists) = untold.exists {
+        out.extend_from_slice(format!("* {exists} EXISTS\r\n").as_bytes());
+    }
+    for &uid in &untold.changed {
+        if let (Some(line), Some(number)) = (now.find(uid), view.number(uid)) {
+            encode_flags_line(&mut out, number, uid, now.flags(line), modes.condstore.then_some(line.modseq));
+        }
+    }
+    out
+}
+
+/// `* n FETCH (UID u FLAGS (..) [MODSEQ (m)])`
+pub fn encode_flags_line(out: &mut Vec<u8>, number: u32, uid: u32, flags: &FlagSet, modseq: Option<u64>) {
+    out.extend_from_slice(format!("* {number} FETCH (UID {uid} FLAGS ").as_bytes());
+    encode_flag_set(out, flags);
+    if let Some(modseq) = modseq {
+        out.extend_from_slice(format!(" MODSEQ ({modseq})").as_bytes());
+    }
+    out.extend_from_slice(b")\r\n");
+}
+
+/// `(\Seen $x)`
+pub fn encode_flag_set(out: &mut Vec<u8>, flags: &FlagSet) {
+    let flags: Vec<_> = flags.iter().collect();
+    encode_flags(out, flags.iter().map(|flag| flag.as_imap()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_mailstore::changes::News;
+    use hearth_mailstore::{Entry, Flag};
+    use hearth_types::MessageId;
+
+    #[test]
+    fn told_in_the_client_s_words() {
+        let entry = |uid, modseq, flags: &[Flag]| Entry { uid, id: MessageId::from_i64(1), modseq, flags: flags.iter().cloned().collect() };
+        let before = Arc::new(Snapshot::new(vec![entry(1, 1, &[]), entry(2, 1, &[]), entry(3, 1, &[])], 1, 1));
+        let mut now = (*before).clone();
+        now.apply(News { entries: vec![entry(3, 7, &[Flag::Seen]), entry(4, 8, &[])], vanished: vec![1, 2], modseq: 9 }, 9);
+        let mut view = View::new(before);
+        let untold = view.untold(&now, true);
+        let now = Arc::new(now);
+        view.advance(Arc::clone(&now));
+        let text = |modes| String::from_utf8(encode_untold(&untold, &now, &view, modes)).expect("ASCII");
+        assert_eq!(text(Modes::default()), "* 1 EXPUNGE\r\n* 1 EXPUNGE\r\n* 2 EXISTS\r\n* 1 FETCH (UID 3 FLAGS (\\Seen))\r\n");
+        let modes = Modes { condstore: true, qresync: true, rev2: false };
+        assert_eq!(text(modes), "* VANISHED 1:2\r\n* 2 EXISTS\r\n* 1 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (7))\r\n");
+    }
+}

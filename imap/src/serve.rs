@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! From a configuration to listening doors: what is opened, in which order, and closed again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use anyhow::Context as _;
+use hearth_boot::{Boot, Config, Engine};
+use hearth_db::Source;
+use hearth_identity::Directory;
+use hearth_identity::login::{Gate, Revocations};
+use hearth_mailstore::{Backend, Store, StoreConfig};
+use hearth_net::listen::{self, Admission, Listener};
+use hearth_net::tls::Tls;
+use hearth_types::{Clock, Secret};
+
+use crate::ctx::Shared;
+use crate::mirror::Mirrors;
+use crate::session;
+
+/// IMAP with STARTTLS.
+const PORT: u16 = 143;
+/// IMAP in TLS from the first byte (RFC 8314 §3.2).
+const PORT_TLS: u16 = 993;
+/// What a connection too many is told.
+const REFUSAL: &[u8] = b"* BYE [LIMIT] too many connections\r\n";
+
+/// The bound ports.
+pub struct Doors {
+    plain: Vec<Listener>,
+    tls: Vec<Listener>,
+}
+
+/// Binds the ports, or says which one cannot be had.
+pub fn bind(boot: &Boot) -> anyhow::Result<Doors> {
+    let plain = listen::bind_all(&boot.config.addresses(PORT))?;
+    let tls = listen::bind_all(&boot.config.addresses(PORT_TLS))?;
+    Ok(Doors { plain, tls })
+}
+
+/// Opens the stores and loads the certificate.
+pub async fn open(boot: &Boot) -> anyhow::Result<Arc<Shared>> {
+    let config = &boot.config;
+    let clock = Clock::system();
+    let directory = Directory::open(&directory_source(config), clock.clone()).await.context("the directory cannot be opened")?;
+    let store = StoreConfig {
+        dir: config.dir.clone(),
+        backend: backend(config),
+        process: boot.name.to_string(),
+        clock: clock.clone(),
+        delivers: false,
+    };
+    let store = Store::open(store).await.context("the mail store cannot be opened")?;
+    let tls = Tls::load(&config.path("tls/node.pem"), &config.path("tls/node.key"), &[])?;
+    let spool = config.run_path("append");
+    clean_spool(&spool).context("the folder for large messages cannot be made")?;
+    Ok(Arc::new(Shared {
+        store,
+        gate: Gate::new(config.run_path("gate.sock")),
+        revocations: Revocations::start(directory),
+        tls: Some(tls),
+        clock,
+        stop: boot.stop.clone(),
+        mirrors: Mirrors::default(),
+        hostname: config.hostname(),
+        append_bytes_max: config.limits.message_size_bytes_max,
+        spool,
+        spooled: AtomicU64::new(0),
+    }))
+}
+
+/// Serves until the request to stop, then lets the sessions say BYE.
+pub async fn run(boot: &Boot, shared: Arc<Shared>, doors: Doors) -> anyhow::Result<()> {
+    let limits = &boot.config.limits;
+    let admission = Admission::new(limits.connections_max, limits.connections_per_address_max);
+    let plain = {
+        let shared = Arc::clone(&shared);
+        move |stream, peer: listen::Peer| session::serve(Arc::clone(&shared), Box::new(stream), peer.ip(), None)
+    };
+    let tls = {
+        let shared = Arc::clone(&shared);
+        move |stream, peer: listen::Peer| serve_tls(Arc::clone(&shared), stream, peer)
+    };
+    let (one, other) = (boot.stop.clone(), boot.stop.clone());
+    tokio::join!(
+        listen::serve(doors.plain, admission.clone(), REFUSAL, async move { one.requested().await }, plain),
+        // The refusal would not be TLS, so there is none.
+        listen::serve(doors.tls, admission, b"", async move { other.requested().await }, tls),
+    );
+    shared.store.close().await?;
+    Ok(())
+}
+
+async fn serve_tls(shared: Arc<Shared>, stream: tokio::net::TcpStream, peer: listen::Peer) {
+    let Some(tls) = shared.tls.clone() else { return };
+    match Box::pin(tls.accept(stream)).await {
+        Ok((stream, facts)) => session::serve(shared, Box::new(stream), peer.ip(), Some(facts)).await,
+        Err(error) => tracing::debug!(peer = %peer.ip(), %error, "TLS handshake failed"),
+    }
+}
+
+fn directory_source(config: &Config) -> Source {
+    match config.store.engine {
+        Engine::Sqlite => Source::Sqlite(config.path("identity.db")),
+        Engine::Postgres => Source::Postgres { url: Secret::new(config.store.url.clone()), schema: "directory".to_string() },
+    }
+}
+
+fn backend(config: &Config) -> Backend {
+    match config.store.engine {
+        Engine::Sqlite => Backend::Sqlite,
+        Engine::Postgres => Backend::Postgres { url: Secret::new(config.store.url.clone()), schema: "mail".to_string() },
+    }
+}
+
+/// An empty folder for messages that are being appended; what a crash left there is nobody's.
+fn clean_spool(spool: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(spool) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::create_dir_all(spool)
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! A home in a temporary directory: a real store and directory, a gate that knows one person, sessions over pipes.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use hearth_boot::Stop;
+use hearth_db::Source;
+use hearth_identity::directory::{Kind, NewAccount, NewSession, SessionKind};
+use hearth_identity::login::{Answer, Gate, Question, Refusal, Revocations, read_frame, write_frame};
+use hearth_identity::{Directory, Services};
+use hearth_imap::ctx::Shared;
+use hearth_imap::mirror::Mirrors;
+use hearth_imap::session;
+use hearth_mailstore::{Backend, Content, Durability, FlagSet, Store, StoreConfig, mailbox, message};
+use hearth_net::tls::Facts;
+use hearth_types::{AccountId, Address, Clock, Domain, SessionId, Timestamp};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
+
+/// The person of the tests.
+pub const USER: &str = "alice@home.localhost";
+/// Her password, and the token that the gate takes.
+pub const PASSWORD: &str = "correct horse";
+/// When the tests take place: 2026-01-02T03:04:05Z.
+pub const NOW: Timestamp = Timestamp::from_secs(1_767_323_045);
+/// Appended messages may have this many octets.
+pub const APPEND_BYTES_MAX: u64 = 1024 * 1024;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A home.
+pub struct Home {
+    pub shared: Arc<Shared>,
+    pub account: AccountId,
+    pub directory: Directory,
+    pub session: SessionId,
+    _dir: tempfile::TempDir,
+}
+
+impl Home {
+    /// Sets one up.
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().to_path_buf();
+        for below in ["run", "append"] {
+            std::fs::create_dir_all(path.join(below)).expect("a folder");
+        }
+        let clock = Clock::fixed(NOW);
+        let directory = Directory::open(&Source::Sqlite(path.join("identity.db")), clock.clone()).await.expect("a directory");
+        directory.add_domain(&Domain::parse("home.localhost").expect("a domain")).await.expect("the domain");
+        let new = NewAccount { address: Address::parse(USER).expect("an address"), kind: Kind::Person, name: "Alice".into(), admin: false };
+        let account = directory.add_account(new).await.expect("the account").id;
+        let session = directory.add_session(new_session(account)).await.expect("a session").id;
+        let config =
+            StoreConfig { dir: path.clone(), backend: Backend::Sqlite, process: "imap".into(), clock: clock.clone(), delivers: false };
+        let store = Store::open(config).await.expect("a store");
+        let gate = path.join("run/gate.sock");
+        tokio::spawn(serve_gate(UnixListener::bind(&gate).expect("a socket"), account, session));
+        let shared = Arc::new(Shared {
+            store,
+            gate: Gate::new(gate),
+            revocations: Revocations::start(directory.clone()),
+            tls: None,
+            clock,
+            stop: Stop::new(),
+            mirrors: Mirrors::default(),
+            hostname: "mail.home.localhost".into(),
+            append_bytes_max: APPEND_BYTES_MAX,
+            spool: path.join("append"),
+            spooled: AtomicU64::new(0),
+        });
+        Self { shared, account, directory, session, _dir: dir }
+    }
+
+    /// A connection; `tls` as if on port 993.
+    pub fn connect(&self, tls: bool) -> Client {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let facts = tls.then(Facts::default);
+        tokio::spawn(session::serve(Arc::clone(&self.shared), Box::new(theirs), [192, 0, 2, 1].into(), facts));
+        Client { stream: ours, buffer: Vec::new() }
+    }
+
+    /// Puts a message into a mailbox, as a delivery in another process would.
+    pub async fn add_mail(&self, path: &str, raw: Vec<u8>) {
+        let prepared = self.shared.store.prepare(self.account, Content::Bytes(raw)).await.expect("prepared");
+        let path = path.to_string();
+        let work = move |tx: &mut hearth_mailstore::MailTx<'_>| {
+            let target = mailbox::find_by_name(tx, &path)?.expect("the mailbox");
+            message::append(tx, prepared, &[target.id], &FlagSet::EMPTY, NOW)
+        };
+        self.shared.store.write(self.account, Durability::Synced, work).await.expect("appended");
+    }
+}
+
+fn new_session(account: AccountId) -> NewSession {
+    NewSession {
+        account,
+        kind: SessionKind::Password,
+        label: "test".into(),
+        services: Services::mail(),
+        parent: None,
+        client: None,
+        secret_hash: None,
+        auth_methods: String::new(),
+        authenticated_at: NOW,
+        peer: None,
+        user_agent: None,
+        expires_at: None,
+    }
+}
+
+async fn serve_gate(listener: UnixListener, account: AccountId, session: SessionId) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(answer(stream, account, session));
+    }
+}
+
+async fn answer(mut stream: UnixStream, account: AccountId, session: SessionId) {
+    let mut mechanism = String::new();
+    let mut user = None;
+    while let Ok(Some(question)) = read_frame::<Question>(&mut stream).await {
+        let login = |good: bool| {
+            if good {
+                Answer::Login { account: account.as_i64(), address: USER.into(), session: session.as_i64(), scopes: vec!["mail".into()] }
+            } else {
+                Answer::Refused { refusal: Refusal::Credentials }
+            }
+        };
+        let octets = match question {
+            Question::Password { user, password, .. } => {
+                let good = user == USER && password.into_secret().expose() == PASSWORD;
+                let _ = write_frame(&mut stream, &login(good)).await;
+                continue;
+            }
+            Question::Sasl { mechanism: name, initial, .. } => {
+                mechanism = name;
+                initial
+            }
+            Question::Response { data } => Some(data),
+            _ => return,
+        };
+        let reply = match (mechanism.as_str(), octets) {
+            ("LOGIN", None) => Answer::Challenge { data: b"Username:".to_vec() },
+            ("LOGIN", Some(name)) if user.is_none() => {
+                user = Some(name);
+                Answer::Challenge { data: b"Password:".to_vec() }
+            }
+            ("LOGIN", Some(password)) => login(user.as_deref() == Some(USER.as_bytes()) && password == PASSWORD.as_bytes()),
+            (_, None) => Answer::Challenge { data: Vec::new() },
+            ("PLAIN", Some(data)) => login(data == format!("\0{USER}\0{PASSWORD}").into_bytes()),
+            ("OAUTHBEARER" | "XOAUTH2", Some(data)) if data == [1] || data.is_empty() => login(false),
+            ("OAUTHBEARER" | "XOAUTH2", Some(data)) if !String::from_utf8_lossy(&data).contains("Bearer good") => {
+                Answer::Challenge { data: br#"{"status":"invalid_token"}"#.to_vec() }
+            }
+            ("OAUTHBEARER" | "XOAUTH2", Some(_)) => login(true),
+            _ => login(false),
+        };
+        let _ = write_frame(&mut stream, &reply).await;
+    }
+}
+
+/// The client's end of a session.
+pub struct Client {
+    stream: DuplexStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    /// Sends octets as they are.
+    pub async fn send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes).await;
+    }
+
+    /// The next line without its CRLF; `None` when the server has closed.
+    pub async fn line(&mut self) -> Option<String> {
+        loop {
+            if let Some(at) = self.buffer.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=at).collect();
+                let text = String::from_utf8_lossy(&line).into_owned();
+                return Some(text.strip_suffix("\r\n").map_or(text.clone(), str::to_string));
+            }
+            let mut chunk = vec![0; 16 * 1024];
+            let read = timeout(PATIENCE, self.stream.read(&mut chunk)).await.expect("the server answers in time").unwrap_or(0);
+            if read == 0 {
+                return None;
+            }
+            self.buffer.extend_from_slice(&chunk[..read]);
+        }
+    }
+
+    /// Is nothing said within a moment?
+    pub async fn is_silent(&mut self) -> bool {
+        self.buffer.is_empty() && timeout(Duration::from_millis(150), self.line()).await.is_err()
+    }
+
+    /// Sends a command and returns every line up to its tagged one.
+    #[allow(dead_code)]
+    pub async fn command(&mut self, tag: &str, text: &str) -> Vec<String> {
+        self.send(format!("{tag} {text}\r\n").as_bytes()).await;
+        let mut lines = Vec::new();
+        while let Some(line) = self.line().await {
+            let last = line.starts_with(&format!("{tag} "));
+            lines.push(line);
+            if last {
+                break;
+            }
+        }
+        lines
+    }
+
+    /// Reads the greeting and signs in.
+    pub async fn sign_in(&mut self) {
+        self.line().await.expect("a greeting");
+        self.send(format!("login LOGIN {USER} \"{PASSWORD}\"\r\n").as_bytes()).await;
+        let line = self.line().await.expect("an answer");
+        assert!(line.starts_with("login OK"), "{line}");
+    }
+}
