@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Our certificates in GnuPG's hands, and GnuPG's in ours. Needs `gpg` (Debian: gnupg); without it the tests say so and end.
 
+#![cfg(test)]
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -167,7 +169,7 @@ fn a_secret_under_a_passphrase_opens_with_it_and_not_without() {
 }
 
 fn read_secret(exported: &Secret<Vec<u8>>) -> Secret<Vec<u8>> {
-    secret::read_secret(exported.expose(), SystemTime::now()).unwrap().unwrap().1
+    secret::read_secret(exported.expose(), SystemTime::now()).unwrap().unwrap().secret
 }
 
 #[test]
@@ -188,7 +190,6 @@ fn a_certificate_of_gnupg_is_clean_as_it_is() {
     for (address, algorithm) in [("bob@home.example", "future-default"), ("carol@home.example", "rsa2048")] {
         gpg.get(&["--passphrase", "", "--quick-generate-key", address, algorithm, "default", "1y"], b"");
     }
-    // GnuPG gives RSA no encryption subkey when it is asked for one algorithm by name.
     for address in ["bob@home.example", "carol@home.example"] {
         let exported = gpg.get(&["--export", address], b"");
         let submission = read_submission(&exported, SystemTime::now()).unwrap();
@@ -206,9 +207,9 @@ fn a_certificate_of_gnupg_is_clean_as_it_is() {
     }
     // Its secret key is read, and what is public of it is the same.
     let exported = gpg.get(&["--pinentry-mode", "loopback", "--passphrase", "", "--export-secret-keys", "bob@home.example"], b"");
-    let (clean, secret) = secret::read_secret(&exported, SystemTime::now()).unwrap().unwrap();
+    let brought = secret::read_secret(&exported, SystemTime::now()).unwrap().unwrap();
     let sealed = gpg.get(&["--encrypt", "--recipient", "bob@home.example"], TEXT);
-    assert_eq!(decrypt(secret.expose(), &sealed), TEXT);
+    assert_eq!(decrypt(brought.secret.expose(), &sealed), TEXT);
     assert!(read_submission(&exported, SystemTime::now()).is_err());
-    assert_eq!(clean.named_user_ids().len(), 1);
+    assert_eq!(brought.clean.named_user_ids().len(), 1);
 }

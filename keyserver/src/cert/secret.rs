@@ -78,8 +78,17 @@ impl From<Reason> for ReasonForRevocation {
     }
 }
 
-/// Does this text or these bytes begin with a secret key? If so: the certificate, and the secret key for the vault.
-pub fn read_secret(bytes: &[u8], now: SystemTime) -> Result<Option<(Clean, Secret<Vec<u8>>)>, Refusal> {
+/// A secret key that somebody brought.
+#[derive(Debug)]
+pub struct Brought {
+    /// The public part.
+    pub clean: Clean,
+    /// The transferable secret key, binary, under the passphrase that it came with: for the vault.
+    pub secret: Secret<Vec<u8>>,
+}
+
+/// Reads a secret key, armoured or binary; `None` when it is something else.
+pub fn read_secret(bytes: &[u8], now: SystemTime) -> Result<Option<Brought>, Refusal> {
     if bytes.len() > UPLOAD_BYTES_MAX {
         return Err(Refusal::TooLarge { what: "a submission", max: UPLOAD_BYTES_MAX });
     }
@@ -91,7 +100,7 @@ pub fn read_secret(bytes: &[u8], now: SystemTime) -> Result<Option<(Clean, Secre
     if secret.expose().len() > CERT_BYTES_MAX {
         return Err(Refusal::TooLarge { what: "a secret key", max: CERT_BYTES_MAX });
     }
-    Ok(Some((Clean::of(&cert, now)?, secret)))
+    Ok(Some(Brought { clean: Clean::of(&cert, now)?, secret }))
 }
 
 /// Signs a revocation with the secret key.
