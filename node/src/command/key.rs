@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! `hearth key`: OpenPGP certificates of an account.
+//!
+//! Public parts go to the directory, where `hearth-keyserver` finds them; secret keys go through the gate into
+//! the vault, sealed, and come out for `revoke` and `export --secret` alone. What is in a certificate is known to
+//! `hearth_keyserver::cert`. One file per command; what they share is here.
+
+mod export;
+mod generate;
+mod import;
+mod list;
+mod publish;
+mod revoke;
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use hearth_identity::Directory;
+use hearth_identity::certs::{Certificate, Held, Source, Summary};
+use hearth_identity::directory::Event;
+use hearth_identity::login::Gate;
+use hearth_keyserver::cert::Clean;
+use hearth_keyserver::cert::secret::Keepsake;
+use hearth_types::{AccountId, Address, Clock, Secret};
+
+use crate::gate::refused;
+use crate::out::Out;
+use crate::place::{Place, account, parse_address};
+
+/// `hearth key`
+#[derive(Args, Debug)]
+pub struct KeyArgs {
+    #[command(subcommand)]
+    command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a certificate for an account and publish it for the account's addresses.
+    ///
+    /// The secret key and a revocation are sealed in the vault. To use the key in a mail program:
+    /// hearth key export ADDRESS --secret --armor
+    Generate {
+        /// An address of the account.
+        account: String,
+        /// Which programs it is made for.
+        #[arg(long, value_enum, default_value_t = ProfileChoice::Compatible)]
+        profile: ProfileChoice,
+    },
+    /// Bring a certificate, a secret key, or a revocation of a certificate that is here.
+    Import {
+        /// An address of the account.
+        account: String,
+        /// The file, armoured or binary; standard input when it is left out or `-`.
+        file: Option<PathBuf>,
+        /// Publish it for the account's addresses at once.
+        #[arg(long)]
+        publish: bool,
+    },
+    /// List certificates.
+    List {
+        /// An address of the account; all accounts when it is left out.
+        account: Option<String>,
+    },
+    /// Show a certificate to everybody who looks for one of these addresses.
+    Publish {
+        /// Its fingerprint, or an address of the account when it has only one.
+        key: String,
+        /// An address in it; all the account's own when it is left out.
+        #[arg(long = "address", value_name = "ADDRESS")]
+        addresses: Vec<String>,
+        /// Stop showing instead. Copies that others made stay with them.
+        #[arg(long)]
+        withdraw: bool,
+    },
+    /// Say for good that a certificate is not to be used any more.
+    Revoke {
+        /// Its fingerprint, or an address of the account when it has only one.
+        key: String,
+        /// Why.
+        #[arg(long, value_enum)]
+        reason: ReasonChoice,
+        /// A sentence for those who read it.
+        #[arg(long, default_value = "")]
+        message: String,
+        /// Read the passphrase of the secret key from standard input.
+        #[arg(long)]
+        passphrase_stdin: bool,
+    },
+    /// Write a certificate, or its secret key, to standard output or a file.
+    Export {
+        /// Its fingerprint, or an address of the account when it has only one.
+        key: String,
+        /// The secret key. Whoever has it can read the mail that is encrypted to it.
+        #[arg(long)]
+        secret: bool,
+        /// As text.
+        #[arg(long)]
+        armor: bool,
+        /// Put the secret key under a passphrase, read from standard input.
+        #[arg(long, requires = "secret")]
+        passphrase_stdin: bool,
+        /// Write it to this file, which only its owner may read.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// `--profile`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProfileChoice {
+    /// Version 4, Curve25519: every OpenPGP program.
+    Compatible,
+    /// Version 6 (RFC 9580): programs of 2024 and later.
+    Modern,
+}
+
+/// `--reason`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReasonChoice {
+    /// Somebody else may have the secret key.
+    Compromised,
+    /// Another certificate takes its place.
+    Superseded,
+    /// It is no longer used.
+    Retired,
+    /// Nothing is said; needs no secret key if the certificate was made here.
+    Unspecified,
+}
+
+/// Runs it.
+pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> {
+    match args.command {
+        KeyCommand::Generate { account, profile } => generate::run(place, &account, profile, out).await,
+        KeyCommand::Import { account, file, publish } => import::run(place, &account, file.as_deref(), publish, out).await,
+        KeyCommand::List { account } => list::run(place, account.as_deref(), out).await,
+        KeyCommand::Publish { key, addresses, withdraw } => publish::run(place, &key, &addresses, withdraw, out).await,
+        KeyCommand::Revoke { key, reason, message, passphrase_stdin } => {
+            let passphrase = passphrase_stdin.then(passphrase).transpose()?;
+            revoke::run(place, &key, reason, &message, passphrase.as_ref(), out).await
+        }
+        KeyCommand::Export { key, secret, armor, passphrase_stdin, output } => {
+            let passphrase = passphrase_stdin.then(passphrase).transpose()?;
+            let what = export::What { secret, armor, passphrase };
+            export::run(place, &key, what, output.as_deref(), out).await
+        }
+    }
+}
+
+/// The time, as certificates have it.
+fn now() -> SystemTime {
+    hearth_keyserver::ctx::system_time(Clock::system().now())
+}
+
+/// The first line of standard input.
+fn passphrase() -> anyhow::Result<Secret<String>> {
+    let mut text = String::new();
+    std::io::stdin().take(8192).read_to_string(&mut text).context("the passphrase on standard input is not text")?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        bail!("the passphrase on standard input is empty");
+    }
+    Ok(Secret::new(line.to_owned()))
+}
+
+/// A certificate by its fingerprint, or the only one of an account that is not revoked.
+async fn find(directory: &Directory, key: &str) -> anyhow::Result<Held> {
+    if key.contains('@') {
+        let account = account(directory, key).await?;
+        let certs = directory.list_certs(Some(account.id)).await?;
+        let usable: Vec<&Summary> = certs.iter().filter(|cert| !cert.revoked).collect();
+        let chosen = match usable.as_slice() {
+            [] => bail!("{key} has no certificate; make one with: hearth key generate {key}"),
+            [only] => only.fingerprint.clone(),
+            several => {
+                let fingerprints: Vec<&str> = several.iter().map(|cert| cert.fingerprint.as_str()).collect();
+                bail!("{key} has {} certificates; say which one: {}", several.len(), fingerprints.join(" "))
+            }
+        };
+        return directory.find_cert(&chosen).await?.ok_or_else(|| anyhow!("{chosen} is gone"));
+    }
+    let digits: String = key.trim_start_matches("0x").chars().filter(|c| !c.is_whitespace()).collect();
+    let held = directory.find_cert(&digits.to_ascii_uppercase()).await?;
+    held.ok_or_else(|| anyhow!("there is no certificate {key}; see them all with: hearth key list"))
+}
+
+/// The addresses of an account.
+async fn addresses_of(directory: &Directory, account: AccountId) -> anyhow::Result<Vec<Address>> {
+    Ok(directory.list_addresses(account).await?.into_iter().map(|entry| entry.address).collect())
+}
+
+/// As the store keeps it: with the identities that are the account's own.
+fn for_store(clean: &Clean, account: AccountId, source: Source, secret_stored: bool, owned: &[Address]) -> Certificate {
+    clean.to_certificate(account, source, secret_stored, |address| owned.iter().any(|own| own.key() == address.key()))
+}
+
+/// Those of the account's addresses that a certificate names in a user id that is not revoked.
+fn named_and_owned(clean: &Clean, owned: &[Address]) -> Vec<Address> {
+    let named = clean.named_user_ids();
+    let is_named = |own: &&Address| named.iter().any(|user_id| !user_id.revoked && user_id.address.key() == own.key());
+    owned.iter().filter(is_named).cloned().collect()
+}
+
+fn parse_addresses(texts: &[String]) -> anyhow::Result<Vec<Address>> {
+    texts.iter().map(|text| parse_address(text)).collect()
+}
+
+/// What the vault keeps of a certificate.
+async fn keepsake(gate: &Gate, fingerprint: &str) -> anyhow::Result<Keepsake> {
+    match gate.export_secret_key(fingerprint).await.map_err(refused)? {
+        Some(bytes) => Ok(Keepsake::parse(&bytes)?),
+        None => Ok(Keepsake::default()),
+    }
+}
+
+/// What happened, for the account's own list.
+async fn note(directory: &Directory, event: &'static str, account: AccountId, fingerprint: &str) -> anyhow::Result<()> {
+    let event = Event { event, actor: None, subject: Some(account), peer: None, service: None, detail: fingerprint.to_owned() };
+    Ok(directory.add_audit(event).await?)
+}
