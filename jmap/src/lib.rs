@@ -17,7 +17,7 @@
 //! State strings are the account's modseq, so one number serves every type.
 //!
 //! The commonest change, a new method: a file in `method/` with `run`, a row in `registry.rs`, a line in
-//! `docs/protocols/jmap.md` (generated), a test at its foot for what is pure and one in `endpoint_tests.rs`.
+//! `docs/protocols/jmap.md` (generated), a test at its foot for what is pure and one in `tests/`.
 
 pub mod auth;
 pub mod blob;
@@ -36,4 +36,6 @@ pub mod registry;
 pub mod request;
 pub mod serve;
 pub mod session;
+#[cfg(test)]
+mod tests;
 pub mod upload;

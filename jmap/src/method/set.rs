@@ -18,9 +18,9 @@ pub struct SetArgs {
     /// The state that has to be the one now.
     pub if_in_state: Option<String>,
     /// New objects by creation id.
-    pub create: Vec<(String, Map<String, Value>)>,
+    pub create: Objects,
     /// Patches by id, which may be `#` and a creation id.
-    pub update: Vec<(String, Map<String, Value>)>,
+    pub update: Objects,
     /// Ids, which may be `#` and a creation id.
     pub destroy: Vec<String>,
 }
@@ -60,12 +60,11 @@ fn is_reference(text: &str) -> bool {
     is_id(text.strip_prefix('#').unwrap_or(text))
 }
 
+/// Objects by id.
+pub type Objects = Vec<(String, Map<String, Value>)>;
+
 /// An argument that maps ids to objects.
-pub fn take_objects(
-    args: &mut Args,
-    name: &str,
-    is_key: impl Fn(&str) -> bool,
-) -> Result<Vec<(String, Map<String, Value>)>, MethodError> {
+pub fn take_objects(args: &mut Args, name: &str, is_key: impl Fn(&str) -> bool) -> Result<Objects, MethodError> {
     let objects = args.take::<Map<String, Value>>(name)?.unwrap_or_default();
     objects
         .into_iter()

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
@@ -44,8 +44,12 @@ pub async fn run(State(app): State<Arc<App>>, Query(variables): Query<Variables>
         return Problem::Limit("maxConcurrentEventSources").into_response();
     };
     // RFC 8620 §7.3: a client that was here before says which state it knows.
-    let known = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let known: Option<u64> = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let wakes = app.house.store.subscribe(account);
+    // Else it is told of what changes from now on: from the moment of the request, not of the first look.
+    let now = app.house.store.read(account, |tx| tx.modseq().map_err(MethodError::from)).await;
+    let Ok(now) = now else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let known = Some(known.unwrap_or(now));
     let watch = app.door.watch(&guest.login);
     let source =
         Source { next_ping: next_ping(&options), app, account, options, known, wakes, watch, is_over: false, _place: place };
@@ -64,7 +68,7 @@ struct Source {
     app: Arc<App>,
     account: AccountId,
     options: Options,
-    /// The modseq that the client knows of; `None` before the first look.
+    /// The modseq that the client knows of; `None` when that is too old to tell what changed since.
     known: Option<u64>,
     wakes: watch::Receiver<u64>,
     watch: Watch,
