@@ -1,3 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! hearth
-fn main() {}
+//! `hearth`: see `hearth --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hearth_node::run()
+}

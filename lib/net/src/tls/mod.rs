@@ -72,7 +72,7 @@ fn cipher_name(suite: Option<rustls::SupportedCipherSuite>) -> String {
 mod tests {
     use super::*;
     use std::fs;
-    use std::time::{Duration, SystemTime};
+    use std::time::{Duration, UNIX_EPOCH};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// Writes a self-signed pair for `name` with a time of change that differs each call.
@@ -81,7 +81,7 @@ mod tests {
         let paths = (dir.join("node.pem"), dir.join("node.key"));
         fs::write(&paths.0, made.cert.pem()).unwrap();
         fs::write(&paths.1, made.signing_key.serialize_pem()).unwrap();
-        let then = SystemTime::now() - Duration::from_secs(age);
+        let then = UNIX_EPOCH + Duration::from_secs(1_700_000_000 - age);
         for path in [&paths.0, &paths.1] {
             fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
         }

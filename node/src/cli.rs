@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The words that `hearth` understands. The doc comments are its help.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::command::key;
+
+/// A home for mail, login and keys.
+///
+/// Try it:            hearth demo
+/// Set up your own:   hearth init --dir DIR --domain YOUR.DOMAIN
+/// Start it:          hearth up --dir DIR
+/// A person:          hearth account add alice@YOUR.DOMAIN
+/// For a mail program: hearth app-password add alice@YOUR.DOMAIN --label laptop
+/// What is wrong:     hearth doctor
+#[derive(Debug, Parser)]
+#[command(name = "hearth", version, verbatim_doc_comment, propagate_version = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// The data directory.
+    #[arg(long, global = true, env = "HEARTH_DIR", value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Set up a home to play with, with the people alice and bob, and start it.
+    ///
+    /// The domain is home.localhost, on this machine alone (127.0.0.1), with all ports 10000 higher than usual. DIR is
+    /// ./hearth-demo when not given. The second start uses DIR again.
+    Demo,
+    /// Set up a home: configuration, databases, keys, certificates.
+    Init(InitArgs),
+    /// Start all processes and look after them, until Ctrl-C.
+    ///
+    /// Prints `hearth: ready` when every listener answers.
+    Up,
+    /// What runs: processes, memory, ports.
+    Status,
+    /// What is wrong, in plain words, with the one next step.
+    Doctor,
+    /// People, groups and services that have an account.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Further addresses of an account.
+    #[command(subcommand)]
+    Address(AddressCommand),
+    /// Addresses that lead to other addresses.
+    #[command(subcommand)]
+    Alias(AliasCommand),
+    /// Mailing lists: one address, many readers, who may be anywhere.
+    #[command(subcommand)]
+    List(ListCommand),
+    /// Groups: one address and one account for several people of this home.
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Passwords for mail programs, one for each device.
+    #[command(subcommand)]
+    AppPassword(AppPasswordCommand),
+    /// Domains of this home, and what to publish in DNS for them.
+    #[command(subcommand)]
+    Domain(DomainCommand),
+    /// Programs that people sign in to with their account here (OAuth, OpenID Connect).
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// OpenPGP certificates of an account.
+    Key(key::KeyArgs),
+    /// Mail that waits to be sent.
+    #[command(subcommand)]
+    Queue(QueueCommand),
+}
+
+/// `hearth init`
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// The domain of the people's addresses. It does not change later.
+    #[arg(long, value_name = "D")]
+    pub domain: String,
+    /// The machine's name in DNS; mail.D when not given.
+    #[arg(long, value_name = "H")]
+    pub hostname: Option<String>,
+    /// An address of this machine to listen on; may be repeated. All when not given.
+    #[arg(long, value_name = "IP")]
+    pub address: Vec<IpAddr>,
+    /// Added to every standard port.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port_offset: u16,
+    /// A name server to ask; may be repeated. Those of the system when not given.
+    #[arg(long, value_name = "IP:PORT")]
+    pub dns: Vec<SocketAddr>,
+    /// A PEM file of certificates to trust beside the public ones; may be repeated.
+    #[arg(long, value_name = "PEM")]
+    pub extra_root: Vec<PathBuf>,
+    /// Who signs this node's certificate: its own authority, or a public one.
+    #[arg(long, value_enum, default_value_t = CaChoice::Own)]
+    pub ca: CaChoice,
+    /// Make the account NAME@D, which may change this home; its password is printed.
+    #[arg(long, value_name = "NAME")]
+    pub admin: Option<String>,
+}
+
+/// `--ca`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CaChoice {
+    /// The node's own certificate authority.
+    #[value(name = "self")]
+    Own,
+    /// A public one, by ACME.
+    Acme,
+}
+
+/// `hearth account`
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Add a person. Asks for the password, or reads it with --password-stdin.
+    Add(AccountAddArgs),
+    /// All accounts.
+    List,
+    /// One account: addresses, devices, app passwords.
+    Show {
+        /// An address of the account.
+        account: String,
+    },
+    /// Keep an account out and end its connections; its mail stays.
+    Disable {
+        /// An address of the account.
+        account: String,
+    },
+    /// Let a disabled account in again.
+    Enable {
+        /// An address of the account.
+        account: String,
+    },
+    /// Remove an account with its mail, passwords and keys. This cannot be undone.
+    Remove {
+        /// An address of the account.
+        account: String,
+        /// Really do it.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Set the password that the person signs in with.
+    SetPassword {
+        /// An address of the account.
+        account: String,
+        /// Read it from standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+/// `hearth account add`
+#[derive(Args, Debug)]
+pub struct AccountAddArgs {
+    /// The first address, in a domain of this home.
+    pub address: String,
+    /// The person's name.
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// May change this home.
+    #[arg(long)]
+    pub admin: bool,
+    /// What kind of account.
+    #[arg(long, value_enum, default_value_t = KindChoice::Person)]
+    pub kind: KindChoice,
+    /// Read the password from standard input.
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// `--kind`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KindChoice {
+    /// Somebody who lives here.
+    Person,
+    /// Several people behind one address.
+    Group,
+    /// A program or a machine.
+    Service,
+    /// Somebody from another home.
+    Guest,
+}
+
+/// `hearth address`
+#[derive(Debug, Subcommand)]
+pub enum AddressCommand {
+    /// Give an account one more address.
+    Add {
+        /// An address of the account.
+        account: String,
+        /// The new one.
+        address: String,
+    },
+    /// Take an address away; the primary one stays.
+    Remove {
+        /// Which.
+        address: String,
+    },
+    /// The addresses of an account, or of all.
+    List {
+        /// An address of the account.
+        account: Option<String>,
+    },
+}
+
+/// `hearth alias`
+#[derive(Debug, Subcommand)]
+pub enum AliasCommand {
+    /// Make an address that leads to others.
+    Add {
+        /// The new address, in a domain of this home.
+        address: String,
+        /// Where it leads: addresses here or anywhere.
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+    /// Remove one.
+    Remove {
+        /// Which.
+        address: String,
+    },
+    /// All of them.
+    List,
+}
+
+/// `hearth list`
+#[derive(Debug, Subcommand)]
+pub enum ListCommand {
+    /// Make a mailing list, or add members to one.
+    Add {
+        /// The list's address, in a domain of this home.
+        address: String,
+        /// Members.
+        members: Vec<String>,
+        /// Its name, for a new one.
+        #[arg(long, default_value = "")]
+        name: String,
+    },
+    /// Remove a list, or members from it.
+    Remove {
+        /// The list's address.
+        address: String,
+        /// Members; without any the list itself goes.
+        members: Vec<String>,
+    },
+    /// All lists, or the members of one.
+    List {
+        /// The list's address.
+        address: Option<String>,
+    },
+}
+
+/// `hearth group`
+#[derive(Debug, Subcommand)]
+pub enum GroupCommand {
+    /// Add members to a group; the group is made when it is not there.
+    Add {
+        /// The group's address.
+        group: String,
+        /// Accounts, by address.
+        members: Vec<String>,
+    },
+    /// Take members out of a group.
+    Remove {
+        /// The group's address.
+        group: String,
+        /// Accounts, by address.
+        #[arg(required = true)]
+        members: Vec<String>,
+    },
+    /// All groups, or the members of one.
+    List {
+        /// The group's address.
+        group: Option<String>,
+    },
+}
+
+/// `hearth app-password`
+#[derive(Debug, Subcommand)]
+pub enum AppPasswordCommand {
+    /// Make one. It is shown once.
+    Add {
+        /// An address of the account.
+        account: String,
+        /// What it is for: the name of a device.
+        #[arg(long)]
+        label: String,
+        /// What it opens: smtp, imap, pop3, sieve, jmap. All when not given.
+        #[arg(long = "for", value_name = "SERVICE", value_delimiter = ',')]
+        services: Vec<String>,
+    },
+    /// The app passwords of an account.
+    List {
+        /// An address of the account.
+        account: String,
+    },
+    /// Take one back and cut its connections.
+    Revoke {
+        /// Its id, from the list.
+        id: String,
+    },
+}
+
+/// `hearth domain`
+#[derive(Debug, Subcommand)]
+pub enum DomainCommand {
+    /// Add a domain, with DKIM keys and names in the certificate.
+    Add {
+        /// Its name.
+        domain: String,
+    },
+    /// All domains.
+    List,
+    /// Remove a domain that has no addresses left.
+    Remove {
+        /// Its name.
+        domain: String,
+    },
+    /// The DNS records to publish, as lines of a zone file.
+    Records {
+        /// Its name; the home's own when not given.
+        domain: Option<String>,
+    },
+    /// Compare those records with what DNS says now.
+    Check {
+        /// Its name; the home's own when not given.
+        domain: Option<String>,
+    },
+}
+
+/// `hearth client`
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Register a program. The secret is shown once.
+    Add {
+        /// What people see when they sign in.
+        name: String,
+        /// Where the program receives the answer; may be repeated.
+        #[arg(long, required = true, value_name = "URI")]
+        redirect_uri: Vec<String>,
+        /// A program without a secret: on a phone, in a browser, on a desktop.
+        #[arg(long)]
+        public: bool,
+        /// The id, when the program prescribes one; a new one when not given.
+        #[arg(long, value_name = "ID")]
+        client_id: Option<String>,
+        /// A scope that it may ask for; may be repeated. openid, profile, email and offline_access when not given.
+        #[arg(long, value_name = "SCOPE")]
+        scope: Vec<String>,
+        /// Do not ask people whether they agree.
+        #[arg(long)]
+        trusted: bool,
+    },
+    /// All of them.
+    List,
+    /// One of them.
+    Show {
+        /// Its id.
+        client_id: String,
+    },
+    /// Remove one and end its sessions.
+    Remove {
+        /// Its id.
+        client_id: String,
+    },
+}
+
+/// `hearth queue`
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// All mail that waits.
+    List,
+    /// One mail: recipients, attempts, answers.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Try now, one mail or all.
+    Retry {
+        /// Its id; all when not given.
+        id: Option<String>,
+    },
+    /// Do not try until it is released.
+    Hold {
+        /// Its id.
+        id: String,
+    },
+    /// Let a held one go.
+    Release {
+        /// Its id.
+        id: String,
+    },
+    /// Give a mail up without a bounce.
+    Drop {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_anywhere() {
+        let cli = Cli::try_parse_from(["hearth", "account", "add", "alice@x.org", "--password-stdin", "--json", "--dir", "/srv/h"])
+            .unwrap();
+        assert!(cli.json && cli.dir.is_some());
+        assert_eq!(Cli::try_parse_from(["hearth", "nonsense"]).unwrap_err().exit_code(), 2);
+    }
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! `hearth domain`: domains of this home, and what to publish in DNS for them.
+
+use anyhow::{anyhow, bail};
+use hearth_boot::Config;
+use hearth_identity::Directory;
+use hearth_net::dns::{DnsError, Options, Resolver};
+use hearth_types::Domain;
+use serde_json::{Value, json};
+
+use crate::cli::DomainCommand;
+use crate::init::{certificate, dkim};
+use crate::out::Out;
+use crate::place::Place;
+use crate::records::{self, Facts, Kind, Record};
+
+/// Runs it.
+pub async fn run(place: &Place, command: DomainCommand, out: &Out) -> anyhow::Result<()> {
+    let directory = place.directory().await?;
+    match command {
+        DomainCommand::Add { domain } => add(place, &directory, &domain, out).await,
+        DomainCommand::List => {
+            let rows: Vec<Value> = directory
+                .list_domains()
+                .await?
+                .iter()
+                .map(|entry| json!({ "domain": entry.name.to_string(), "primary": entry.is_primary }))
+                .collect();
+            out.table(&rows, &["domain", "primary"], "There are none.");
+            Ok(())
+        }
+        DomainCommand::Remove { domain } => {
+            let domain = parse(&domain)?;
+            directory.remove_domain(&domain).await?;
+            renew_certificate(&place.config, &directory).await?;
+            out.result(&json!({ "domain": domain.to_string() }), format!("{domain} is not a domain of this home any more."));
+            Ok(())
+        }
+        DomainCommand::Records { domain } => {
+            let domain = known(place, &directory, domain).await?;
+            let records = records::of(&facts(&place.config, &domain)?);
+            let mut lines = records::to_zone(&records);
+            if place.config.listen.addresses.iter().all(|address| address.is_unspecified()) {
+                lines.push_str(&format!(
+                    "; and for each name above an A (AAAA) record with the public address of this machine: {}\n",
+                    place.config.names(&domain).join(" ")
+                ));
+            }
+            let rows: Vec<Value> = records.iter().map(describe).collect();
+            out.result(&Value::from(rows), lines);
+            Ok(())
+        }
+        DomainCommand::Check { domain } => {
+            let domain = known(place, &directory, domain).await?;
+            let checked = check(&place.config, &domain).await?;
+            let rows: Vec<Value> = checked
+                .iter()
+                .map(|(record, state)| {
+                    let mut row = describe(record);
+                    row["ok"] = json!(*state == State::Right);
+                    row["says"] = json!(state.says());
+                    row
+                })
+                .collect();
+            out.table(&rows, &["ok", "type", "name", "says"], "There is nothing to check.");
+            Ok(())
+        }
+    }
+}
+
+/// What DNS says of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The same.
+    Right,
+    /// Nothing.
+    Missing,
+    /// Something else.
+    Different(String),
+    /// No answer.
+    Unknown(String),
+}
+
+impl State {
+    fn says(&self) -> String {
+        match self {
+            Self::Right => "published".to_owned(),
+            Self::Missing => "not published; see: hearth domain records".to_owned(),
+            Self::Different(found) => format!("DNS has {found}"),
+            Self::Unknown(why) => why.clone(),
+        }
+    }
+}
+
+/// Compares the records of a domain with DNS.
+pub(super) async fn check(config: &Config, domain: &str) -> anyhow::Result<Vec<(Record, State)>> {
+    let resolver = Resolver::new(&Options { servers: config.dns.servers.clone(), validate: false })?;
+    let mut checked = Vec::new();
+    if !resolver.is_reachable().await {
+        bail!("no DNS server answers; correct dns.servers in hearth.toml or the machine's network");
+    }
+    for record in records::of(&facts(config, domain)?) {
+        let state = match compare(&resolver, &record).await {
+            Ok(state) => state,
+            Err(error) => State::Unknown(error.to_string()),
+        };
+        checked.push((record, state));
+    }
+    Ok(checked)
+}
+
+async fn compare(resolver: &Resolver, record: &Record) -> Result<State, DnsError> {
+    let name = record.name.trim_end_matches('.');
+    let found: Vec<String> = match record.kind {
+        Kind::Address if record.type_name == "A" => resolver.ipv4(name).await?.records.iter().map(ToString::to_string).collect(),
+        Kind::Address => resolver.ipv6(name).await?.records.iter().map(ToString::to_string).collect(),
+        Kind::Mx => resolver.mx(name).await?.records.iter().map(|mx| format!("{} {}.", mx.preference, mx.host)).collect(),
+        Kind::Txt => resolver.txt(name).await?.records,
+        Kind::Srv | Kind::Tlsa => raw(resolver, record).await?,
+    };
+    Ok(judge(record, &found))
+}
+
+/// Kinds that the resolver has no question for, in the form of a zone file.
+async fn raw(resolver: &Resolver, record: &Record) -> Result<Vec<String>, DnsError> {
+    use hickory_resolver::proto::rr::RecordType;
+    let kind = if record.kind == Kind::Srv { RecordType::SRV } else { RecordType::TLSA };
+    match resolver.inner().lookup(record.name.as_str(), kind).await {
+        Ok(lookup) => Ok(lookup
+            .answers()
+            .iter()
+            .filter(|answer| answer.record_type() == kind)
+            .map(|answer| answer.data.to_string().to_ascii_lowercase())
+            .collect()),
+        Err(error) if error.is_no_records_found() => Ok(Vec::new()),
+        Err(error) => Err(DnsError::Temporary { name: record.name.clone(), cause: error.to_string() }),
+    }
+}
+
+/// Whether what was found is what was wanted. Pure.
+fn judge(record: &Record, found: &[String]) -> State {
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = plain(&record.value);
+    // Other texts may stand at the same name: only one of the same sort contradicts.
+    let sort = |text: &str| text.split(['=', ';', ' ']).take(2).collect::<Vec<_>>().join(" ");
+    let rivals: Vec<&String> = if record.kind == Kind::Txt {
+        found.iter().filter(|text| sort(text) == sort(&wanted)).collect()
+    } else {
+        found.iter().collect()
+    };
+    if rivals.iter().any(|text| plain(text).eq_ignore_ascii_case(&wanted) || (record.kind == Kind::Txt && plain(text) == wanted)) {
+        return State::Right;
+    }
+    if rivals.is_empty() {
+        State::Missing
+    } else {
+        State::Different(rivals.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The facts of a domain of this home.
+pub(super) fn facts(config: &Config, domain: &str) -> anyhow::Result<Facts> {
+    let mut keys = Vec::new();
+    for selector in dkim::SELECTORS {
+        let path = config.path(&format!("dkim/{domain}/{selector}.txt"));
+        if let Ok(value) = std::fs::read_to_string(&path) {
+            keys.push((selector.to_owned(), value.trim().to_owned()));
+        }
+    }
+    let certificate = certificate::facts(&config.path("tls/node.pem"))?;
+    Ok(Facts {
+        domain: domain.to_owned(),
+        hostname: config.hostname(),
+        addresses: config.listen.addresses.iter().copied().filter(|address| !address.is_unspecified()).collect(),
+        dkim: keys,
+        key_hash: certificate.key_hash,
+        policy_id: "1".to_owned(),
+        port_offset: config.listen.port_offset,
+    })
+}
+
+async fn add(place: &Place, directory: &Directory, domain: &str, out: &Out) -> anyhow::Result<()> {
+    let domain = parse(domain)?;
+    let known = directory.find_domain(&domain).await?.is_some();
+    // Keys first: a domain without them would send unsigned mail. What is there is kept, so this can be repeated.
+    if !place.config.path(&format!("dkim/{domain}/ed25519.txt")).exists() {
+        dkim::create(&place.config.path("dkim"), domain.as_str())?;
+    }
+    if known {
+        bail!("{domain} is already a domain of this home; see: hearth domain records {domain}");
+    }
+    directory.add_domain(&domain).await?;
+    renew_certificate(&place.config, directory).await?;
+    out.result(
+        &json!({ "domain": domain.to_string() }),
+        format!("{domain} is a domain of this home now. What to publish in DNS: hearth domain records {domain}"),
+    );
+    Ok(())
+}
+
+/// A certificate with the names of all domains; the servers see it by themselves.
+async fn renew_certificate(config: &Config, directory: &Directory) -> anyhow::Result<()> {
+    let mut names = config.names(config.domain());
+    for domain in directory.list_domains().await? {
+        for name in config.names(domain.name.as_str()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    certificate::renew(config, &names)
+}
+
+async fn known(place: &Place, directory: &Directory, domain: Option<String>) -> anyhow::Result<String> {
+    let Some(domain) = domain else { return Ok(place.config.domain().to_owned()) };
+    let domain = parse(&domain)?;
+    match directory.find_domain(&domain).await? {
+        Some(_) => Ok(domain.to_string()),
+        None => Err(anyhow!("{domain} is not a domain of this home; see: hearth domain list")),
+    }
+}
+
+fn parse(domain: &str) -> anyhow::Result<Domain> {
+    Domain::parse(domain).map_err(|error| anyhow!("{domain:?} is not a domain: {error}"))
+}
+
+fn describe(record: &Record) -> Value {
+    json!({ "name": record.name, "type": record.type_name, "value": record.value, "why": record.why, "needed": record.needed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(kind: Kind, value: &str) -> Record {
+        Record { name: "example.org.".into(), kind, type_name: "TXT", value: value.into(), why: "", needed: true }
+    }
+
+    #[test]
+    fn what_is_found_is_judged() {
+        let spf = record(Kind::Txt, "v=spf1 mx -all");
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(judge(&spf, &texts(&["google-site-verification=x", "v=spf1 mx -all"])), State::Right);
+        assert_eq!(judge(&spf, &texts(&["google-site-verification=x"])), State::Missing);
+        assert_eq!(judge(&spf, &texts(&["v=spf1 a ~all"])), State::Different("v=spf1 a ~all".into()));
+        let mx = record(Kind::Mx, "10 mail.example.org.");
+        assert_eq!(judge(&mx, &texts(&["10 MAIL.example.org."])), State::Right);
+        assert_eq!(judge(&mx, &texts(&["10 other.example.org."])), State::Different("10 other.example.org.".into()));
+        assert_eq!(judge(&mx, &[]), State::Missing);
+    }
+}
