@@ -64,7 +64,8 @@ impl Directory {
     pub async fn replace_cert(&self, held: &Held, certificate: Certificate) -> Result<bool> {
         let (now, held) = (self.now(), held.clone());
         self.write(move |tx| {
-            let whole = tx.find("SELECT whole FROM cert WHERE fingerprint = $1", &[&held.fingerprint], |row| row.get::<Vec<u8>>(0))?;
+            let whole =
+                tx.find("SELECT whole FROM cert WHERE fingerprint = $1", &[&held.fingerprint], |row| row.get::<Vec<u8>>(0))?;
             let is_same = whole.is_some_and(|whole| whole == held.whole);
             if is_same {
                 store(tx, &certificate, now)?;

@@ -141,7 +141,9 @@ impl Directory {
     pub async fn change_account_quota(&self, id: AccountId, quota_bytes: Option<i64>) -> Result<()> {
         let now = self.now();
         self.write(move |tx| {
-            one_changed(tx.execute("UPDATE account SET quota_bytes = $2, changed_at = $3 WHERE id = $1", &[&id, &quota_bytes, &now])?)
+            one_changed(
+                tx.execute("UPDATE account SET quota_bytes = $2, changed_at = $3 WHERE id = $1", &[&id, &quota_bytes, &now])?,
+            )
         })
         .await
     }
@@ -236,8 +238,7 @@ fn set_disabled(tx: &mut Tx<'_>, id: AccountId, disabled: bool, now: Timestamp) 
 /// the last admin that is not disabled neither leaves nor steps down.
 fn keep_an_admin(tx: &mut Tx<'_>, id: AccountId) -> Result<()> {
     let is_admin = tx.find("SELECT admin AND NOT disabled FROM account WHERE id = $1", &[&id], |row| row.get::<bool>(0))?;
-    let others: i64 =
-        tx.one("SELECT COUNT(*) FROM account WHERE admin AND NOT disabled AND id <> $1", &[&id], |row| row.get(0))?;
+    let others: i64 = tx.one("SELECT COUNT(*) FROM account WHERE admin AND NOT disabled AND id <> $1", &[&id], |row| row.get(0))?;
     if is_admin == Some(true) && others == 0 {
         return Err(Error::InUse("this is the last admin: make somebody else one first (`hearth account add --admin`)".into()));
     }

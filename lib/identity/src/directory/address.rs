@@ -108,7 +108,7 @@ impl Directory {
                  WHERE address_key IN ($1, $2)
                    AND (account = $3 OR account IN (SELECT group_account FROM membership WHERE member = $3))",
                 &[&keys[0], &keys[1], &account],
-                |row| row.get::<i64>(0),
+                |_| Ok(()),
             )?;
             Ok(found.is_some())
         })

@@ -65,13 +65,7 @@ macro_rules! domain_columns {
 use domain_columns;
 
 fn entry(row: &Row<'_>) -> hearth_db::Result<DomainEntry> {
-    Ok(DomainEntry {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        is_primary: row.get(2)?,
-        catch_all: row.get(3)?,
-        created_at: row.get(4)?,
-    })
+    Ok(DomainEntry { id: row.get(0)?, name: row.get(1)?, is_primary: row.get(2)?, catch_all: row.get(3)?, created_at: row.get(4)? })
 }
 
 pub(super) fn find(tx: &mut Tx<'_>, name: &Domain) -> Result<Option<DomainEntry>> {

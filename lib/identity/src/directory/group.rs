@@ -4,8 +4,8 @@
 use hearth_db::Tx;
 use hearth_types::{AccountId, Address, Timestamp};
 
-use super::account::{self, Kind};
 use super::Directory;
+use super::account::{self, Kind};
 use crate::error::{Error, Result};
 use crate::limits::TARGETS_MAX;
 
@@ -101,8 +101,7 @@ fn add_member(tx: &mut Tx<'_>, group: AccountId, member: AccountId, role: Member
     if group == member || account::find(tx, member)?.is_none() {
         return Err(Error::Missing("such account".into()));
     }
-    let count: usize =
-        tx.one("SELECT COUNT(*) FROM membership WHERE group_account = $1", &[&group], |row| row.get(0))?;
+    let count: usize = tx.one("SELECT COUNT(*) FROM membership WHERE group_account = $1", &[&group], |row| row.get(0))?;
     if count >= TARGETS_MAX {
         return Err(Error::TooMany { what: "members of a group", max: TARGETS_MAX });
     }

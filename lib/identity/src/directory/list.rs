@@ -4,8 +4,8 @@
 use hearth_types::Address;
 
 use super::Directory;
-use super::address::{Target, claim};
 use super::account::check_name;
+use super::address::{Target, claim};
 use crate::error::{Error, Result};
 use crate::limits::TARGETS_MAX;
 
@@ -100,7 +100,7 @@ impl Directory {
         let (list, member, now) = (list.clone(), member.clone(), self.now());
         self.write(move |tx| {
             let key = list.key();
-            let there = tx.find("SELECT 1 FROM list WHERE list_key = $1", &[&key], |row| row.get::<i64>(0))?;
+            let there = tx.find("SELECT 1 FROM list WHERE list_key = $1", &[&key], |_| Ok(()))?;
             if there.is_none() {
                 return Err(Error::Missing(format!("list {list}")));
             }

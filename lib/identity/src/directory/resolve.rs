@@ -6,9 +6,9 @@ use std::collections::{BTreeSet, HashSet};
 use hearth_db::Tx;
 use hearth_types::{AccountId, Address};
 
+use super::Directory;
 use super::account::{self, Kind};
 use super::domain::{self, DomainEntry};
-use super::Directory;
 use crate::error::Result;
 use crate::limits::{EXPANSION_DEPTH_MAX, EXPANSION_RECIPIENTS_MAX};
 
@@ -77,10 +77,9 @@ impl Expansion {
         }
         match self.accounts.first() {
             Some(&account) if self.direct => Resolution::Account(account),
-            _ => Resolution::Members {
-                accounts: self.accounts.into_iter().collect(),
-                forwards: self.forwards.into_iter().collect(),
-            },
+            _ => {
+                Resolution::Members { accounts: self.accounts.into_iter().collect(), forwards: self.forwards.into_iter().collect() }
+            }
         }
     }
 

@@ -59,11 +59,10 @@ impl Directory {
 
 /// Ends one session, its codes and tokens; false when it had ended already.
 pub(crate) fn end(tx: &mut Tx<'_>, id: SessionId, now: Timestamp) -> Result<bool> {
-    let account = tx.find(
-        "UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL RETURNING account",
-        &[&id, &now],
-        |row| row.get::<AccountId>(0),
-    )?;
+    let account =
+        tx.find("UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL RETURNING account", &[&id, &now], |row| {
+            row.get::<AccountId>(0)
+        })?;
     let Some(account) = account else {
         return Ok(false);
     };
@@ -71,13 +70,9 @@ pub(crate) fn end(tx: &mut Tx<'_>, id: SessionId, now: Timestamp) -> Result<bool
     tx.execute("DELETE FROM refresh_token WHERE session = $1", &[&id])?;
     tx.execute("DELETE FROM authorization_code WHERE session = $1", &[&id])?;
     // The row of the counter is locked until the commit, so that numbers are seen in their order.
-    let seq: i64 =
-        tx.one("UPDATE counter SET n = n + 1 WHERE name = 'revocation' RETURNING n", &[], |row| row.get(0))?;
+    let seq: i64 = tx.one("UPDATE counter SET n = n + 1 WHERE name = 'revocation' RETURNING n", &[], |row| row.get(0))?;
     tx.execute("DELETE FROM revocation WHERE at < $1", &[&now.before(REVOCATION_KEEP)])?;
-    tx.execute(
-        "INSERT INTO revocation (seq, session, account, at) VALUES ($1, $2, $3, $4)",
-        &[&seq, &id, &account, &now],
-    )?;
+    tx.execute("INSERT INTO revocation (seq, session, account, at) VALUES ($1, $2, $3, $4)", &[&seq, &id, &account, &now])?;
     Ok(true)
 }
 

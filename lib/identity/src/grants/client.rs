@@ -129,7 +129,7 @@ impl Directory {
                     (SELECT 1 FROM app_access p WHERE p.client = c.id AND (p.account = $2 OR p.account IN
                         (SELECT group_account FROM membership WHERE member = $2))))",
                 &[&client, &account],
-                |row| row.get::<i64>(0),
+                |_| Ok(()),
             )?;
             Ok(found.is_some())
         })

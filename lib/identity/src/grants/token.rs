@@ -239,10 +239,7 @@ fn refresh(
     if !scopes.iter().all(|word| found.granted.contains(word)) {
         return Ok(Err(RefreshRefusal::Scope));
     }
-    let claimed = tx.execute(
-        "UPDATE refresh_token SET spent_at = $2 WHERE hash = $1 AND spent_at IS NULL",
-        &[&hash, &now],
-    )?;
+    let claimed = tx.execute("UPDATE refresh_token SET spent_at = $2 WHERE hash = $1 AND spent_at IS NULL", &[&hash, &now])?;
     // On PostgreSQL the row may have been spent since it was read above: read it again, now locked.
     let found = if claimed == 0 { find_refresh(tx, hash, client, now)? } else { Some(found) };
     let Some(found) = found else {

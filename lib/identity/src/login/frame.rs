@@ -25,7 +25,9 @@ pub async fn read_frame<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin)
     let mut octets = Zeroizing::new(vec![0; length]);
     from.read_exact(&mut octets).await?;
     // What serde says may quote what it read: not in an error.
-    serde_json::from_slice(&octets).map(Some).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a frame is not what it should be"))
+    serde_json::from_slice(&octets)
+        .map(Some)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a frame is not what it should be"))
 }
 
 /// Writes one frame.

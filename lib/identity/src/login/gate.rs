@@ -62,8 +62,7 @@ impl Gate {
         service: Service,
         peer: IpAddr,
     ) -> Result<Result<Login, Refusal>, Trouble> {
-        let question =
-            Question::Password { user: user.to_string(), password: Showing::new(password.expose()), service, peer };
+        let question = Question::Password { user: user.to_string(), password: Showing::new(password.expose()), service, peer };
         self.identify(&question).await
     }
 
@@ -121,7 +120,9 @@ impl Gate {
     pub async fn export_secret_key(&self, fingerprint: &str) -> Result<Option<Secret<Vec<u8>>>, Trouble> {
         match self.ask(&Question::ExportSecretKey { fingerprint: fingerprint.to_string() }).await? {
             Answer::SecretKey { key: None } => Ok(None),
-            Answer::SecretKey { key: Some(key) } => key.into_octets().map(Some).ok_or_else(|| Trouble::new("a key that is not base64")),
+            Answer::SecretKey { key: Some(key) } => {
+                key.into_octets().map(Some).ok_or_else(|| Trouble::new("a key that is not base64"))
+            }
             other => Err(out_of_turn(other)),
         }
     }

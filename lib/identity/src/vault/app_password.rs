@@ -108,10 +108,8 @@ impl Vault {
             return Ok(None);
         }
         let hash = self.hash(account, &letters);
-        self.read(move |tx| {
-            Ok(tx.find(concat!(app_columns!(), " WHERE account = $1 AND hash = $2"), &[&account, &hash], |row| app(row))?)
-        })
-        .await
+        self.read(move |tx| Ok(tx.find(concat!(app_columns!(), " WHERE account = $1 AND hash = $2"), &[&account, &hash], app)?))
+            .await
     }
 
     /// The app passwords of an account, oldest first.
@@ -121,10 +119,8 @@ impl Vault {
 
     /// Wipes an app password; whose it was.
     pub async fn remove_app_password(&self, id: SessionId) -> Result<Option<AccountId>> {
-        self.write(move |tx| {
-            Ok(tx.find("DELETE FROM app_password WHERE id = $1 RETURNING account", &[&id], |row| row.get(0))?)
-        })
-        .await
+        self.write(move |tx| Ok(tx.find("DELETE FROM app_password WHERE id = $1 RETURNING account", &[&id], |row| row.get(0))?))
+            .await
     }
 
     /// What SCRAM needs for a user. For one that is not known the salt is a keyed hash of the name: it
@@ -228,11 +224,12 @@ fn write(bits: [u8; 16]) -> Secret<String> {
 /// What was meant: no hyphens or spaces, lower case, and the letters that are not in the alphabet as
 /// those they are taken for.
 fn normal(typed: &str) -> Secret<String> {
-    let letters = typed.chars().filter(|c| *c != '-' && !c.is_whitespace()).take(LETTERS + 1).map(|c| match c.to_ascii_lowercase() {
-        'i' | 'l' => '1',
-        'o' => '0',
-        other => other,
-    });
+    let letters =
+        typed.chars().filter(|c| *c != '-' && !c.is_whitespace()).take(LETTERS + 1).map(|c| match c.to_ascii_lowercase() {
+            'i' | 'l' => '1',
+            'o' => '0',
+            other => other,
+        });
     Secret::new(letters.collect())
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Human passwords: argon2id, a few at a time.
 
+use std::sync::atomic::Ordering;
+
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
@@ -59,7 +61,9 @@ impl Vault {
             )?;
             Ok(())
         })
-        .await
+        .await?;
+        self.0.passwords_set.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Has the account a human password?
@@ -154,7 +158,9 @@ fn compute_now(password: &Secret<String>, salt: &[u8], params: Params, length: u
     blocks.resize(count, Block::new());
     let mut hash = vec![0; length];
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    argon2.hash_password_into_with_memory(prep::prepare(password.expose()).as_bytes(), salt, &mut hash, &mut blocks).map_err(failed)?;
+    argon2
+        .hash_password_into_with_memory(prep::prepare(password.expose()).as_bytes(), salt, &mut hash, &mut blocks)
+        .map_err(failed)?;
     Ok(Secret::new(hash))
 }
 

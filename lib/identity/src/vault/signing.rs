@@ -54,9 +54,7 @@ impl Algorithm {
         let random = SystemRandom::new();
         let failed = |_| Error::Sealed(format!("a key for {} could not be made", self.name()));
         Ok(Secret::new(match self {
-            Self::Rs256 => {
-                RsaKeyPair::generate(KeySize::Rsa2048).and_then(|pair| pair.as_der()).map_err(failed)?.as_ref().to_vec()
-            }
+            Self::Rs256 => RsaKeyPair::generate(KeySize::Rsa2048).and_then(|pair| pair.as_der()).map_err(failed)?.as_ref().to_vec(),
             Self::Es256 => {
                 EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).map_err(failed)?.as_ref().to_vec()
             }

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Clients, codes, tokens.
+
+use std::time::Duration;
+
+use hearth_types::{Secret, SessionId};
+
+use super::{Home, on_each_engine};
+use crate::Error;
+use crate::directory::{NewSession, SessionKind};
+use crate::grants::{Client, Code, CodeRefusal, NewClient, NewCode, NewPending, NewTokens, RefreshRefusal, scope};
+use crate::limits::{CODE_REPLAY_GRACE, REFRESH_RETRY};
+use crate::service::Services;
+
+const LIVES: NewTokens = NewTokens { access_lives: Duration::from_secs(600), refresh_lives: Some(Duration::from_secs(86_400)) };
+
+struct Stage {
+    home: Home,
+    client: Client,
+    account: hearth_types::AccountId,
+    browser: SessionId,
+}
+
+impl Stage {
+    async fn set(home: Home) -> Self {
+        let account = home.person("alice").await.id;
+        let (client, secret) = home.directory.add_client(new_client(false)).await.unwrap();
+        assert!(client.secret_matches(&secret.expect("a secret")) && !client.secret_matches(&Secret::new("x".into())));
+        let new = NewSession {
+            account,
+            kind: SessionKind::Browser,
+            label: String::new(),
+            services: Services::default(),
+            parent: None,
+            client: None,
+            secret_hash: Some([1; 32]),
+            auth_methods: "pwd".into(),
+            authenticated_at: home.clock.now(),
+            peer: None,
+            user_agent: None,
+            expires_at: None,
+        };
+        let browser = home.directory.add_session(new).await.unwrap().id;
+        Self { home, client, account, browser }
+    }
+
+    async fn code(&self, scopes: &str) -> Secret<String> {
+        let code = Code {
+            client: self.client.id,
+            account: self.account,
+            session: self.browser,
+            redirect_uri: "https://app.test/cb".into(),
+            redirect_uri_was_sent: true,
+            scopes: scope::parse(scopes),
+            nonce: Some("n".into()),
+            code_challenge: Some("c".into()),
+            code_challenge_method: Some("S256".into()),
+            request: "{}".into(),
+            authenticated_at: self.home.clock.now(),
+            expires_at: self.home.clock.now(),
+        };
+        self.home.clock.advance(Duration::from_millis(1));
+        self.home.directory.add_code(NewCode { code, lives: Duration::from_secs(60) }).await.unwrap()
+    }
+
+    async fn redeem(&self, code: &Secret<String>) -> Result<crate::grants::Redeemed, CodeRefusal> {
+        self.home.directory.redeem_code(code, self.client.id, "App", LIVES, |_| true).await.unwrap()
+    }
+}
+
+fn new_client(public: bool) -> NewClient {
+    NewClient {
+        identifier: None,
+        name: "App".into(),
+        public,
+        redirect_uris: vec!["https://app.test/cb".into(), "https://app.test/cb2".into()],
+        post_logout_redirect_uris: vec![],
+        scopes: scope::parse("openid mail offline_access"),
+        preset: None,
+        trusted: false,
+        metadata: "{}".into(),
+    }
+}
+
+#[test]
+fn clients() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let (public, secret) = directory.add_client(new_client(true)).await.unwrap();
+        assert!(secret.is_none() && public.is_public() && !public.secret_matches(&Secret::new(String::new())));
+        assert_eq!(directory.find_client(&public.identifier).await.unwrap(), Some(public.clone()));
+        let taken = NewClient { identifier: Some(public.identifier.clone()), ..new_client(true) };
+        assert!(matches!(directory.add_client(taken).await, Err(Error::InUse(_))));
+        let spaced = NewClient { redirect_uris: vec!["https://a b/".into()], ..new_client(true) };
+        assert!(matches!(directory.add_client(spaced).await, Err(Error::Invalid(_))));
+        let alice = home.person("alice").await;
+        assert!(directory.may_use_client(alice.id, public.id).await.unwrap());
+        directory.remove_client(&public.identifier).await.unwrap();
+        assert!(directory.find_client(&public.identifier).await.unwrap().is_none());
+        assert!(!directory.may_use_client(alice.id, public.id).await.unwrap());
+    });
+}
+
+#[test]
+fn a_code_is_exchanged_once() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let code = stage.code("openid mail").await;
+        let mismatch = stage.home.directory.redeem_code(&code, stage.client.id, "App", LIVES, |_| false).await.unwrap();
+        assert_eq!(mismatch.err(), Some(CodeRefusal::Mismatch), "which spends nothing");
+        let foreign = stage.home.directory.redeem_code(&code, hearth_types::ClientId::from_i64(1), "", LIVES, |_| true).await;
+        assert_eq!(foreign.unwrap().err(), Some(CodeRefusal::Unknown));
+        let given = stage.redeem(&code).await.expect("the first exchange");
+        assert_eq!((given.code.nonce.as_deref(), given.tokens.scopes.len()), (Some("n"), 2));
+        let live = stage.home.directory.find_access_token(&given.tokens.access).await.unwrap().expect("a token");
+        assert!(!live.is_over && live.account == stage.account && live.session == given.session);
+
+        assert_eq!(stage.redeem(&code).await.err(), Some(CodeRefusal::Spent));
+        assert!(stage.home.directory.find_access_token(&given.tokens.access).await.unwrap().is_some(), "a lost answer");
+        stage.home.clock.advance(CODE_REPLAY_GRACE + Duration::from_millis(1));
+        assert_eq!(stage.redeem(&code).await.err(), Some(CodeRefusal::Spent));
+        assert!(stage.home.directory.find_access_token(&given.tokens.access).await.unwrap().is_none(), "a theft");
+
+        let late = stage.code("openid").await;
+        stage.home.clock.advance(Duration::from_secs(60));
+        assert_eq!(stage.redeem(&late).await.err(), Some(CodeRefusal::Expired));
+    });
+}
+
+#[test]
+fn of_fifty_exchanges_at_once_one_succeeds() {
+    on_each_engine(|home| async move {
+        let stage = std::sync::Arc::new(Stage::set(home).await);
+        let code = stage.code("openid").await;
+        let tries: Vec<_> = (0..50)
+            .map(|_| {
+                let (stage, code) = (stage.clone(), code.clone());
+                tokio::spawn(async move { stage.redeem(&code).await.is_ok() })
+            })
+            .collect();
+        let mut won = 0;
+        for tried in tries {
+            won += usize::from(tried.await.unwrap());
+        }
+        assert_eq!(won, 1);
+    });
+}
+
+#[test]
+fn a_refresh_token_rotates() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let refresh = async |token: &Secret<String>, scopes: Option<&str>| {
+            directory.refresh(token, stage.client.id, scopes.map(scope::parse), LIVES).await.unwrap()
+        };
+        let code = stage.code("openid mail").await;
+        let first = stage.redeem(&code).await.unwrap().tokens;
+        let first_refresh = first.refresh.expect("a refresh token");
+        assert_eq!(refresh(&first_refresh, Some("openid admin")).await.err(), Some(RefreshRefusal::Scope));
+        let second = refresh(&first_refresh, Some("openid")).await.expect("narrowed");
+        assert_eq!(second.scopes, ["openid"]);
+        // The answer was lost: the same token again, while nothing of it was used.
+        let third = refresh(&first_refresh, None).await.expect("a lost answer");
+        assert_eq!(third.scopes, ["openid", "mail"]);
+        assert!(directory.find_access_token(&second.access).await.unwrap().is_none(), "the lost pair is void");
+        // The access token was seen, so the answer was not lost: somebody else has the old token.
+        directory.find_access_token(&third.access).await.unwrap().expect("a token");
+        assert_eq!(refresh(&first_refresh, None).await.err(), Some(RefreshRefusal::Reused));
+        assert!(directory.find_access_token(&third.access).await.unwrap().is_none());
+        assert_eq!(refresh(&third.refresh.unwrap(), None).await.err(), Some(RefreshRefusal::Unknown), "the family is gone");
+        assert_eq!(refresh(&Secret::new("never".into()), None).await.err(), Some(RefreshRefusal::Unknown));
+    });
+}
+
+#[test]
+fn a_spent_refresh_token_is_a_theft_after_a_while() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let code = stage.code("openid").await;
+        let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
+        directory.refresh(&token, stage.client.id, None, LIVES).await.unwrap().expect("the first");
+        stage.home.clock.advance(REFRESH_RETRY + Duration::from_millis(1));
+        let again = directory.refresh(&token, stage.client.id, None, LIVES).await.unwrap();
+        assert_eq!(again.err(), Some(RefreshRefusal::Reused));
+
+        let code = stage.code("openid").await;
+        let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
+        stage.home.clock.advance(Duration::from_secs(86_400));
+        let late = directory.refresh(&token, stage.client.id, None, LIVES).await.unwrap();
+        assert!(matches!(late.err(), Some(RefreshRefusal::Expired | RefreshRefusal::Unknown)));
+    });
+}
+
+#[test]
+fn what_ends_a_token() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let token = async |scopes: &str| {
+            let code = stage.code(scopes).await;
+            stage.redeem(&code).await.unwrap().tokens
+        };
+        let is_live = async |tokens: &crate::grants::Tokens| {
+            directory.find_access_token(&tokens.access).await.unwrap().is_some_and(|token| !token.is_over)
+        };
+        let (plain, offline) = (token("openid").await, token("openid offline_access").await);
+        assert!(is_live(&plain).await && is_live(&offline).await);
+        directory.end_session(stage.browser).await.unwrap();
+        assert!(!is_live(&plain).await, "it ends with the browser session");
+        assert!(is_live(&offline).await, "but not offline access");
+        stage.home.clock.advance(LIVES.access_lives);
+        assert!(!is_live(&offline).await, "time");
+
+        let taken_back = token("openid").await;
+        directory.remove_access_token(&taken_back.access).await.unwrap();
+        assert!(!is_live(&taken_back).await && taken_back.refresh.is_some());
+        let removed = token("openid").await;
+        directory.remove_client(&stage.client.identifier).await.unwrap();
+        assert!(!is_live(&removed).await, "with its client");
+    });
+}
+
+#[test]
+fn pending_requests_and_consent() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let new = NewPending {
+            kind: "par",
+            client: stage.client.id,
+            hash: [5; 32],
+            user_code: None,
+            request: "{\"a\":1}".into(),
+            lives: Duration::from_secs(60),
+        };
+        directory.add_pending(new.clone()).await.unwrap();
+        assert!(directory.take_pending("device", [5; 32]).await.unwrap().is_none());
+        let taken = directory.take_pending("par", [5; 32]).await.unwrap().expect("it waits");
+        assert_eq!((taken.client, taken.request.as_str()), (stage.client.id, "{\"a\":1}"));
+        assert!(directory.take_pending("par", [5; 32]).await.unwrap().is_none(), "once");
+        directory.add_pending(new).await.unwrap();
+        stage.home.clock.advance(Duration::from_secs(60));
+        assert!(directory.take_pending("par", [5; 32]).await.unwrap().is_none(), "too late");
+
+        assert!(directory.see_once("jti", [1; 32], Duration::from_secs(60)).await.unwrap());
+        assert!(!directory.see_once("jti", [1; 32], Duration::from_secs(60)).await.unwrap());
+        assert!(directory.see_once("other", [1; 32], Duration::from_secs(60)).await.unwrap());
+
+        directory.add_consent(stage.account, stage.client.id, &scope::parse("openid")).await.unwrap();
+        directory.add_consent(stage.account, stage.client.id, &scope::parse("openid mail")).await.unwrap();
+        let consent = directory.find_consent(stage.account, stage.client.id).await.unwrap();
+        assert_eq!(consent, Some(scope::parse("openid mail")));
+        directory.remove_consent(stage.account, stage.client.id).await.unwrap();
+        assert_eq!(directory.find_consent(stage.account, stage.client.id).await.unwrap(), None);
+    });
+}

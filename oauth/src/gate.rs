@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The gate: the one place that says who somebody is.
+//!
+//! The sign-in pages ask the [`Doorkeeper`] directly; the other processes and the `hearth` command ask it
+//! over a Unix socket, which [`serve`] answers in the frames of `hearth_identity::login`.
+//!
+//! - `doorkeeper.rs`: passwords and tokens to logins; what each costs and what is remembered
+//! - `throttle.rs`: how often somebody may guess (pure)
+//! - `relay.rs`: a SASL exchange, step by step
+//! - `order.rs`: what only the house's own user may ask: passwords, app passwords, secret keys
+//! - `serve.rs`: the socket: frames, deadlines, who is on the other end
+//!
+//! To add a question: a variant of `Question` and `Answer` in `hearth_identity::login`, an arm in
+//! `serve.rs`, a method on `Gate`, a row in the tests.
+
+mod doorkeeper;
+pub mod limits;
+mod order;
+mod relay;
+mod serve;
+#[cfg(test)]
+mod tests;
+pub mod throttle;
+
+pub use doorkeeper::{Doorkeeper, SignIn};
+pub use serve::serve;

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! From a password or a token to a login.
+//!
+//! An app password is found by one keyed hash and is never in the way of the throttle of human
+//! passwords, for nobody can guess it. Only what is not an app password comes to argon2, and only after
+//! the throttle admitted it. What is refused is told vaguely and written to the audit log precisely.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hearth_identity::directory::{Account, Event, NewSession, SessionKind};
+use hearth_identity::grants::scope;
+use hearth_identity::login::{Login, Refusal, Service, Services};
+use hearth_identity::vault::{PasswordCheck, StoredAppPassword, Vault, looks_like_app_password};
+use hearth_identity::{Directory, Error};
+use hearth_types::{Address, Clock, Secret, SessionId, Timestamp, Trouble};
+
+use super::limits::BUSY_WAIT;
+use super::throttle::{Attempt, Strength, Throttle, network_of};
+
+/// Octets of a name that somebody signs in with: a longest address.
+const USER_BYTES_MAX: usize = 320;
+
+/// Checks passwords and tokens, counts failures, writes sessions. Cheap to clone.
+#[derive(Clone)]
+pub struct Doorkeeper(Arc<Inner>);
+
+struct Inner {
+    vault: Vault,
+    directory: Directory,
+    clock: Clock,
+    issuer: String,
+    throttle: Mutex<Throttle>,
+}
+
+/// What came of a password on the sign-in page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// It is them.
+    Done(Account),
+    /// The password is right; a second factor is asked for next.
+    SecondFactor(Account),
+    /// It is not them, or they have to wait.
+    Refused(Refusal),
+}
+
+/// Somebody who claims to be somebody, from somewhere, for something.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    /// The account, when there is one that may sign in.
+    pub account: Option<Account>,
+    pub service: Service,
+    pub peer: IpAddr,
+    key: String,
+    network: String,
+    /// When the account last signed in from this network.
+    known_at: Option<Timestamp>,
+}
+
+impl Doorkeeper {
+    /// A doorkeeper with an empty memory of failures.
+    pub fn new(vault: Vault, directory: Directory, clock: Clock) -> Self {
+        Self::with_issuer(vault, directory, clock, String::new())
+    }
+
+    /// The same, who tells OAUTHBEARER's clients where tokens come from (RFC 7628 §3.2.2).
+    pub fn with_issuer(vault: Vault, directory: Directory, clock: Clock, issuer: String) -> Self {
+        Self(Arc::new(Inner { vault, directory, clock, issuer, throttle: Mutex::default() }))
+    }
+
+    /// The vault, for the pages that manage it.
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    pub(super) fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// The sign-in page's question: the human password alone counts. Makes no session.
+    pub async fn sign_in(&self, user: &str, password: &Secret<String>, peer: IpAddr) -> Result<SignIn, Trouble> {
+        let claim = self.claim(user, Service::Web, peer).await?;
+        if looks_like_app_password(password.expose()) {
+            self.fail(&claim, "an app password on the sign-in page").await?;
+            return Ok(SignIn::Refused(Refusal::Credentials));
+        }
+        match self.check_human(&claim, password).await? {
+            Ok(account) if self.vault().has_second_factor(account.id).await? => Ok(SignIn::SecondFactor(account)),
+            Ok(account) => Ok(SignIn::Done(account)),
+            Err(refusal) => Ok(SignIn::Refused(refusal)),
+        }
+    }
+
+    /// A password (app password, or the human one of an account without a second factor) for a mail service.
+    pub async fn password(
+        &self,
+        user: &str,
+        password: &Secret<String>,
+        service: Service,
+        peer: IpAddr,
+    ) -> Result<Result<Login, Refusal>, Trouble> {
+        if service == Service::Web {
+            return Ok(Err(Refusal::Forbidden));
+        }
+        let claim = self.claim(user, service, peer).await?;
+        let attempt = claim.attempt(Strength::Random);
+        if let Err(wait) = self.throttle().admit(&attempt, self.now()) {
+            return Ok(Err(Refusal::Wait(wait)));
+        }
+        if let Some(account) = &claim.account
+            && let Some(app) = self.vault().find_app_password(account.id, password).await?
+        {
+            return self.enter_by_app_password(&claim, &app).await;
+        }
+        if looks_like_app_password(password.expose()) {
+            self.fail(&claim, "unknown app password").await?;
+            return Ok(Err(Refusal::Credentials));
+        }
+        // Not one of ours to guess: from here on the human rules count, and this failure does not.
+        self.throttle().succeeded(&attempt, self.now());
+        match self.check_human(&claim, password).await? {
+            Ok(account) if self.vault().has_second_factor(account.id).await? => {
+                self.fail(&claim, "human password of an account with a second factor").await?;
+                Ok(Err(Refusal::Credentials))
+            }
+            Ok(account) => self.enter_by_password(&claim, &account).await,
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// An access token for a mail service.
+    pub async fn bearer(&self, token: &Secret<String>, service: Service, peer: IpAddr) -> Result<Result<Login, Refusal>, Trouble> {
+        let nobody = Claim::of_nobody(service, peer);
+        let attempt = nobody.attempt(Strength::Random);
+        if let Err(wait) = self.throttle().admit(&attempt, self.now()) {
+            return Ok(Err(Refusal::Wait(wait)));
+        }
+        let Some(found) = self.directory().find_access_token(token).await? else {
+            self.fail(&nobody, "unknown token").await?;
+            return Ok(Err(Refusal::Credentials));
+        };
+        // It was given once: an old token is no guess.
+        self.throttle().succeeded(&attempt, self.now());
+        if found.is_over {
+            return Ok(Err(Refusal::Expired));
+        }
+        if !scope::admits(&found.scopes, service) {
+            return Ok(Err(Refusal::Forbidden));
+        }
+        let Some(account) = self.directory().find_account(found.account).await? else {
+            return Ok(Err(Refusal::Credentials));
+        };
+        self.directory().touch_session(found.session, found.session_used_at, Some(peer)).await?;
+        Ok(Ok(Login { account: account.id, address: account.primary, session: found.session, scopes: found.scopes }))
+    }
+
+    /// Who is meant, and from where: one read of the directory, known or not.
+    pub(super) async fn claim(&self, user: &str, service: Service, peer: IpAddr) -> Result<Claim, Trouble> {
+        let network = network_of(peer);
+        let address = if user.len() <= USER_BYTES_MAX { user.parse::<Address>().ok() } else { None };
+        let found = match &address {
+            Some(address) => self.directory().find_account_by_address(address).await?,
+            None => None,
+        };
+        // What is counted is the account, whichever of its addresses is typed.
+        let key = match (&found, &address) {
+            (Some(account), _) => account.primary.key(),
+            (None, Some(address)) => address.key(),
+            (None, None) => user.chars().take(USER_BYTES_MAX).flat_map(char::to_lowercase).collect(),
+        };
+        let account = found.filter(|account| !account.disabled);
+        let known_at = match &account {
+            Some(account) => self.directory().find_known_network(account.id, &network).await?,
+            None => None,
+        };
+        Ok(Claim { account, service, peer, key, network, known_at })
+    }
+
+    /// The human password, within the throttle; costs the same for nobody.
+    async fn check_human(&self, claim: &Claim, password: &Secret<String>) -> Result<Result<Account, Refusal>, Trouble> {
+        let attempt = claim.attempt(Strength::Guessable);
+        let wrong = self.wrong_mark(claim, password);
+        {
+            let mut throttle = self.throttle();
+            if throttle.is_known_wrong(&attempt, wrong) {
+                return Ok(Err(Refusal::Credentials));
+            }
+            if let Err(wait) = throttle.admit(&attempt, self.now()) {
+                return Ok(Err(Refusal::Wait(wait)));
+            }
+        }
+        let checked = self.vault().check_password(claim.account.as_ref().map(|account| account.id), password).await?;
+        match (checked, &claim.account) {
+            (PasswordCheck::Right, Some(account)) => {
+                self.throttle().succeeded(&attempt, self.now());
+                self.directory().know_network(account.id, &claim.network, claim.known_at).await?;
+                Ok(Ok(account.clone()))
+            }
+            (PasswordCheck::Busy, _) => {
+                self.throttle().undecided(&attempt, self.now());
+                Ok(Err(Refusal::Wait(BUSY_WAIT)))
+            }
+            (PasswordCheck::Wrong | PasswordCheck::Right, _) => {
+                self.throttle().remember_wrong(&attempt, wrong);
+                self.fail(claim, "wrong password").await?;
+                Ok(Err(Refusal::Credentials))
+            }
+        }
+    }
+
+    /// What is remembered of a wrong password: nothing that could be turned back, or outlive a change.
+    fn wrong_mark(&self, claim: &Claim, password: &Secret<String>) -> [u8; 8] {
+        let data = Secret::new(
+            [self.vault().passwords_set().to_be_bytes().as_slice(), claim.key.as_bytes(), b"\0", password.expose().as_bytes()]
+                .concat(),
+        );
+        let hash = self.vault().keyed_hash("wrong password", data.expose());
+        hash.first_chunk().copied().unwrap_or_default()
+    }
+
+    /// A proof of an app password, by whatever mechanism: is it for this, does it still hold?
+    pub(super) async fn enter_by_app_password(
+        &self,
+        claim: &Claim,
+        app: &StoredAppPassword,
+    ) -> Result<Result<Login, Refusal>, Trouble> {
+        self.throttle().succeeded(&claim.attempt(Strength::Random), self.now());
+        let now = self.now();
+        let Some(account) = claim.account.as_ref().filter(|account| account.id == app.account) else {
+            return Ok(Err(Refusal::Credentials));
+        };
+        if app.expires_at.is_some_and(|end| end <= now) {
+            self.fail(claim, "expired app password").await?;
+            return Ok(Err(Refusal::Credentials));
+        }
+        if !app.services.admits(claim.service) {
+            self.fail(claim, "app password for other services").await?;
+            return Ok(Err(Refusal::Forbidden));
+        }
+        let new = NewSession {
+            label: app.label.clone(),
+            services: app.services,
+            expires_at: app.expires_at,
+            ..mail_session(claim, account, SessionKind::AppPassword, now)
+        };
+        self.enter(claim, account, app.id, new).await
+    }
+
+    async fn enter_by_password(&self, claim: &Claim, account: &Account) -> Result<Result<Login, Refusal>, Trouble> {
+        let now = self.now();
+        let session = self.directory().find_password_session(account.id).await?.unwrap_or_else(|| SessionId::new(now));
+        let new = NewSession {
+            label: "Mail programs with your password".into(),
+            services: Services::mail(),
+            ..mail_session(claim, account, SessionKind::Password, now)
+        };
+        self.enter(claim, account, session, new).await
+    }
+
+    async fn enter(
+        &self,
+        claim: &Claim,
+        account: &Account,
+        id: SessionId,
+        new: NewSession,
+    ) -> Result<Result<Login, Refusal>, Trouble> {
+        let Some(session) = self.directory().use_mail_session(id, new).await? else {
+            self.fail(claim, "ended session").await?;
+            return Ok(Err(Refusal::Credentials));
+        };
+        self.directory().know_network(account.id, &claim.network, claim.known_at).await?;
+        Ok(Ok(Login {
+            account: account.id,
+            address: account.primary.clone(),
+            session: session.id,
+            scopes: vec![scope::MAIL.to_string()],
+        }))
+    }
+
+    /// Writes a failure to the audit log: rows of one peer are merged, and what waits writes none.
+    pub(super) async fn fail(&self, claim: &Claim, detail: &str) -> Result<(), Trouble> {
+        metrics::counter!("hearth_gate_failures_total", "service" => claim.service.name()).increment(1);
+        let event = Event {
+            event: "login.failed",
+            actor: None,
+            subject: claim.account.as_ref().map(|account| account.id),
+            peer: Some(claim.peer),
+            service: Some(claim.service),
+            detail: detail.to_string(),
+        };
+        Ok(self.directory().count_audit(event).await?)
+    }
+
+    /// May a proof of what nobody can guess be tried?
+    pub(super) fn admit_random(&self, claim: &Claim) -> Result<(), Refusal> {
+        self.throttle().admit(&claim.attempt(Strength::Random), self.now()).map_err(Refusal::Wait)
+    }
+
+    pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.0.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+}
+
+impl Claim {
+    /// Somebody who has shown no name yet.
+    fn of_nobody(service: Service, peer: IpAddr) -> Self {
+        Self { account: None, service, peer, key: String::new(), network: network_of(peer), known_at: None }
+    }
+
+    fn attempt(&self, strength: Strength) -> Attempt {
+        Attempt { account: self.key.clone(), network: self.network.clone(), is_known: self.known_at.is_some(), strength }
+    }
+
+    /// Is the account that the peer wants to act as the one that it proved to be?
+    pub(super) fn is_of(&self, account: hearth_types::AccountId) -> bool {
+        self.account.as_ref().is_some_and(|own| own.id == account)
+    }
+}
+
+fn mail_session(claim: &Claim, account: &Account, kind: SessionKind, now: Timestamp) -> NewSession {
+    NewSession {
+        account: account.id,
+        kind,
+        label: String::new(),
+        services: Services::default(),
+        parent: None,
+        client: None,
+        secret_hash: None,
+        auth_methods: "pwd".into(),
+        authenticated_at: now,
+        peer: Some(claim.peer),
+        user_agent: None,
+        expires_at: None,
+    }
+}
+
+/// A failure of the store is ours; a change that cannot be made is told in its own words.
+pub(super) fn in_words(error: Error) -> Result<String, Trouble> {
+    match error {
+        Error::Store(_) | Error::Io { .. } | Error::Sealed(_) => Err(Trouble::from(error)),
+        other => Ok(other.to_string()),
+    }
+}

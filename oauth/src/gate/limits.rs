@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Every bound of the throttle, named. The gate's other bounds are in `hearth_identity::limits`.
+
+use std::time::Duration;
+
+use super::throttle::Rule;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Guesses at one account from a network that its owner signs in from. Short waits: this is a person
+/// who mistypes, or a forgotten device.
+pub const OWNER: Rule = Rule { free: 20, first_wait: SECOND, longest_wait: MINUTE, forgive_one_each: MINUTE };
+/// Guesses at one account from one network that is strange to it.
+pub const PAIR: Rule = Rule {
+    free: 10,
+    first_wait: Duration::from_secs(2),
+    longest_wait: Duration::from_secs(15 * 60),
+    forgive_one_each: Duration::from_secs(5 * 60),
+};
+/// Guesses at one account from all networks that are strange to it: some 150 a day when they never end.
+pub const ACCOUNT: Rule = Rule {
+    free: 30,
+    first_wait: Duration::from_secs(5),
+    longest_wait: Duration::from_secs(15 * 60),
+    forgive_one_each: Duration::from_secs(10 * 60),
+};
+/// Guesses from one network at accounts that it is strange to.
+pub const NETWORK: Rule =
+    Rule { free: 40, first_wait: Duration::from_secs(2), longest_wait: Duration::from_secs(15 * 60), forgive_one_each: MINUTE };
+/// Failures from one network with what nobody can guess (app passwords, SCRAM, tokens): a bound on our
+/// work, not on luck.
+pub const FLOOD: Rule = Rule { free: 300, first_wait: SECOND, longest_wait: MINUTE, forgive_one_each: SECOND };
+
+/// Rows that each of the throttle's tables holds; those that failed longest ago make room.
+pub const ROWS_MAX: usize = 4_096;
+/// What somebody is told to wait when too many passwords are being computed.
+pub const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// How long exchanges may go on after the stop.
+pub const DRAIN: Duration = Duration::from_secs(2);
