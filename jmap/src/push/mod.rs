@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use hearth_identity::login::Watch;
-use hearth_mailstore::changes;
+use hearth_mailstore::{Error, MailTx, changes};
 use hearth_types::AccountId;
 use hearth_web::Peer;
 use tokio::sync::watch;
@@ -49,7 +49,7 @@ pub async fn run(State(app): State<Arc<App>>, Query(variables): Query<Variables>
     // Else it is told of what changes from now on: from the moment of the request, not of the first look.
     let now = app.house.store.read(account, |tx| tx.modseq().map_err(MethodError::from)).await;
     let Ok(now) = now else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let known = Some(known.unwrap_or(now));
+    let known = known.unwrap_or(now);
     let watch = app.door.watch(&guest.login);
     let source =
         Source { next_ping: next_ping(&options), app, account, options, known, wakes, watch, is_over: false, _place: place };
@@ -68,8 +68,8 @@ struct Source {
     app: Arc<App>,
     account: AccountId,
     options: Options,
-    /// The modseq that the client knows of; `None` when that is too old to tell what changed since.
-    known: Option<u64>,
+    /// The modseq that the client knows of.
+    known: u64,
     wakes: watch::Receiver<u64>,
     watch: Watch,
     next_ping: Option<Instant>,
@@ -113,50 +113,45 @@ impl Source {
     /// What changed since the client was last told. `None`: the account cannot be looked at, so the client comes again.
     async fn look(&mut self) -> Option<Option<String>> {
         self.wakes.borrow_and_update();
-        let known = self.known;
+        let since = self.known;
         let looked: Result<_, MethodError> = self
             .app
             .house
             .store
             .read(self.account, move |tx| {
                 let now = tx.modseq()?;
-                let since = known.unwrap_or(now).min(now);
-                let mut types = HashSet::new();
-                if since < now {
-                    let messages = changes::messages(tx, since, CHANGES_LOOKED_AT)?;
-                    let threads = changes::threads(tx, since, 1)?;
-                    let (mailboxes, _) = changes::mailboxes(tx, since, 1)?;
-                    // RFC 8621 §1.5: EmailDelivery changes when a mail arrived; what was not looked at may be one.
-                    if !messages.created.is_empty() || messages.more {
-                        types.insert("EmailDelivery");
-                    }
-                    if has_changes(&messages) {
-                        types.insert("Email");
-                    }
-                    if has_changes(&threads) {
-                        types.insert("Thread");
-                    }
-                    if has_changes(&mailboxes) {
-                        types.insert("Mailbox");
-                    }
-                }
-                Ok((now, types))
+                Ok((now, if since == now { HashSet::new() } else { changed_types(tx, since, now)? }))
             })
             .await;
-        let (now, types) = match looked {
-            Ok(looked) => looked,
-            // The states are too old to tell: then everything may have changed.
-            Err(MethodError::CannotCalculateChanges) => {
-                self.known = None;
-                return Some(None);
-            }
-            Err(_) => return None,
-        };
-        self.known = Some(now);
+        let (now, changed) = looked.ok()?;
+        self.known = now;
         let types: Vec<&str> =
-            event::TYPES.iter().copied().filter(|name| types.contains(name) && self.options.wants(name)).collect();
+            event::TYPES.iter().copied().filter(|name| changed.contains(name) && self.options.wants(name)).collect();
         Some((!types.is_empty()).then(|| state_event(self.account, now, &types)))
     }
+}
+
+/// The types that changed between two states; all of them when that cannot be told (any more, or after a restored backup).
+fn changed_types(tx: &mut MailTx<'_>, since: u64, now: u64) -> Result<HashSet<&'static str>, Error> {
+    let all = || event::TYPES.iter().copied().collect();
+    if since > now {
+        return Ok(all());
+    }
+    let messages = match changes::messages(tx, since, CHANGES_LOOKED_AT) {
+        Err(Error::TooOld) => return Ok(all()),
+        messages => messages?,
+    };
+    let threads = changes::threads(tx, since, 1)?;
+    let (mailboxes, _) = changes::mailboxes(tx, since, 1)?;
+    // RFC 8621 §1.5: EmailDelivery changes when a mail arrived; what was not looked at may be one.
+    let delivered = !messages.created.is_empty() || messages.more;
+    let changed = [
+        ("Email", has_changes(&messages)),
+        ("EmailDelivery", delivered),
+        ("Thread", has_changes(&threads)),
+        ("Mailbox", has_changes(&mailboxes)),
+    ];
+    Ok(changed.into_iter().filter_map(|(name, is)| is.then_some(name)).collect())
 }
 
 fn has_changes<I>(changes: &changes::Changes<I>) -> bool {

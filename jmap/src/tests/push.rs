@@ -72,6 +72,9 @@ async fn a_client_that_comes_again_hears_what_it_missed() {
     home.import(b"Subject: x\r\n\r\ny", &inbox, json!({})).await;
     let mut events = Events::open(&home, "types=*&closeafter=state&ping=0", Some(&state)).await;
     assert!(events.state(&home).await["EmailDelivery"].is_string());
+    // A state of another life: everything may have changed.
+    let mut events = Events::open(&home, "types=*&closeafter=state&ping=0", Some("99999999")).await;
+    assert_eq!(events.state(&home).await.as_object().map(serde_json::Map::len), Some(4));
 }
 
 #[tokio::test]
