@@ -78,7 +78,8 @@ struct Queue {
 
 struct Job {
     durability: Durability,
-    run: Box<dyn FnOnce(&mut Tx<'_>) -> Finish + Send>,
+    /// Runs in the transaction, or learns that there is none.
+    run: Box<dyn FnOnce(Result<&mut Tx<'_>>) -> Finish + Send>,
 }
 
 /// What a job leaves behind: whether to keep what it did, and how to answer when that is known.
@@ -138,22 +139,31 @@ impl Database {
         tokio::task::spawn_blocking(move || database.read_now(work)).await.unwrap_or_else(|_| Err(E::from(Error::Gone)))
     }
 
-    /// Writes, together with whatever else waits; answers when it is as durable as was asked.
-    pub async fn write<T, E>(
+    /// Writes, together with whatever else waits; answers when it is as durable as was asked. The
+    /// job takes its place in the queue when this is called, not when the answer is awaited: writes of
+    /// one caller happen in the order of the calls. Needs a tokio runtime to be entered.
+    pub fn write<T, E>(
         &self,
         durability: Durability,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    ) -> impl Future<Output = Result<T, E>> + Send + 'static
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let run = Box::new(move |tx: &mut Tx<'_>| {
-            let done = tx.savepoint(work);
+        let run = Box::new(move |tx: Result<&mut Tx<'_>>| {
+            let done = tx.map_err(E::from).and_then(|tx| tx.savepoint(work));
             let keep = done.is_ok();
             // The receiver may be gone: a client that hung up. What it asked for is done all the same.
-            let answer = Box::new(move |committed: Result<()>| drop(sender.send(committed.map_err(E::from).and(done))));
+            let answer = Box::new(move |committed: Result<()>| {
+                // A job that failed says why itself.
+                drop(sender.send(match (done, committed) {
+                    (Ok(value), Ok(())) => Ok(value),
+                    (Ok(_), Err(error)) => Err(E::from(error)),
+                    (Err(error), _) => Err(error),
+                }));
+            });
             Finish { keep, answer }
         });
         let take_up_work = {
@@ -165,7 +175,7 @@ impl Database {
             let database = self.clone();
             tokio::task::spawn_blocking(move || database.work());
         }
-        receiver.await.unwrap_or_else(|_| Err(E::from(Error::Gone)))
+        async move { receiver.await.unwrap_or_else(|_| Err(E::from(Error::Gone))) }
     }
 
     /// Rounds of writing until nothing waits.
@@ -201,7 +211,9 @@ impl Database {
         let mut finishes = Vec::with_capacity(jobs.len());
         let committed = self.transact(durability, |tx| {
             while let Some(job) = jobs.pop_front() {
-                finishes.push((job.run)(tx));
+                finishes.push((job.run)(Ok(&mut *tx)));
+                // A full disk may have ended the transaction (SQLite does so by itself): then nothing of this round is kept.
+                tx.must_be_open()?;
                 if begun.elapsed() >= HOLD_MAX {
                     break;
                 }
@@ -209,13 +221,15 @@ impl Database {
             Ok(finishes.iter().any(|finish| finish.keep))
         });
         let failed = committed.err();
+        if let Some(error) = &failed {
+            tracing::warn!(database = self.place(), %error, "a round of writes failed");
+            if finishes.is_empty() {
+                // It never began (the server is away, the lock file cannot be had): those who wait learn why.
+                finishes.extend(jobs.drain(..).map(|job| (job.run)(Err(error.repeat()))));
+            }
+        }
         for finish in finishes {
             (finish.answer)(failed.as_ref().map_or(Ok(()), |error| Err(error.repeat())));
-        }
-        if let Some(error) = failed.filter(|_| !jobs.is_empty()) {
-            // It never began (the disk is full, the server is away): those behind fail alike.
-            tracing::warn!(database = self.place(), %error, "a round of writes failed");
-            jobs.clear();
         }
         let mut queue = self.queue();
         while let Some(job) = jobs.pop_back() {
@@ -331,6 +345,15 @@ impl Database {
                 Err(Error::Open { place: self.place(), cause: "use pg_dump to copy a PostgreSQL database".into() })
             }
         }
+    }
+
+    /// Looks through the whole file; what is wrong with it, if anything is (SQLite; a server looks after itself).
+    pub async fn check(&self) -> Result<Option<String>> {
+        if matches!(self.0.engine, Arms::Postgres(_)) {
+            return Ok(None);
+        }
+        let says: Vec<String> = self.read(|tx| tx.query("PRAGMA quick_check", &[], |row| row.get(0))).await?;
+        Ok((says != ["ok"]).then(|| says.join(" ")))
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -91,7 +91,11 @@ pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
 /// and SQLite synced both at the checkpoint that moved it there.
 pub(crate) fn sync_log(path: &Path) -> Result<()> {
     match File::open(sibling(path, "-wal")) {
-        Ok(log) => Ok(log.sync_data()?),
+        Ok(log) => {
+            log.sync_data()?;
+            // The log may be new since the last connection closed, and its name not on disk yet.
+            path.parent().map_or(Ok(()), |folder| Ok(File::open(folder)?.sync_all()?))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error.into()),
     }

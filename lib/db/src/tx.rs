@@ -100,11 +100,20 @@ impl Tx<'_> {
         self.find(sql, params, read)?.ok_or_else(|| Error::Column { column: 0, what: "no row where one must be".into() })
     }
 
+    /// Fails when the engine has ended the transaction by itself, as SQLite may do on a full disk.
+    pub(crate) fn must_be_open(&self) -> Result<()> {
+        match &self.arm {
+            Arm::Sqlite(connection) if connection.is_autocommit() => Err(Error::Full),
+            _ => Ok(()),
+        }
+    }
+
     /// Runs `work` in a savepoint: what it did is undone when it fails, and the transaction goes on.
     pub fn savepoint<T, E: From<Error>>(&mut self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
         self.execute("SAVEPOINT job", &[])?;
         let done = work(self);
         if done.is_err() {
+            self.must_be_open()?;
             self.execute("ROLLBACK TO SAVEPOINT job", &[])?;
         }
         self.execute("RELEASE SAVEPOINT job", &[])?;

@@ -1,2 +1,61 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! hearth-mailstore
+//! Mail: mailboxes, messages, flags, modseq, blobs, full-text search, the feed of changes.
+//!
+//! A [`Store`] is opened once per process. What a command does is one closure, run on a blocking
+//! thread inside one transaction of one account; the functions that it calls are grouped by noun and
+//! all take the [`MailTx`]:
+//!
+//! ```ignore
+//! let boxes = store.read(account, |tx| mailbox::list(tx)).await?;
+//! let copied = store.write(account, Durability::Synced, move |tx| message::copy(tx, from, &uids, to)).await?;
+//! ```
+//!
+//! - [`mailbox`]: list, find, add, rename, remove; roles, subscriptions, counts
+//! - [`message`]: append, look at, flag, copy, move, expunge; bodies
+//! - [`changes`]: what happened since a modseq, for IMAP's CONDSTORE/QRESYNC and JMAP's `/changes`
+//! - [`search`]: filters, sorting, text
+//! - [`thread`], [`blob`], [`quota`]
+//! - [`delivery`]: mail on its way in, for hearth-smtp alone: durable before it is answered
+//! - [`Store::subscribe`]: wakes when another session, in any process, changed the account
+//!
+//! One *modseq* per account numbers every change to a mailbox, a message or a thread. It is IMAP's
+//! MODSEQ and HIGHESTMODSEQ (RFC 7162) and JMAP's state string. No two changes share a number, so a
+//! list of changes may be cut after any of them.
+//!
+//! Keywords belong to the message and UIDs to (mailbox, message); a message may be in several
+//! mailboxes. `\Deleted` alone belongs to the (mailbox, UID), for it says what EXPUNGE will do there.
+//!
+//! To add a property of messages: a column in a new step of `schema.rs`, a field of
+//! [`message::Summary`], the query beside it, and a line in the law test.
+
+mod account;
+pub mod blob;
+pub mod body;
+pub mod changes;
+pub mod delivery;
+mod dialect;
+mod error;
+mod feed;
+mod flags;
+mod index;
+mod journal;
+pub mod limits;
+pub mod mailbox;
+pub mod message;
+pub mod quota;
+mod schema;
+pub mod search;
+mod snippet;
+mod store;
+pub mod thread;
+mod tx;
+
+pub use body::{Body, Content};
+pub use delivery::{Delivered, Delivery, Recipient, Refusal, Target};
+pub use error::{Error, Result};
+pub use flags::{Flag, FlagSet};
+pub use hearth_db::Durability;
+pub use mailbox::{Mailbox, Role};
+pub use message::{Entry, FlagChange, Summary};
+pub use store::{Backend, Store, StoreConfig};
+pub use tx::MailTx;

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Bodies: the raw bytes of messages, compressed, in the database or in a file.
+//!
+//! A body is a prefix (header fields of one recipient's copy, plain) and the content (zstd). Content up
+//! to [`BODY_IN_DB_BYTES_MAX`] is one zstd frame in its row. Larger content is a file of frames of
+//! [`BODY_CHUNK_BYTES`] each, followed by their lengths, so that a piece can be read without the rest:
+//!
+//! ```text
+//! frame 0 | frame 1 | ... | length of each frame (u32 LE) | content length (u64 LE) | frames (u32 LE) | magic
+//! ```
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hearth_types::BlobId;
+use hearth_wire::message::{Parsed, Scanner};
+
+use crate::account::remove_if_there;
+use crate::error::{Error, Result};
+use crate::limits::{BODY_CHUNK_BYTES, BODY_IN_DB_BYTES_MAX};
+use crate::tx::MailTx;
+
+const MAGIC: &[u8; 8] = b"hearthB1";
+const TRAILER_BYTES: u64 = 8 + 4 + 8;
+/// zstd -3: half the bytes for 66 µs per 4 KiB.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Raw bytes on their way in.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// In memory.
+    Bytes(Vec<u8>),
+    /// In a file, read in pieces: for large mail. It stays the caller's and is not changed.
+    File(PathBuf),
+}
+
+/// A stored message's raw bytes.
+pub struct Body {
+    prefix: Vec<u8>,
+    content: Stored,
+}
+
+enum Stored {
+    Memory(Vec<u8>),
+    File { file: File, ends: Vec<u64>, len: u64 },
+}
+
+impl Body {
+    /// Its length.
+    pub fn len(&self) -> u64 {
+        self.prefix.len() as u64 + self.content.len()
+    }
+
+    /// Empty?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A range of it (cut at its end). Blocks for a read of the disk; reads what is needed only, so ask for pieces of
+    /// [`BODY_CHUNK_BYTES`](crate::limits::BODY_CHUNK_BYTES) when it is large.
+    pub fn range(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        let end = range.end.min(self.len());
+        let start = range.start.min(end);
+        let prefix = self.prefix.len() as u64;
+        let mut bytes = self.prefix.get(size(start.min(prefix))?..size(end.min(prefix))?).unwrap_or_default().to_vec();
+        self.content.read(start.saturating_sub(prefix)..end.saturating_sub(prefix), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// All of it.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        self.range(0..self.len())
+    }
+}
+
+impl Stored {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File { len, .. } => *len,
+        }
+    }
+
+    fn read(&self, range: Range<u64>, into: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Self::Memory(bytes) => into.extend_from_slice(bytes.get(size(range.start)?..size(range.end)?).unwrap_or_default()),
+            Self::File { file, ends, len } => {
+                let chunk = BODY_CHUNK_BYTES as u64;
+                let mut at = range.start;
+                while at < range.end {
+                    let index = at / chunk;
+                    let frame = frame(ends, index).ok_or_else(|| damaged("a frame is missing"))?;
+                    let mut packed = vec![0; size(frame.end - frame.start)?];
+                    file.read_exact_at(&mut packed, frame.start)?;
+                    let piece = decompress(&packed, (len - index * chunk).min(chunk))?;
+                    let from = size(at - index * chunk)?;
+                    let to = size((range.end - index * chunk).min(chunk))?;
+                    into.extend_from_slice(piece.get(from..to).ok_or_else(|| damaged("a frame is short"))?);
+                    at = (index + 1) * chunk;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|e| damaged(&format!("{}: {e}", path.display())))?;
+        let whole = file.metadata()?.len();
+        let mut trailer = [0; TRAILER_BYTES as usize];
+        let at = whole.checked_sub(TRAILER_BYTES).ok_or_else(|| damaged("a body file is cut short"))?;
+        file.read_exact_at(&mut trailer, at)?;
+        let [l0, l1, l2, l3, l4, l5, l6, l7, c0, c1, c2, c3, magic @ ..] = trailer;
+        let len = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+        let count = u64::from(u32::from_le_bytes([c0, c1, c2, c3]));
+        if magic != *MAGIC || count != len.div_ceil(BODY_CHUNK_BYTES as u64) || count * 4 > at {
+            return Err(damaged("a body file has no end"));
+        }
+        let mut lengths = vec![0; size(count * 4)?];
+        file.read_exact_at(&mut lengths, at - count * 4)?;
+        let mut end = 0;
+        let ends = lengths.chunks_exact(4).map(|four| {
+            end += u64::from(four.first_chunk::<4>().map_or(0, |four| u32::from_le_bytes(*four)));
+            end
+        });
+        Ok(Self::File { ends: ends.collect(), file, len })
+    }
+}
+
+fn frame(ends: &[u64], index: u64) -> Option<Range<u64>> {
+    let index = usize::try_from(index).ok()?;
+    let start = if index == 0 { 0 } else { *ends.get(index - 1)? };
+    Some(start..*ends.get(index)?)
+}
+
+fn damaged(what: &str) -> Error {
+    Error::Damaged(format!("body: {what}"))
+}
+
+fn size(number: u64) -> Result<usize> {
+    usize::try_from(number).map_err(|_| damaged("larger than memory"))
+}
+
+fn compress(raw: &[u8]) -> Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+    compressor.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))?;
+    Ok(compressor.compress(raw)?)
+}
+
+fn decompress(packed: &[u8], len: u64) -> Result<Vec<u8>> {
+    let raw = zstd::bulk::decompress(packed, size(len)?).map_err(|e| damaged(&e.to_string()))?;
+    if raw.len() as u64 == len { Ok(raw) } else { Err(damaged("it is shorter than its row says")) }
+}
+
+/// Content that is compressed and, when it is large, in a synced file.
+pub(crate) struct Packed {
+    pub len: u64,
+    pub data: PackedData,
+}
+
+pub(crate) enum PackedData {
+    /// One frame, for the row.
+    Row(Vec<u8>),
+    /// A file at this path; removed when this is dropped, unless it was adopted.
+    File(Temporary),
+}
+
+/// A file that is removed when this is dropped, unless somebody else has come to need it.
+pub(crate) struct Temporary {
+    path: PathBuf,
+    kept: AtomicBool,
+}
+
+impl Temporary {
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, kept: AtomicBool::new(false) }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// It stays where it is.
+    pub fn keep(&self) {
+        self.kept.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.kept.load(Ordering::Relaxed)
+            && let Err(error) = remove_if_there(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "a temporary body stays behind");
+        }
+    }
+}
+
+/// Compresses content; a large one into the file that `path` names, synced. What `scan` takes is every piece of it.
+pub(crate) fn pack(content: &Content, path: impl FnOnce() -> PathBuf, mut scan: impl FnMut(&[u8])) -> Result<Packed> {
+    match content {
+        Content::Bytes(bytes) if bytes.len() <= BODY_IN_DB_BYTES_MAX => {
+            scan(bytes);
+            Ok(Packed { len: bytes.len() as u64, data: PackedData::Row(compress(bytes)?) })
+        }
+        Content::Bytes(bytes) => pack_file(&mut bytes.as_slice(), path(), scan),
+        Content::File(source) => {
+            let mut source = File::open(source)?;
+            if source.metadata()?.len() <= BODY_IN_DB_BYTES_MAX as u64 {
+                let mut bytes = Vec::new();
+                source.read_to_end(&mut bytes)?;
+                scan(&bytes);
+                return Ok(Packed { len: bytes.len() as u64, data: PackedData::Row(compress(&bytes)?) });
+            }
+            pack_file(&mut source, path(), scan)
+        }
+    }
+}
+
+fn pack_file(source: &mut dyn Read, path: PathBuf, mut scan: impl FnMut(&[u8])) -> Result<Packed> {
+    let mut file = File::options().write(true).create_new(true).open(&path)?;
+    let temporary = Temporary::new(path);
+    let (mut len, mut lengths) = (0, Vec::new());
+    let mut chunk = Vec::with_capacity(BODY_CHUNK_BYTES);
+    loop {
+        chunk.clear();
+        (&mut *source).take(BODY_CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
+        if chunk.is_empty() {
+            break;
+        }
+        scan(&chunk);
+        len += chunk.len() as u64;
+        let frame = compress(&chunk)?;
+        lengths.push(u32::try_from(frame.len()).map_err(|_| damaged("a frame is too large"))?);
+        file.write_all(&frame)?;
+    }
+    let mut end = Vec::with_capacity(lengths.len() * 4 + 20);
+    lengths.iter().for_each(|length| end.extend_from_slice(&length.to_le_bytes()));
+    end.extend_from_slice(&len.to_le_bytes());
+    end.extend_from_slice(&u32::try_from(lengths.len()).unwrap_or(u32::MAX).to_le_bytes());
+    end.extend_from_slice(MAGIC);
+    file.write_all(&end)?;
+    file.sync_all()?;
+    Ok(Packed { len, data: PackedData::File(temporary) })
+}
+
+/// Compresses content and reads what it is, with `prefix` before it.
+pub(crate) fn prepare(content: &Content, prefix: &[u8], path: impl FnOnce() -> PathBuf) -> Result<(Packed, Parsed)> {
+    let mut scanner = Scanner::new();
+    scanner.push(prefix);
+    let packed = pack(content, path, |piece| scanner.push(piece))?;
+    let mut parsed = scanner.finish();
+    // The text index reads the body again when its turn comes.
+    parsed.text = String::new();
+    Ok((packed, parsed))
+}
+
+/// What a packed content says with another prefix before it.
+pub(crate) fn parse(packed: &Packed, prefix: &[u8]) -> Result<Parsed> {
+    let mut scanner = Scanner::new();
+    scanner.push(prefix);
+    let stored = match &packed.data {
+        PackedData::Row(data) => Stored::Memory(decompress(data, packed.len)?),
+        PackedData::File(temporary) => Stored::open(temporary.path())?,
+    };
+    scan(&stored, &mut scanner)?;
+    let mut parsed = scanner.finish();
+    parsed.text = String::new();
+    Ok(parsed)
+}
+
+fn scan(stored: &Stored, scanner: &mut Scanner) -> Result<()> {
+    let mut at = 0;
+    while at < stored.len() {
+        let end = (at + BODY_CHUNK_BYTES as u64).min(stored.len());
+        let mut piece = Vec::new();
+        stored.read(at..end, &mut piece)?;
+        scanner.push(&piece);
+        at = end;
+    }
+    Ok(())
+}
+
+/// The whole of what is known of a body, its text included: for the index.
+pub(crate) fn parse_stored(body: &Body) -> Result<Parsed> {
+    let mut scanner = Scanner::new();
+    scanner.push(&body.prefix);
+    scan(&body.content, &mut scanner)?;
+    Ok(scanner.finish())
+}
+
+/// Adds the row of a body, whose file (if it has one) is in its place.
+pub(crate) fn add(tx: &mut MailTx<'_>, id: BlobId, prefix: &[u8], packed: &Packed) -> Result<()> {
+    let account = tx.account();
+    let size = crate::tx::number(prefix.len() as u64 + packed.len)?;
+    let data = match &packed.data {
+        PackedData::Row(data) => Some(data.as_slice()),
+        PackedData::File(_) => None,
+    };
+    tx.execute(
+        "INSERT INTO body (account, id, size_bytes, prefix, data) VALUES ($1, $2, $3, $4, $5)",
+        &[&account, &id, &size, &prefix, &data],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn find(tx: &mut MailTx<'_>, id: BlobId) -> Result<Option<Body>> {
+    let account = tx.account();
+    let row = tx.find("SELECT size_bytes, prefix, data FROM body WHERE account = $1 AND id = $2", &[&account, &id], |row| {
+        Ok((row.get::<u64>(0)?, row.get::<Vec<u8>>(1)?, row.get::<Option<Vec<u8>>>(2)?))
+    })?;
+    let Some((size, prefix, data)) = row else { return Ok(None) };
+    let content = match data {
+        Some(data) => Stored::Memory(decompress(&data, size.saturating_sub(prefix.len() as u64))?),
+        None => Stored::open(&tx.place.blob_path(id))?,
+    };
+    Ok(Some(Body { prefix, content }))
+}
+
+/// Removes a body that neither a message nor an upload has any more.
+pub(crate) fn remove_if_unused(tx: &mut MailTx<'_>, id: BlobId) -> Result<()> {
+    let account = tx.account();
+    let used = tx.find(
+        "SELECT 1 FROM message WHERE account = $1 AND body = $2
+         UNION ALL SELECT 1 FROM blob WHERE account = $1 AND body = $2 LIMIT 1",
+        &[&account, &id],
+        |_| Ok(()),
+    )?;
+    if used.is_none() {
+        let is_file =
+            tx.find("DELETE FROM body WHERE account = $1 AND id = $2 RETURNING data IS NULL", &[&account, &id], |row| {
+                row.get::<bool>(0)
+            })?;
+        if is_file == Some(true) {
+            tx.throw_away(id);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(content: &[u8], prefix: &[u8]) -> (tempfile::TempDir, Body, Packed) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let packed = pack(&Content::Bytes(content.to_vec()), || dir.path().join("b"), |_| {}).expect("packs");
+        let stored = match &packed.data {
+            PackedData::Row(data) => Stored::Memory(decompress(data, packed.len).expect("unpacks")),
+            PackedData::File(file) => Stored::open(file.path()).expect("opens"),
+        };
+        (dir, Body { prefix: prefix.to_vec(), content: stored }, packed)
+    }
+
+    #[test]
+    fn a_file_from_256_kib_on() {
+        for (len, is_file) in [(0, false), (1, false), (BODY_IN_DB_BYTES_MAX, false), (BODY_IN_DB_BYTES_MAX + 1, true)] {
+            let content: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
+            let (_dir, body, packed) = stored(&content, b"X: y\r\n");
+            assert_eq!(matches!(packed.data, PackedData::File(_)), is_file, "{len}");
+            assert_eq!(body.bytes().expect("reads"), [b"X: y\r\n".as_slice(), &content].concat());
+        }
+    }
+
+    #[test]
+    fn any_range() {
+        let content: Vec<u8> = (0..BODY_CHUNK_BYTES * 2 + 77).map(|n| (n % 253) as u8).collect();
+        let (_dir, body, _packed) = stored(&content, b"ab");
+        let whole = [b"ab".as_slice(), &content].concat();
+        let chunk = BODY_CHUNK_BYTES as u64;
+        for range in [0..1, 1..3, 2..2, chunk..chunk + 4, chunk + 1..chunk * 2 + 9, chunk * 2..u64::MAX, u64::MAX - 1..u64::MAX] {
+            let end = (range.end as usize).min(whole.len());
+            let start = (range.start as usize).min(end);
+            assert_eq!(body.range(range).expect("reads"), whole[start..end]);
+        }
+    }
+
+    #[test]
+    fn damage_is_noticed() {
+        let (dir, _body, _packed) = stored(&vec![7; BODY_IN_DB_BYTES_MAX + 1], b"");
+        let path = dir.path().join("b");
+        let mut bytes = std::fs::read(&path).expect("reads");
+        bytes.truncate(bytes.len() - 1);
+        std::fs::write(&path, bytes).expect("writes");
+        assert!(matches!(Stored::open(&path), Err(Error::Damaged(_))));
+    }
+
+    #[test]
+    fn a_temporary_file_goes_away() {
+        let (dir, _body, packed) = stored(&vec![7; BODY_IN_DB_BYTES_MAX + 1], b"");
+        drop(packed);
+        assert!(!dir.path().join("b").exists());
+    }
+}

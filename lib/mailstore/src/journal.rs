@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The journal: accepted mail of all accounts, one sync for all that waits together.
+//!
+//! A delivery is appended to the newest *segment* (`DIR/mail/journal/<number>.log`) and synced with all
+//! others that wait; then each copy is committed to its account's database without a sync; then it is
+//! answered. A segment that is full or old is closed, and removed when every copy in it is committed
+//! and the databases that got one are synced. At start what is left of segments is replayed: an
+//! account that has the delivery's id already skips it.
+//!
+//! On a slow disk the sync is all that counts: eight databases cannot share one, the journal can.
+//!
+//! What fails *before* the sync fails the delivery (and the segment is cut back to where it was). What
+//! fails after it (the account's database has no room left) does not: the mail is durable, and the
+//! account is given it as soon as it takes it.
+
+mod frame;
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hearth_db::{Database, Durability};
+use hearth_types::{AccountId, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::account::{Account, remove_if_there, sync_folder};
+use crate::body::PackedData;
+use crate::delivery::{self, Accepted, Delivered};
+use crate::error::{Error, Result};
+use crate::limits::{BATCH_MAX, RESERVE_BYTES, SEGMENT_AGE_MAX, SEGMENT_BYTES_MAX};
+use crate::store::{Inner, Store};
+
+/// The journal of the process that delivers.
+pub(crate) struct Journal {
+    folder: PathBuf,
+    queue: Mutex<Queue>,
+    segment: Mutex<Option<Segment>>,
+    closed: Mutex<Vec<Arc<Content>>>,
+    /// Copies whose account could not take them yet.
+    late: Mutex<Vec<Late>>,
+    next_number: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    working: bool,
+}
+
+struct Waiting {
+    accepted: Arc<Accepted>,
+    frame: Vec<u8>,
+    answer: oneshot::Sender<Result<Vec<Delivered>>>,
+}
+
+/// The segment that is written to.
+struct Segment {
+    file: File,
+    len: u64,
+    opened_at: Timestamp,
+    content: Arc<Content>,
+}
+
+/// What must be durable elsewhere before a segment may go.
+struct Content {
+    path: PathBuf,
+    pending: AtomicUsize,
+    accounts: Mutex<HashMap<AccountId, Arc<Account>>>,
+    files: Mutex<Vec<PathBuf>>,
+}
+
+struct Late {
+    accepted: Arc<Accepted>,
+    copy: usize,
+    content: Arc<Content>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Journal {
+    /// Opens the journal and replays what is in it. Blocks.
+    pub fn open(inner: &Inner, folder: PathBuf) -> Result<Self> {
+        std::fs::create_dir_all(&folder)?;
+        let journal = Self {
+            folder,
+            queue: Mutex::default(),
+            segment: Mutex::default(),
+            closed: Mutex::default(),
+            late: Mutex::default(),
+            next_number: AtomicUsize::new(1),
+        };
+        journal.replay(inner)?;
+        Ok(journal)
+    }
+
+    /// Where the body of a large mail is until its segment goes.
+    pub fn body_path(&self, id: hearth_types::BlobId) -> PathBuf {
+        self.folder.join(format!("{id}.body"))
+    }
+
+    fn segments(&self) -> Result<Vec<(usize, PathBuf)>> {
+        let mut segments = Vec::new();
+        for file in std::fs::read_dir(&self.folder)? {
+            let path = file?.path();
+            let number = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".log")?.parse().ok());
+            segments.extend(number.map(|number| (number, path)));
+        }
+        segments.sort();
+        Ok(segments)
+    }
+
+    fn replay(&self, inner: &Inner) -> Result<()> {
+        let segments = self.segments()?;
+        let mut whole = true;
+        for (number, path) in &segments {
+            self.next_number.fetch_max(number + 1, Ordering::Relaxed);
+            let content = Arc::new(Content::new(path.clone()));
+            let bytes = std::fs::read(path)?;
+            for accepted in frame::read_all(&bytes, &self.folder) {
+                self.replay_one(inner, accepted, &content);
+            }
+            if content.pending.load(Ordering::Acquire) > 0 {
+                whole = false;
+                lock(&self.closed).push(content);
+            } else {
+                content.cut(&self.folder)?;
+            }
+        }
+        if whole {
+            // Bodies of deliveries that never came to be.
+            for file in std::fs::read_dir(&self.folder)? {
+                let path = file?.path();
+                if path.extension().is_some_and(|extension| extension == "body") {
+                    remove_if_there(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn replay_one(&self, inner: &Inner, accepted: Accepted, content: &Arc<Content>) {
+        let accepted = Arc::new(accepted);
+        content.keep_file(&accepted);
+        for (index, copy) in accepted.copies.iter().enumerate() {
+            let id = copy.recipient.account;
+            if !inner.has_folder(id) {
+                tracing::info!(account = %id, delivery = accepted.id, "mail in the journal for an account that is gone");
+                continue;
+            }
+            let done = inner.open_account(id).and_then(|account| {
+                content.touch(&account);
+                let now = inner.now();
+                account.database.write_now(Durability::Committed, |tx| {
+                    let mut tx = crate::tx::MailTx::new(tx, &account, now);
+                    let delivered = delivery::commit(&mut tx, &accepted, copy)?;
+                    Ok::<_, Error>((delivered, tx.finish()?))
+                })
+            });
+            match done {
+                Ok((delivered, after)) => {
+                    if !delivered.again {
+                        tracing::info!(account = %id, delivery = accepted.id, "mail was taken from the journal");
+                    }
+                    if let Some(modseq) = after.modseq {
+                        inner.feed.publish(id, modseq);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(account = %id, delivery = accepted.id, %error, "mail waits in the journal");
+                    content.pending.fetch_add(1, Ordering::AcqRel);
+                    lock(&self.late).push(Late { accepted: accepted.clone(), copy: index, content: content.clone() });
+                }
+            }
+        }
+    }
+
+    /// Appends a delivery, with all others that wait, and commits it. Called inside the runtime.
+    pub async fn deliver(store: &Store, accepted: Accepted) -> Result<Vec<Delivered>> {
+        let journal = store.journal()?;
+        let frame = frame::write(&accepted)?;
+        let (answer, answered) = oneshot::channel();
+        let take_up_work = {
+            let mut queue = lock(&journal.queue);
+            queue.waiting.push_back(Waiting { accepted: Arc::new(accepted), frame, answer });
+            !std::mem::replace(&mut queue.working, true)
+        };
+        if take_up_work {
+            let store = store.clone();
+            tokio::task::spawn_blocking(move || Self::work(&store));
+        }
+        answered.await.unwrap_or(Err(Error::Gone))
+    }
+
+    /// Batches until nothing waits.
+    fn work(store: &Store) {
+        struct StandDown<'a>(&'a Journal);
+        impl Drop for StandDown<'_> {
+            // Reached by a panic too: those that wait are told, and the next delivery begins anew.
+            fn drop(&mut self) {
+                let mut queue = lock(&self.0.queue);
+                queue.working = false;
+                queue.waiting.clear();
+            }
+        }
+        let Ok(journal) = store.journal() else { return };
+        let guard = StandDown(journal);
+        loop {
+            let batch: Vec<Waiting> = {
+                let mut queue = lock(&journal.queue);
+                if queue.waiting.is_empty() {
+                    queue.working = false;
+                    std::mem::forget(guard);
+                    return;
+                }
+                let count = queue.waiting.len().min(BATCH_MAX);
+                queue.waiting.drain(..count).collect()
+            };
+            match journal.append(&batch, store.inner().now()) {
+                Ok(content) => batch.into_iter().for_each(|waiting| journal.commit(store, waiting, &content)),
+                Err(error) => {
+                    tracing::warn!(%error, "mail cannot be journalled");
+                    batch.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(repeat(&error)))));
+                }
+            }
+        }
+    }
+
+    /// Writes and syncs a batch; on failure nothing of it is left.
+    fn append(&self, batch: &[Waiting], now: Timestamp) -> Result<Arc<Content>> {
+        let bytes: Vec<u8> = batch.iter().flat_map(|waiting| waiting.frame.iter().copied()).collect();
+        // A journal that is full to the last byte could not be emptied: its mail needs room in the mailboxes too.
+        let space = rustix::fs::statvfs(&self.folder).map_err(std::io::Error::from)?;
+        if space.f_bavail.saturating_mul(space.f_frsize) < RESERVE_BYTES.saturating_add(2 * bytes.len() as u64) {
+            return Err(Error::Full);
+        }
+        let mut current = lock(&self.segment);
+        if current.as_ref().is_some_and(|segment| segment.is_done(now)) {
+            self.close(&mut current);
+        }
+        if current.is_none() {
+            *current = Some(self.new_segment(now)?);
+        }
+        let Some(segment) = current.as_mut() else { return Err(Error::Gone) };
+        let written = segment.file.write_all(&bytes).and_then(|()| segment.file.sync_data());
+        if let Err(error) = written {
+            // Back to where it was; if that fails too, a torn frame at the end is harmless, and nothing is added after it.
+            if segment.file.set_len(segment.len).and_then(|()| segment.file.sync_data()).is_err() {
+                self.close(&mut current);
+            }
+            return Err(error.into());
+        }
+        segment.len += bytes.len() as u64;
+        let copies = batch.iter().map(|waiting| waiting.accepted.copies.len()).sum();
+        segment.content.pending.fetch_add(copies, Ordering::AcqRel);
+        batch.iter().for_each(|waiting| segment.content.keep_file(&waiting.accepted));
+        Ok(segment.content.clone())
+    }
+
+    fn new_segment(&self, now: Timestamp) -> Result<Segment> {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.join(format!("{number:016}.log"));
+        let file = File::options().append(true).create_new(true).open(&path)?;
+        sync_folder(&self.folder)?;
+        Ok(Segment { file, len: 0, opened_at: now, content: Arc::new(Content::new(path)) })
+    }
+
+    fn close(&self, current: &mut Option<Segment>) {
+        lock(&self.closed).extend(current.take().map(|segment| segment.content));
+    }
+
+    /// Gives a journalled delivery to its accounts, in the order of the journal, and answers when they have it.
+    fn commit(&self, store: &Store, waiting: Waiting, content: &Arc<Content>) {
+        let accepted = waiting.accepted;
+        let mut commits = Vec::with_capacity(accepted.copies.len());
+        for (index, copy) in accepted.copies.iter().enumerate() {
+            let committed = store.inner().open_account(copy.recipient.account).map(|account| {
+                content.touch(&account);
+                let job = accepted.clone();
+                store.write_in(account, Durability::Committed, move |tx| match job.copies.get(index) {
+                    Some(copy) => delivery::commit(tx, &job, copy),
+                    None => Err(Error::Gone),
+                })
+            });
+            commits.push(committed);
+        }
+        let (store, content) = (store.clone(), content.clone());
+        tokio::spawn(async move {
+            let mut delivered = Vec::with_capacity(commits.len());
+            for (index, (commit, copy)) in commits.into_iter().zip(&accepted.copies).enumerate() {
+                let done = match commit {
+                    Ok(commit) => commit.await,
+                    Err(error) => Err(error),
+                };
+                delivered.push(match done {
+                    Ok(done) => {
+                        content.pending.fetch_sub(1, Ordering::AcqRel);
+                        done
+                    }
+                    Err(error) => {
+                        let account = copy.recipient.account;
+                        tracing::error!(%account, delivery = accepted.id, %error, "mail waits in the journal");
+                        if let Ok(journal) = store.journal() {
+                            lock(&journal.late).push(Late { accepted: accepted.clone(), copy: index, content: content.clone() });
+                        }
+                        Delivered { id: copy.message, place: None, again: false }
+                    }
+                });
+            }
+            // The sender may have hung up; the mail is here all the same.
+            drop(waiting.answer.send(Ok(delivered)));
+        });
+    }
+
+    /// Is there anything to do later?
+    pub fn has_work(&self) -> bool {
+        lock(&self.segment).is_some() || !lock(&self.closed).is_empty() || !lock(&self.late).is_empty()
+    }
+
+    /// Tries again what an account could not take. Inside the runtime.
+    pub async fn commit_late(store: &Store) {
+        let Ok(journal) = store.journal() else { return };
+        let late = std::mem::take(&mut *lock(&journal.late));
+        for late in late {
+            let job = late.accepted.clone();
+            let Some(account) = late.accepted.copies.get(late.copy).map(|copy| copy.recipient.account) else { continue };
+            let index = late.copy;
+            let done = store.write(account, Durability::Synced, move |tx| match job.copies.get(index) {
+                Some(copy) => delivery::commit(tx, &job, copy),
+                None => Err(Error::Gone),
+            });
+            match done.await {
+                Ok(_) => {
+                    late.content.pending.fetch_sub(1, Ordering::AcqRel);
+                }
+                Err(_) => lock(&journal.late).push(late),
+            }
+        }
+    }
+
+    /// Removes the segments whose mail is committed everywhere, after syncing where it went. With
+    /// `all`, closes the one that is written to first. Blocks.
+    pub fn cut(&self, now: Timestamp, all: bool) -> Result<()> {
+        {
+            let mut current = lock(&self.segment);
+            if current.as_ref().is_some_and(|segment| all || segment.is_done(now)) {
+                self.close(&mut current);
+            }
+        }
+        let closed = std::mem::take(&mut *lock(&self.closed));
+        for content in closed {
+            if content.pending.load(Ordering::Acquire) > 0 {
+                lock(&self.closed).push(content);
+            } else if let Err(error) = content.cut(&self.folder) {
+                tracing::warn!(%error, "a journal segment stays for now");
+                lock(&self.closed).push(content);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Segment {
+    fn is_done(&self, now: Timestamp) -> bool {
+        self.len >= SEGMENT_BYTES_MAX || now.since(self.opened_at) >= SEGMENT_AGE_MAX
+    }
+}
+
+impl Content {
+    fn new(path: PathBuf) -> Self {
+        Self { path, pending: AtomicUsize::new(0), accounts: Mutex::default(), files: Mutex::default() }
+    }
+
+    fn touch(&self, account: &Arc<Account>) {
+        lock(&self.accounts).entry(account.id).or_insert_with(|| account.clone());
+    }
+
+    /// A large body stays in the journal's folder as long as the segment that names it.
+    fn keep_file(&self, accepted: &Accepted) {
+        if let PackedData::File(file) = &accepted.packed.data {
+            file.keep();
+            lock(&self.files).push(file.path().to_path_buf());
+        }
+    }
+
+    fn cut(&self, folder: &Path) -> Result<()> {
+        let has_files = !lock(&self.files).is_empty();
+        for account in lock(&self.accounts).values() {
+            account.database.sync_log()?;
+            if has_files {
+                account.sync_blobs()?;
+            }
+        }
+        remove_if_there(&self.path)?;
+        if has_files {
+            // The names go after the segment that needs them has gone for good.
+            sync_folder(folder)?;
+        }
+        lock(&self.files).iter().try_for_each(|path| remove_if_there(path))
+    }
+}
+
+/// The same failure for each of a batch.
+fn repeat(error: &Error) -> Error {
+    match error {
+        Error::Full => Error::Full,
+        other => Error::Io(std::io::Error::other(other.to_string())),
+    }
+}
+
+/// On PostgreSQL there is no journal: all copies in one transaction.
+pub(crate) fn deliver_at_once(inner: &Inner, database: &Database, accepted: &Accepted) -> Result<Vec<Delivered>> {
+    let mut accounts = HashMap::new();
+    for copy in &accepted.copies {
+        let id = copy.recipient.account;
+        accounts.insert(id, inner.open_account(id)?);
+    }
+    let mut order: Vec<usize> = (0..accepted.copies.len()).collect();
+    // Always locked in the same order: two deliveries to the same people do not wait for each other in a ring.
+    order.sort_by_key(|index| accepted.copies.get(*index).map(|copy| copy.recipient.account));
+    let now = inner.now();
+    let done = database.write_now(Durability::Synced, |tx| {
+        let mut done = Vec::with_capacity(order.len());
+        for index in &order {
+            let copy = accepted.copies.get(*index).ok_or(Error::Gone)?;
+            let account = accounts.get(&copy.recipient.account).ok_or(Error::Gone)?;
+            crate::store::lock_account(tx, account.id)?;
+            let mut tx = crate::tx::MailTx::new(tx, account, now);
+            let delivered = delivery::commit(&mut tx, accepted, copy)?;
+            if matches!(accepted.packed.data, PackedData::File(_)) {
+                account.sync_blobs()?;
+            }
+            done.push((*index, account.id, delivered, tx.finish()?));
+        }
+        Ok::<_, Error>(done)
+    })?;
+    let mut delivered: Vec<(usize, Delivered)> = Vec::with_capacity(done.len());
+    for (index, account, one, after) in done {
+        delivered.push((index, one));
+        if let Some(modseq) = after.modseq {
+            inner.feed.publish(account, modseq);
+        }
+    }
+    delivered.sort_by_key(|one| one.0);
+    Ok(delivered.into_iter().map(|one| one.1).collect())
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The tables. Every row carries its account, so that one text serves a database per account
+//! (SQLite) and one for all (PostgreSQL).
+
+use hearth_db::Migration;
+
+/// The steps of an account's `mail.db`, or of the schema `mail`.
+pub(crate) const STEPS: &[Migration] = &[Migration { version: 1, name: "mail", breaking: false, sql: MAIL }];
+
+/// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
+pub(crate) const SEARCH_STEPS: &[Migration] = &[Migration { version: 1, name: "search", breaking: false, sql: SEARCH }];
+
+const MAIL: &str = "
+-- One row: the counters. boot names the boot of the machine in which modseq was last given out.
+CREATE TABLE account (
+    account BIGINT NOT NULL PRIMARY KEY,
+    modseq BIGINT NOT NULL,
+    boot BIGINT NOT NULL,
+    uid_validity BIGINT NOT NULL,
+    horizon BIGINT NOT NULL,
+    messages BIGINT NOT NULL,
+    used_bytes BIGINT NOT NULL,
+    limit_bytes BIGINT,
+    indexed_modseq BIGINT NOT NULL
+);
+
+-- parent is 0 at the top.
+CREATE TABLE mailbox (
+    account BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    parent BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT,
+    subscribed BOOLEAN NOT NULL,
+    sort_order BIGINT NOT NULL,
+    uid_validity BIGINT NOT NULL,
+    uid_next BIGINT NOT NULL,
+    highest_modseq BIGINT NOT NULL,
+    created_modseq BIGINT NOT NULL,
+    modseq BIGINT NOT NULL,
+    counts_modseq BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    unseen BIGINT NOT NULL,
+    deleted BIGINT NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    PRIMARY KEY (account, id)
+);
+CREATE UNIQUE INDEX mailbox_name ON mailbox (account, parent, name);
+CREATE UNIQUE INDEX mailbox_role ON mailbox (account, role) WHERE role IS NOT NULL;
+
+-- What lists and searches scan; short rows. flags are bits (seen 1, answered 2, flagged 4, draft 8).
+CREATE TABLE message (
+    account BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    thread BIGINT NOT NULL,
+    body BIGINT NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
+    sent_at BIGINT NOT NULL,
+    modseq BIGINT NOT NULL,
+    created_modseq BIGINT NOT NULL,
+    flags BIGINT NOT NULL,
+    keywords TEXT NOT NULL,
+    has_attachment BOOLEAN NOT NULL,
+    subject TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    PRIMARY KEY (account, id)
+-- sqlite:
+) WITHOUT ROWID;
+-- postgres:
+);
+-- both:
+CREATE INDEX message_modseq ON message (account, modseq);
+CREATE INDEX message_thread ON message (account, thread);
+CREATE INDEX message_body ON message (account, body);
+
+-- Envelope, structure, preview: packed by hearth_wire::message.
+CREATE TABLE summary (
+    account BIGINT NOT NULL,
+    message BIGINT NOT NULL,
+    packed BYTES NOT NULL,
+    PRIMARY KEY (account, message)
+);
+
+-- A message in a mailbox.
+CREATE TABLE entry (
+    account BIGINT NOT NULL,
+    mailbox BIGINT NOT NULL,
+    uid BIGINT NOT NULL,
+    message BIGINT NOT NULL,
+    deleted BOOLEAN NOT NULL,
+    saved_at BIGINT NOT NULL,
+    PRIMARY KEY (account, mailbox, uid)
+-- sqlite:
+) WITHOUT ROWID;
+-- postgres:
+);
+-- both:
+CREATE UNIQUE INDEX entry_message ON entry (account, message, mailbox);
+
+-- Raw bytes: prefix, then data (zstd) or, when data is NULL, the file blobs/<id>.
+CREATE TABLE body (
+    account BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    prefix BYTES NOT NULL,
+    data BYTES,
+    PRIMARY KEY (account, id)
+);
+
+-- An upload; its bytes are a body.
+CREATE TABLE blob (
+    account BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    body BIGINT NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    media_type TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (account, id)
+);
+CREATE INDEX blob_body ON blob (account, body);
+
+CREATE TABLE thread (
+    account BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    created_modseq BIGINT NOT NULL,
+    modseq BIGINT NOT NULL,
+    PRIMARY KEY (account, id)
+-- sqlite:
+) WITHOUT ROWID;
+-- postgres:
+);
+-- both:
+CREATE INDEX thread_modseq ON thread (account, modseq);
+
+-- Hashes of the Message-IDs that a message names, with that of its base subject.
+CREATE TABLE thread_ref (
+    account BIGINT NOT NULL,
+    hash BIGINT NOT NULL,
+    message BIGINT NOT NULL,
+    subject BIGINT NOT NULL,
+    thread BIGINT NOT NULL,
+    PRIMARY KEY (account, hash, message)
+-- sqlite:
+) WITHOUT ROWID;
+-- postgres:
+);
+-- both:
+CREATE INDEX thread_ref_message ON thread_ref (account, message);
+
+-- Tombstones. kind: 1 message, 2 UID (id is the UID), 3 mailbox, 4 thread.
+CREATE TABLE gone (
+    account BIGINT NOT NULL,
+    kind BIGINT NOT NULL,
+    modseq BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    mailbox BIGINT NOT NULL,
+    created_modseq BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (account, kind, modseq, id, mailbox)
+-- sqlite:
+) WITHOUT ROWID;
+-- postgres:
+);
+-- both:
+
+-- Deliveries that were taken, so that none is taken twice.
+CREATE TABLE delivery (
+    account BIGINT NOT NULL,
+    id TEXT NOT NULL,
+    message BIGINT NOT NULL,
+    mailbox BIGINT NOT NULL,
+    uid BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (account, id)
+);
+
+-- postgres:
+CREATE TABLE words (
+    account BIGINT NOT NULL,
+    message BIGINT NOT NULL,
+    head TSVECTOR NOT NULL,
+    body TSVECTOR NOT NULL,
+    PRIMARY KEY (account, message)
+);
+CREATE INDEX words_head ON words USING GIN (head);
+CREATE INDEX words_body ON words USING GIN (body);
+";
+
+const SEARCH: &str = "
+CREATE VIRTUAL TABLE words USING fts5 (head, body, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2');
+CREATE TABLE indexed (modseq BIGINT NOT NULL);
+INSERT INTO indexed (modseq) VALUES (0);
+";

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The mail store as the servers use it, on both engines. PostgreSQL when `HEARTH_TEST_POSTGRES`
+//! holds the URL of a server (each test makes a schema of its own), SQLite always.
+
+mod changes;
+mod delivery;
+mod feed;
+mod law;
+mod mailboxes;
+mod messages;
+mod searching;
+mod support;
