@@ -187,7 +187,8 @@ impl Ctx {
     pub fn sign_in(&mut self, login: &Login) {
         let watch = Some(self.shared.revocations.watch(login));
         let feed = self.shared.store.subscribe(login.account);
-        self.person = Some(Person { account: login.account, session: login.session, address: login.address.to_string(), watch, feed });
+        self.person =
+            Some(Person { account: login.account, session: login.session, address: login.address.to_string(), watch, feed });
         self.lines.set_deadlines(deadlines(true));
         self.fragmentizer.set_bounds(Bounds::AFTER_LOGIN);
     }

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn told_in_the_client_s_words() {
-        let entry = |uid, modseq, flags: &[Flag]| Entry { uid, id: MessageId::from_i64(1), modseq, flags: flags.iter().cloned().collect() };
+        let entry =
+            |uid, modseq, flags: &[Flag]| Entry { uid, id: MessageId::from_i64(1), modseq, flags: flags.iter().cloned().collect() };
         let before = Arc::new(Snapshot::new(vec![entry(1, 1, &[]), entry(2, 1, &[]), entry(3, 1, &[])], 1, 1));
         let mut now = (*before).clone();
         now.apply(News { entries: vec![entry(3, 7, &[Flag::Seen]), entry(4, 8, &[])], vanished: vec![1, 2], modseq: 9 }, 9);

@@ -161,7 +161,9 @@ pub const ROWS: &[Row] = &{
 
 /// Where a command is admitted; `None` for one that we do not speak.
 pub fn find_command(name: &str) -> Option<Admits> {
-    ENTRIES.iter().filter(|entry| entry.row.is_spoken() && entry.row.name.eq_ignore_ascii_case(name)).find_map(|entry| match entry.kind {
+    ENTRIES.iter().filter(|entry| entry.row.is_spoken() && entry.row.name.eq_ignore_ascii_case(name)).find_map(|entry| match entry
+        .kind
+    {
         Kind::Command(admits) => Some(admits),
         _ => None,
     })
@@ -169,7 +171,8 @@ pub fn find_command(name: &str) -> Option<Admits> {
 
 /// The mechanism of a name, if we offer it on this connection.
 pub fn find_mechanism(name: &str, tls: bool, binding: &ChannelBinding) -> Option<Mechanism> {
-    let spoken = |entry: &&Entry| entry.kind == Kind::Mechanism && entry.row.is_spoken() && entry.row.name.eq_ignore_ascii_case(name);
+    let spoken =
+        |entry: &&Entry| entry.kind == Kind::Mechanism && entry.row.is_spoken() && entry.row.name.eq_ignore_ascii_case(name);
     let entry = ENTRIES.iter().find(spoken)?;
     Mechanism::parse(entry.row.name).filter(|mechanism| mechanism.is_offered(tls, binding))
 }
@@ -227,7 +230,10 @@ mod tests {
         assert!(plain.contains(" STARTTLS LOGINDISABLED") && !plain.contains("AUTH="), "{plain}");
         let tls = shown(true, false);
         assert!(!tls.contains("STARTTLS") && !tls.contains("LOGINDISABLED"), "{tls}");
-        assert!(tls.contains("AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=OAUTHBEARER AUTH=XOAUTH2 AUTH=PLAIN AUTH=LOGIN"), "{tls}");
+        assert!(
+            tls.contains("AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=OAUTHBEARER AUTH=XOAUTH2 AUTH=PLAIN AUTH=LOGIN"),
+            "{tls}"
+        );
     }
 
     #[test]
@@ -241,7 +247,9 @@ mod tests {
     #[test]
     fn names_are_met_once() {
         for (at, entry) in ENTRIES.iter().enumerate() {
-            let twice = |other: &Entry| other.row.name == entry.row.name && std::mem::discriminant(&other.kind) == std::mem::discriminant(&entry.kind);
+            let twice = |other: &Entry| {
+                other.row.name == entry.row.name && std::mem::discriminant(&other.kind) == std::mem::discriminant(&entry.kind)
+            };
             assert!(!ENTRIES[at + 1..].iter().any(twice), "{}", entry.row.name);
         }
         assert_eq!(ROWS.len(), ENTRIES.len());

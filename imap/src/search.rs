@@ -205,7 +205,9 @@ impl Test {
             },
             Self::Body(text) => facts.content.map_or(Answer::Unknown, |content| content.text.contains(text).into()),
             Self::Text(text) => facts.content.map_or(Answer::Unknown, |content| {
-                (content.text.contains(text) || content.fields.iter().any(|(name, value)| value.contains(text) || name.contains(text))).into()
+                (content.text.contains(text)
+                    || content.fields.iter().any(|(name, value)| value.contains(text) || name.contains(text)))
+                .into()
             }),
             _ => Answer::No,
         }

@@ -50,11 +50,7 @@ enum End {
 
 /// How long a peer may take.
 pub fn deadlines(signed_in: bool) -> Deadlines {
-    Deadlines {
-        idle: if signed_in { IDLE_TIME_MAX } else { LOGIN_TIME_MAX },
-        progress: PROGRESS_TIME_MAX,
-        write: WRITE_TIME_MAX,
-    }
+    Deadlines { idle: if signed_in { IDLE_TIME_MAX } else { LOGIN_TIME_MAX }, progress: PROGRESS_TIME_MAX, write: WRITE_TIME_MAX }
 }
 
 /// A connection from its first byte to its last. `tls` when it began encrypted (port 993).

@@ -302,7 +302,9 @@ mod tests {
     #[test]
     fn sets_are_resolved() {
         let view = View::new(Arc::new(mailbox(&[2, 4, 6, 8])));
-        let uids = |set: &SequenceSet, uid, saved: &[u32]| view.resolve(set, uid, saved).map(|found| found.iter().map(|l| l.uid).collect::<Vec<_>>());
+        let uids = |set: &SequenceSet, uid, saved: &[u32]| {
+            view.resolve(set, uid, saved).map(|found| found.iter().map(|l| l.uid).collect::<Vec<_>>())
+        };
         assert_eq!(uids(&ranges(&[(1, 2), (4, 0)]), false, &[]), Ok(vec![2, 4, 8]));
         assert_eq!(uids(&ranges(&[(5, 5)]), false, &[]), Err("there is no message of that number"));
         assert_eq!(uids(&ranges(&[(3, 6), (100, 0)]), true, &[]), Ok(vec![4, 6, 8]));

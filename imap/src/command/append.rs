@@ -94,7 +94,8 @@ async fn check(
         return Err(Reply::no("an empty message cannot be stored").word("CANNOT").into());
     }
     // \Recent and system flags of others' making are left out rather than refused (quirk: imapsync, Outlook for Mac).
-    let known: Vec<String> = options.flags.iter().filter(|flag| hearth_mailstore::Flag::from_imap(flag).is_some()).cloned().collect();
+    let known: Vec<String> =
+        options.flags.iter().filter(|flag| hearth_mailstore::Flag::from_imap(flag).is_some()).cloned().collect();
     let flags = parse_flags(&known).unwrap_or_default();
     let (account, path) = (ctx.account()?, path.to_string());
     let work = move |tx: &mut hearth_mailstore::MailTx<'_>| {
@@ -228,7 +229,9 @@ async fn read_next(ctx: &mut Ctx) -> Result<Next, Failure> {
                 }
             }
         }
-        Event::More | Event::LineTooLong | Event::CommandTooLong => Err(Reply::bye("the command is too long").word("TOOBIG").into()),
+        Event::More | Event::LineTooLong | Event::CommandTooLong => {
+            Err(Reply::bye("the command is too long").word("TOOBIG").into())
+        }
     }
 }
 
@@ -297,7 +300,9 @@ pub async fn discard_line(ctx: &mut Ctx) -> Result<(), Failure> {
         let event = read_event(ctx).await?;
         ctx.fragmentizer.clear();
         match event {
-            Event::Literal(literal) if !literal.waits && literal.size_bytes <= DISCARD_BYTES_MAX => discard(ctx, literal.size_bytes).await?,
+            Event::Literal(literal) if !literal.waits && literal.size_bytes <= DISCARD_BYTES_MAX => {
+                discard(ctx, literal.size_bytes).await?
+            }
             Event::Literal(literal) if !literal.waits => return Err(Reply::bye("the literal is too large").word("TOOBIG").into()),
             _ => return Ok(()),
         }

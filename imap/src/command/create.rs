@@ -42,7 +42,9 @@ pub async fn run(ctx: &mut Ctx, name: MailboxName, special_use: &[String]) -> Ou
 /// The store's refusal for a name that the client may make with CREATE (RFC 9051 §7.1 TRYCREATE).
 pub fn try_create(failure: Failure) -> Failure {
     match failure {
-        Failure::Fault(hearth_types::Fault::Peer(reply)) if reply.code == Some(Code::Word("NONEXISTENT")) => reply.word("TRYCREATE").into(),
+        Failure::Fault(hearth_types::Fault::Peer(reply)) if reply.code == Some(Code::Word("NONEXISTENT")) => {
+            reply.word("TRYCREATE").into()
+        }
         other => other,
     }
 }

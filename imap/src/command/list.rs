@@ -101,15 +101,27 @@ mod tests {
     }
 
     fn listed(list: List) -> Vec<String> {
-        let all = [mailbox("INBOX", true, Some(Role::Inbox)), mailbox("Sent", false, Some(Role::Sent)), mailbox("a", false, None), mailbox("a/b", true, None)];
+        let all = [
+            mailbox("INBOX", true, Some(Role::Inbox)),
+            mailbox("Sent", false, Some(Role::Sent)),
+            mailbox("a", false, None),
+            mailbox("a/b", true, None),
+        ];
         let lines = all.iter().enumerate().filter_map(|(at, found)| line(&list, &all, at, found));
-        lines.map(|line| format!("{} {}{}", line.name, line.attributes.join(" "), if line.child_info_subscribed { " +" } else { "" })).collect()
+        lines
+            .map(|line| {
+                format!("{} {}{}", line.name, line.attributes.join(" "), if line.child_info_subscribed { " +" } else { "" })
+            })
+            .collect()
     }
 
     #[test]
     fn what_is_asked_for() {
         let plain = List { patterns: vec!["*".into()], ..List::default() };
-        assert_eq!(listed(plain.clone()), ["INBOX \\HasNoChildren", "Sent \\HasNoChildren \\Sent", "a \\HasChildren", "a/b \\HasNoChildren"]);
+        assert_eq!(
+            listed(plain.clone()),
+            ["INBOX \\HasNoChildren", "Sent \\HasNoChildren \\Sent", "a \\HasChildren", "a/b \\HasNoChildren"]
+        );
         let subscribed = List { select_subscribed: true, extended: true, ..plain.clone() };
         assert_eq!(listed(subscribed), ["INBOX \\HasNoChildren \\Subscribed", "a/b \\HasNoChildren \\Subscribed"]);
         let recursive =

@@ -48,7 +48,10 @@ mod tests {
     #[test]
     fn what_is_above_a_subscribed_one() {
         let names = |pattern: &str| -> Vec<String> {
-            lines(&["INBOX", "a/b", "a/c", "d", "d/e"], "", pattern).iter().map(|line| format!("{}{}", line.name, line.attributes.concat())).collect()
+            lines(&["INBOX", "a/b", "a/c", "d", "d/e"], "", pattern)
+                .iter()
+                .map(|line| format!("{}{}", line.name, line.attributes.concat()))
+                .collect()
         };
         assert_eq!(names("*"), ["INBOX", "a/b", "a/c", "d", "d/e"]);
         assert_eq!(names("%"), ["INBOX", "a\\Noselect", "d"]);

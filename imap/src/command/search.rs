@@ -184,7 +184,8 @@ mod tests {
     use hearth_wire::imap::{Charset, Command, parse_command};
 
     fn answered(text: &str, rev2: bool) -> String {
-        let Ok(Command::Search(search)) = parse_command(format!("A1 {text}\r\n").as_bytes(), Charset::Utf7).map(|t| t.command) else {
+        let Ok(Command::Search(search)) = parse_command(format!("A1 {text}\r\n").as_bytes(), Charset::Utf7).map(|t| t.command)
+        else {
             panic!("{text}")
         };
         let mut out = Vec::new();

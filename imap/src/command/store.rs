@@ -48,11 +48,8 @@ pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
             out.extend_from_slice(format!("* {number} FETCH (UID {} MODSEQ ({}))\r\n", entry.uid, entry.modseq).as_bytes());
         }
     }
-    let modified: Vec<u32> = if uid {
-        stored.modified.clone()
-    } else {
-        stored.modified.iter().filter_map(|&uid| selected.view.number(uid)).collect()
-    };
+    let modified: Vec<u32> =
+        if uid { stored.modified.clone() } else { stored.modified.iter().filter_map(|&uid| selected.view.number(uid)).collect() };
     ctx.write(&out).await?;
     let gone = asked.saturating_sub(stored.entries.len() + stored.modified.len());
     if !modified.is_empty() {

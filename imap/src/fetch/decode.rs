@@ -88,7 +88,9 @@ impl Decoder {
 fn push_quoted(held: &mut Vec<u8>, byte: u8, out: &mut Vec<u8>) {
     match (held.first().copied(), byte) {
         (Some(b'='), b'\n') => held.clear(),
-        (Some(b'='), b' ' | b'\t' | b'\r') if held.len() < HELD_BYTES_MAX && held.get(1).is_none_or(|b| b.is_ascii_whitespace()) => {
+        (Some(b'='), b' ' | b'\t' | b'\r')
+            if held.len() < HELD_BYTES_MAX && held.get(1).is_none_or(|b| b.is_ascii_whitespace()) =>
+        {
             held.push(byte);
         }
         (Some(b'='), _) => match (held.get(1).copied(), hex(byte)) {
@@ -160,7 +162,12 @@ mod tests {
             (TransferEncoding::EightBit, b"a\0b", b"a\0b"),
         ] {
             for piece in 1..=input.len() {
-                assert_eq!(decoded(encoding, input, piece), output, "{encoding:?} {:?} in pieces of {piece}", String::from_utf8_lossy(input));
+                assert_eq!(
+                    decoded(encoding, input, piece),
+                    output,
+                    "{encoding:?} {:?} in pieces of {piece}",
+                    String::from_utf8_lossy(input)
+                );
             }
         }
         assert!(Decoder::new(TransferEncoding::Unknown).is_none());

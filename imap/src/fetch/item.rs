@@ -36,7 +36,9 @@ impl Wanted {
     /// Does any item need the body?
     pub fn needs_body(&self) -> bool {
         use FetchItem::{Binary, BinarySize, Rfc822, Rfc822Header, Rfc822Text, Section};
-        self.items.iter().any(|item| matches!(item, Section { .. } | Rfc822 | Rfc822Header | Rfc822Text | Binary { .. } | BinarySize(_)))
+        self.items
+            .iter()
+            .any(|item| matches!(item, Section { .. } | Rfc822 | Rfc822Header | Rfc822Text | Binary { .. } | BinarySize(_)))
     }
 }
 
@@ -84,7 +86,13 @@ fn render_value(renderer: &mut Renderer, wanted: &Wanted, subject: &Subject<'_>,
     Ok(true)
 }
 
-fn render_stored(renderer: &mut Renderer, wanted: &Wanted, subject: &Subject<'_>, summary: &Summary, item: &FetchItem) -> Result<bool> {
+fn render_stored(
+    renderer: &mut Renderer,
+    wanted: &Wanted,
+    subject: &Subject<'_>,
+    summary: &Summary,
+    item: &FetchItem,
+) -> Result<bool> {
     let out = renderer.tail();
     let charset = wanted.charset;
     match item {
@@ -152,7 +160,13 @@ fn content(summary: &Summary, body: &Body, part: &[u32]) -> Option<(std::ops::Ra
 }
 
 /// RFC 9051 §6.4.5: BINARY[part]<partial>, counted in decoded octets; literal8, for there may be NULs.
-fn render_binary(renderer: &mut Renderer, body: &Arc<Body>, summary: &Summary, part: &[u32], partial: Option<(u32, u32)>) -> Result<bool> {
+fn render_binary(
+    renderer: &mut Renderer,
+    body: &Arc<Body>,
+    summary: &Summary,
+    part: &[u32],
+    partial: Option<(u32, u32)>,
+) -> Result<bool> {
     let Some((range, encoding)) = content(summary, body, part) else {
         renderer.bytes(b"NIL");
         return Ok(true);
@@ -165,7 +179,13 @@ fn render_binary(renderer: &mut Renderer, body: &Arc<Body>, summary: &Summary, p
     renderer.bytes(b"~");
     encode_literal_head(renderer.tail(), window.end - window.start);
     if !window.is_empty() {
-        renderer.push(Piece::Decoded { body: Arc::clone(body), range, decoder, skip: window.start, left: window.end - window.start });
+        renderer.push(Piece::Decoded {
+            body: Arc::clone(body),
+            range,
+            decoder,
+            skip: window.start,
+            left: window.end - window.start,
+        });
     }
     Ok(true)
 }

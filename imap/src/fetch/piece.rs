@@ -79,7 +79,11 @@ impl Renderer {
             match self.pieces.front_mut() {
                 None => break,
                 Some(Piece::Bytes(bytes)) => {
-                    if out.is_empty() { out = std::mem::take(bytes) } else { out.append(bytes) }
+                    if out.is_empty() {
+                        out = std::mem::take(bytes)
+                    } else {
+                        out.append(bytes)
+                    }
                     self.pieces.pop_front();
                 }
                 Some(Piece::Slice(body, range)) => {

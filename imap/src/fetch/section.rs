@@ -78,7 +78,13 @@ mod tests {
 
     /// RFC 9051 §6.4.5.1's shape: a mixed of text, and of a message that is a mixed of two texts.
     fn sample() -> Part {
-        let leaf = |at: u64| Part { kind: "text".into(), subtype: "plain".into(), header: at..at + 10, body: at + 10..at + 20, ..Part::default() };
+        let leaf = |at: u64| Part {
+            kind: "text".into(),
+            subtype: "plain".into(),
+            header: at..at + 10,
+            body: at + 10..at + 20,
+            ..Part::default()
+        };
         let inner = Part {
             kind: "multipart".into(),
             subtype: "mixed".into(),
@@ -87,8 +93,14 @@ mod tests {
             parts: vec![leaf(220), leaf(250)],
             ..Part::default()
         };
-        let message =
-            Part { kind: "message".into(), subtype: "rfc822".into(), header: 190..200, body: 200..300, parts: vec![inner], ..Part::default() };
+        let message = Part {
+            kind: "message".into(),
+            subtype: "rfc822".into(),
+            header: 190..200,
+            body: 200..300,
+            parts: vec![inner],
+            ..Part::default()
+        };
         Part {
             kind: "multipart".into(),
             subtype: "mixed".into(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hearth_boot::Stop;
 use hearth_db::Source;
 use hearth_identity::directory::{Kind, NewAccount, NewSession, SessionKind};
-use hearth_identity::login::{Answer, Gate, Question, Refusal, Revocations, read_frame, write_frame};
+use hearth_identity::login::{Answer, Gate, Question, Refusal, Revocations, Showing, read_frame, write_frame};
 use hearth_identity::{Directory, Services};
 use hearth_imap::ctx::Shared;
 use hearth_imap::mirror::Mirrors;
@@ -50,11 +50,21 @@ impl Home {
         let clock = Clock::fixed(NOW);
         let directory = Directory::open(&Source::Sqlite(path.join("identity.db")), clock.clone()).await.expect("a directory");
         directory.add_domain(&Domain::parse("home.localhost").expect("a domain")).await.expect("the domain");
-        let new = NewAccount { address: Address::parse(USER).expect("an address"), kind: Kind::Person, name: "Alice".into(), admin: false };
+        let new = NewAccount {
+            address: Address::parse(USER).expect("an address"),
+            kind: Kind::Person,
+            name: "Alice".into(),
+            admin: false,
+        };
         let account = directory.add_account(new).await.expect("the account").id;
         let session = directory.add_session(new_session(account)).await.expect("a session").id;
-        let config =
-            StoreConfig { dir: path.clone(), backend: Backend::Sqlite, process: "imap".into(), clock: clock.clone(), delivers: false };
+        let config = StoreConfig {
+            dir: path.clone(),
+            backend: Backend::Sqlite,
+            process: "imap".into(),
+            clock: clock.clone(),
+            delivers: false,
+        };
         let store = Store::open(config).await.expect("a store");
         let gate = path.join("run/gate.sock");
         tokio::spawn(serve_gate(UnixListener::bind(&gate).expect("a socket"), account, session));
@@ -123,7 +133,12 @@ async fn answer(mut stream: UnixStream, account: AccountId, session: SessionId) 
     while let Ok(Some(question)) = read_frame::<Question>(&mut stream).await {
         let login = |good: bool| {
             if good {
-                Answer::Login { account: account.as_i64(), address: USER.into(), session: session.as_i64(), scopes: vec!["mail".into()] }
+                Answer::Login {
+                    account: account.as_i64(),
+                    address: USER.into(),
+                    session: session.as_i64(),
+                    scopes: vec!["mail".into()],
+                }
             } else {
                 Answer::Refused { refusal: Refusal::Credentials }
             }
@@ -136,9 +151,9 @@ async fn answer(mut stream: UnixStream, account: AccountId, session: SessionId) 
             }
             Question::Sasl { mechanism: name, initial, .. } => {
                 mechanism = name;
-                initial
+                initial.map(octets_of)
             }
-            Question::Response { data } => Some(data),
+            Question::Response { data } => Some(octets_of(data)),
             _ => return,
         };
         let reply = match (mechanism.as_str(), octets) {
@@ -159,6 +174,10 @@ async fn answer(mut stream: UnixStream, account: AccountId, session: SessionId) 
         };
         let _ = write_frame(&mut stream, &reply).await;
     }
+}
+
+fn octets_of(showing: Showing) -> Vec<u8> {
+    showing.into_octets().map(|octets| octets.expose().clone()).unwrap_or_default()
 }
 
 /// The client's end of a session.

@@ -82,7 +82,8 @@ mod tests {
         let plain = AppendHead { tag: "a".into(), mailbox: name("x y"), options: AppendOptions::default() };
         assert_eq!(head("a APPEND \"x y\" {10}\r\n"), Some(Ok(plain.clone())));
         assert_eq!(head("a APPEND {3+}\r\nx y ~{10+}\r\n"), Some(Ok(plain)));
-        let options = AppendOptions { flags: vec!["\\Seen".into(), "$x".into()], received_at: Some(Timestamp::from_secs(837_596_665)) };
+        let options =
+            AppendOptions { flags: vec!["\\Seen".into(), "$x".into()], received_at: Some(Timestamp::from_secs(837_596_665)) };
         let full = AppendHead { tag: "a".into(), mailbox: name("INBOX"), options };
         assert_eq!(head("a append inbox (\\Seen $x) \"17-Jul-1996 02:44:25 -0700\" {1}\r\n"), Some(Ok(full)));
         assert_eq!(head("a APPEND {3}\r\n"), None);

@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn lists() {
-        let mut numbers = |text: &[u8], empty| Cursor::new(text).list(3, empty, |c| c.number());
+        let numbers = |text: &[u8], empty| Cursor::new(text).list(3, empty, |c| c.number());
         assert_eq!(numbers(b"(1 2 3)", false), Ok(vec![1, 2, 3]));
         assert_eq!(numbers(b"()", true), Ok(vec![]));
         assert!(numbers(b"()", false).is_err());

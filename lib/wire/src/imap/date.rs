@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn days() {
-        for (text, day) in [("1-Jan-1970", 0), ("\"17-Jul-1996\"", 9694), ("29-Feb-2000", 11016), ("31-dec-1969", -1), ("01-Mar-2024", 19783)]
+        for (text, day) in
+            [("1-Jan-1970", 0), ("\"17-Jul-1996\"", 9694), ("29-Feb-2000", 11016), ("31-dec-1969", -1), ("01-Mar-2024", 19783)]
         {
             assert_eq!(parse_date(&mut Cursor::new(text.as_bytes())), Ok(Day(day)), "{text}");
         }

@@ -203,8 +203,11 @@ impl Writer<'_> {
         if !list.extended {
             return;
         }
-        let returns =
-            words(&[(list.return_subscribed, "SUBSCRIBED"), (list.return_children, "CHILDREN"), (list.return_special_use, "SPECIAL-USE")]);
+        let returns = words(&[
+            (list.return_subscribed, "SUBSCRIBED"),
+            (list.return_children, "CHILDREN"),
+            (list.return_special_use, "SPECIAL-USE"),
+        ]);
         self.text(&format!(") RETURN ({}", returns.join(" ")));
         if !list.return_status.is_empty() {
             self.text(if returns.is_empty() { "STATUS " } else { " STATUS " });

@@ -7,7 +7,9 @@ use super::response::encode_astring;
 
 /// The item as a client asks for it.
 pub(super) fn encode_fetch_item(out: &mut Vec<u8>, item: &FetchItem) {
-    let start = |out: &mut Vec<u8>, name: &str, peek: bool| out.extend_from_slice(format!("{name}{}[", if peek { ".PEEK" } else { "" }).as_bytes());
+    let start = |out: &mut Vec<u8>, name: &str, peek: bool| {
+        out.extend_from_slice(format!("{name}{}[", if peek { ".PEEK" } else { "" }).as_bytes())
+    };
     let partial = |out: &mut Vec<u8>, partial: Option<(u32, u32)>| {
         if let Some((from, count)) = partial {
             out.extend_from_slice(format!("<{from}.{count}>").as_bytes());

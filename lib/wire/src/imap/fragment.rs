@@ -225,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_line_has_a_bound() {
-        for (length, event) in [(limits::LINE_BYTES_BEFORE_LOGIN_MAX, Event::Command), (limits::LINE_BYTES_BEFORE_LOGIN_MAX + 1, Event::LineTooLong)]
+        for (length, event) in
+            [(limits::LINE_BYTES_BEFORE_LOGIN_MAX, Event::Command), (limits::LINE_BYTES_BEFORE_LOGIN_MAX + 1, Event::LineTooLong)]
         {
             let mut line = vec![b'a'; length - 2];
             line.extend_from_slice(b"\r\n");

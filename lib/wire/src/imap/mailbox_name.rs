@@ -87,7 +87,11 @@ pub fn decode_utf7(text: &str) -> Option<String> {
     while let Some((plain, shifted)) = rest.split_once('&') {
         decoded.push_str(plain);
         let (code, after) = shifted.split_once('-')?;
-        if code.is_empty() { decoded.push('&') } else { decoded.push_str(&decode_shifted(code)?) }
+        if code.is_empty() {
+            decoded.push('&')
+        } else {
+            decoded.push_str(&decode_shifted(code)?)
+        }
         rest = after;
         // "a null shift between two base64 runs" is not permitted: "&AOk-&AOk-" must be one run.
         if !code.is_empty() && after.starts_with('&') && !after.starts_with("&-") {

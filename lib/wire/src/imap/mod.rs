@@ -30,8 +30,8 @@ mod set;
 mod structure;
 
 pub use command::{
-    AppendOptions, Command, DateOf, Fetch, FetchItem, List, Password, Qresync, Search, SearchKey, SearchReturn, Section, SectionText, StatusItem,
-    Store, StoreAction, Tagged, When,
+    AppendOptions, Command, DateOf, Fetch, FetchItem, List, Password, Qresync, Search, SearchKey, SearchReturn, Section,
+    SectionText, StatusItem, Store, StoreAction, Tagged, When,
 };
 pub use cursor::{Bad, Parsed};
 pub use date::{Day, encode_date, encode_date_time};

@@ -82,8 +82,22 @@ fn parse_verb(cursor: &mut Cursor<'_>, verb: &str, charset: Charset) -> Parsed<C
 
 fn is_known(verb: &str) -> bool {
     const WITH_ARGUMENTS: [&str; 16] = [
-        "ID", "ENABLE", "AUTHENTICATE", "LOGIN", "SELECT", "EXAMINE", "CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "LIST",
-        "LSUB", "STATUS", "GETQUOTA", "GETQUOTAROOT",
+        "ID",
+        "ENABLE",
+        "AUTHENTICATE",
+        "LOGIN",
+        "SELECT",
+        "EXAMINE",
+        "CREATE",
+        "DELETE",
+        "RENAME",
+        "SUBSCRIBE",
+        "UNSUBSCRIBE",
+        "LIST",
+        "LSUB",
+        "STATUS",
+        "GETQUOTA",
+        "GETQUOTAROOT",
     ];
     WITH_ARGUMENTS.contains(&verb)
 }

@@ -213,7 +213,9 @@ mod tests {
 
     #[test]
     fn what_is_no_search() {
-        for text in ["", " ", " FROB", " FROM", " BEFORE yesterday", " OR ALL", " (ALL", " ALL)", " NOT", " RETURN (FROB) ALL", " 0"] {
+        for text in
+            ["", " ", " FROB", " FROM", " BEFORE yesterday", " OR ALL", " (ALL", " ALL)", " NOT", " RETURN (FROB) ALL", " 0"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
     }

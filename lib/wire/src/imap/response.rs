@@ -4,6 +4,9 @@
 //! Nothing here can write what is not IMAP: a text that no quoted string can hold becomes a literal, a
 //! NUL is dropped, human text loses its line ends.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 use super::command::StatusItem;
 use super::cursor::is_astring_char;
 use super::mailbox_name::{Charset, SEPARATOR, encode_mailbox};
@@ -45,7 +48,7 @@ pub enum Code {
     PermanentFlags(Vec<String>),
     /// `MAILBOXID (id)` (RFC 8474 §4)
     MailboxId(String),
-    /// `NEWNAME`-free RENAME and CREATE say nothing; BADCHARSET lists what we know.
+    /// `BADCHARSET (..)`: the charsets that SEARCH knows.
     BadCharset,
 }
 
@@ -192,6 +195,11 @@ pub fn encode_string(out: &mut Vec<u8>, value: &[u8], charset: Charset) {
 /// `{n}` CRLF; the octets follow by another hand.
 pub fn encode_literal_head(out: &mut Vec<u8>, size_bytes: u64) {
     out.extend_from_slice(format!("{{{size_bytes}}}\r\n").as_bytes());
+}
+
+/// A challenge of AUTHENTICATE: `+ base64` CRLF (RFC 9051 §7.6).
+pub fn encode_challenge(out: &mut Vec<u8>, octets: &[u8]) {
+    out.extend_from_slice(format!("+ {}\r\n", BASE64.encode(octets)).as_bytes());
 }
 
 /// nstring
@@ -353,7 +361,10 @@ mod tests {
             (Reply::bad("[x]\r\n* OK"), "a BAD - [x]  * OK\r\n"),
             (Reply::ok("x").with(Code::CopyUid(9, vec![1, 2, 3], vec![7, 8, 9])), "a OK [COPYUID 9 1:3 7:9] x\r\n"),
             (Reply::ok("x").with(Code::MailboxId("m1".into())), "a OK [MAILBOXID (m1)] x\r\n"),
-            (Reply::ok("x").with(Code::PermanentFlags(vec!["\\Seen".into(), "\\*".into()])), "a OK [PERMANENTFLAGS (\\Seen \\*)] x\r\n"),
+            (
+                Reply::ok("x").with(Code::PermanentFlags(vec!["\\Seen".into(), "\\*".into()])),
+                "a OK [PERMANENTFLAGS (\\Seen \\*)] x\r\n",
+            ),
         ] {
             assert_eq!(text(|out| reply.encode(out, Some("a"))), line);
         }
@@ -362,7 +373,17 @@ mod tests {
 
     #[test]
     fn a_string_is_read_back() {
-        for value in [&b""[..], b"abc", b"a \"b\\", b"a\r\nb", b"\xc3\xa9", b"\xff", b"a\tb", &[b'x'; QUOTED_BYTES_MAX], &[b'x'; QUOTED_BYTES_MAX + 1]] {
+        for value in [
+            &b""[..],
+            b"abc",
+            b"a \"b\\",
+            b"a\r\nb",
+            b"\xc3\xa9",
+            b"\xff",
+            b"a\tb",
+            &[b'x'; QUOTED_BYTES_MAX],
+            &[b'x'; QUOTED_BYTES_MAX + 1],
+        ] {
             for charset in [Charset::Utf7, Charset::Utf8] {
                 let mut out = Vec::new();
                 encode_string(&mut out, value, charset);
@@ -391,8 +412,12 @@ mod tests {
 
     #[test]
     fn searches() {
-        let found = Esearch { uid: true, min: Some(2), count: Some(3), all: Some(vec![2, 3, 9]), modseq: Some(7), ..Esearch::default() };
-        assert_eq!(text(|out| encode_esearch(out, "A1", &found)), "* ESEARCH (TAG \"A1\") UID MIN 2 COUNT 3 MODSEQ 7 ALL 2:3,9\r\n");
+        let found =
+            Esearch { uid: true, min: Some(2), count: Some(3), all: Some(vec![2, 3, 9]), modseq: Some(7), ..Esearch::default() };
+        assert_eq!(
+            text(|out| encode_esearch(out, "A1", &found)),
+            "* ESEARCH (TAG \"A1\") UID MIN 2 COUNT 3 MODSEQ 7 ALL 2:3,9\r\n"
+        );
         assert_eq!(text(|out| encode_search(out, &[2, 5], Some(9))), "* SEARCH 2 5 (MODSEQ 9)\r\n");
         assert_eq!(text(|out| encode_vanished(out, &[1, 2, 5], true)), "* VANISHED (EARLIER) 1:2,5\r\n");
         assert_eq!(text(|out| encode_vanished(out, &[], false)), "");

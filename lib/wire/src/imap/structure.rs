@@ -189,7 +189,8 @@ mod tests {
         plain.parameters = vec![("charset".into(), "us-ascii".into())];
         let mut file = text("application", "pdf", 4554);
         file.encoding = TransferEncoding::Base64;
-        file.disposition = Some(Disposition { kind: "attachment".into(), parameters: vec![("filename".into(), "Rätsel.pdf".into())] });
+        file.disposition =
+            Some(Disposition { kind: "attachment".into(), parameters: vec![("filename".into(), "Rätsel.pdf".into())] });
         let mixed = Part {
             kind: "multipart".into(),
             subtype: "mixed".into(),
