@@ -25,7 +25,7 @@ use crate::state::{Kind, State};
 pub(crate) const AT_COMMAND: Deadlines = Deadlines { progress: COMMAND_LINE, ..DEADLINES };
 
 /// How a conversation ended.
-enum End<S> {
+pub(crate) enum End<S> {
     Closed,
     /// Begin TLS on this stream, and a new conversation in it.
     StartTls(S),
@@ -64,7 +64,7 @@ where
     Ok(())
 }
 
-async fn converse<S>(ctx: &Ctx, mut state: State, stream: S, greet: bool) -> io::Result<End<S>>
+pub(crate) async fn converse<S>(ctx: &Ctx, mut state: State, stream: S, greet: bool) -> io::Result<End<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {

@@ -3,7 +3,7 @@
 
 use hearth_identity::directory::Resolution;
 use hearth_mailstore::quota;
-use hearth_types::{AccountId, Address, Domain, Fault, Trouble};
+use hearth_types::{Address, Domain, Fault, Trouble};
 use hearth_wire::smtp::replies::{
     MAILBOX_FULL_452_4_2_2, NEEDS_SMTPUTF8_553_5_6_7, NO_SUCH_USER_550_5_1_1, RECIPIENT_OK_250_2_1_5, RELAY_DENIED_550_5_7_1,
     TOO_MANY_RECIPIENTS_452_4_5_3, UNKNOWN_PARAMETER_555_5_5_4,
@@ -36,9 +36,7 @@ pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &Rcpt
     };
     let resolution = ctx.server.directory.resolve(&address).await.map_err(Trouble::from)?;
     let goal = goal(kind, resolution).map_err(Fault::Peer)?;
-    if let Goal::Here { accounts, .. } = &goal {
-        check_mailboxes(ctx, transaction, accounts).await?;
-    }
+    check_mailboxes(ctx, transaction, &goal).await?;
     // A client that names somebody twice gets one copy delivered.
     if transaction.recipients.iter().all(|known| known.address != address) {
         transaction.recipients.push(Accepted { address, goal, params: params.clone() });
@@ -69,13 +67,15 @@ fn goal(kind: Kind, resolution: Resolution) -> Result<Goal, Reply> {
 }
 
 /// RFC 5321 §4.5.4.2, RFC 1870 §6.2: a full mailbox is said here already, so that the sender need not send the body.
-async fn check_mailboxes(ctx: &Ctx, transaction: &Transaction, accounts: &[AccountId]) -> Result<(), Fault<Reply>> {
+async fn check_mailboxes(ctx: &Ctx, transaction: &Transaction, goal: &Goal) -> Result<(), Fault<Reply>> {
     let taken: usize = transaction.recipients.iter().map(|known| known.goal.mailboxes()).sum();
-    if taken + accounts.len() > MAILBOXES_MAX {
+    if taken + goal.mailboxes() > MAILBOXES_MAX {
         return Err(Fault::Peer(TOO_MANY_RECIPIENTS_452_4_5_3));
     }
     // Of a list, one full mailbox does not keep the others from their mail.
-    if let [account] = accounts {
+    if let Goal::Here { accounts, .. } = goal
+        && let [account] = accounts.as_slice()
+    {
         let quota = ctx.server.store.read(*account, quota::find).await.map_err(Trouble::from)?;
         let coming = transaction.params.size_bytes.unwrap_or(1);
         if quota.limit_bytes.is_some_and(|limit| quota.used_bytes.saturating_add(coming) > limit) {

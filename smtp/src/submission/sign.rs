@@ -13,6 +13,7 @@ use hearth_types::Domain;
 use mail_auth::common::crypto::{Ed25519Key, RsaKey, Sha256};
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::{Canonicalization, DkimSigner, Done};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// Keys are read again after this long.
 const KEPT: Duration = Duration::from_secs(60);
@@ -85,7 +86,7 @@ impl Keys {
     fn read(dir: &Path, domain: &Domain) -> Option<Self> {
         let rsa = pem(&dir.join("rsa.key"))
             .and_then(|pem| der(&pem))
-            .and_then(|der| usable(dir, "rsa", RsaKey::<Sha256>::from_pkcs8_der(&der)));
+            .and_then(|der| usable(dir, "rsa", rsa_key(der)));
         let ed25519 = pem(&dir.join("ed25519.key"))
             .and_then(|pem| der(&pem))
             .and_then(|der| usable(dir, "ed25519", Ed25519Key::from_pkcs8_maybe_unchecked_der(&der)));
@@ -136,6 +137,10 @@ fn der(pem: &str) -> Option<Vec<u8>> {
     use base64::Engine;
     let body: String = pem.lines().filter(|line| !line.starts_with("-----")).flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
     base64::prelude::BASE64_STANDARD.decode(body).ok()
+}
+
+fn rsa_key(der: Vec<u8>) -> mail_auth::Result<RsaKey<Sha256>> {
+    RsaKey::from_key_der(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der)))
 }
 
 fn usable<K>(dir: &Path, name: &str, key: mail_auth::Result<K>) -> Option<K> {

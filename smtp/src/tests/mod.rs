@@ -1,2 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! Tests.
+//! The server as a whole, in memory: sessions over pipes against stores in a temporary folder.
+
+mod bounds;
+mod homes;
+mod house;
+mod sessions;
+mod transcripts;

@@ -96,10 +96,10 @@ pub fn none_for_this_machine(subject: &Subject<'_>) -> Findings {
 /// Runs all checks, within [`CHECKS`].
 pub async fn run(subject: &Subject<'_>, dns: &Resolver) -> Findings {
     let from_list = Fields::of(subject.raw).any(|field| field.is("List-Id"));
-    if dns.is_reachable().await {
-        if let Ok(Some(findings)) = timeout(CHECKS, look(subject, dns)).await {
-            return Findings { from_list, ..findings };
-        }
+    if dns.is_reachable().await
+        && let Ok(Some(findings)) = timeout(CHECKS, look(subject, dns)).await
+    {
+        return Findings { from_list, ..findings };
     }
     unknown(subject, from_list)
 }

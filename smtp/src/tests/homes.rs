@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Two homes on one machine, each at an address of its own, with a DNS server between them.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hearth_mailstore::Role;
+use hearth_net::listen::{self, Admission};
+use hearth_net::tls::Connector;
+use hearth_types::{Address, Clock};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_server::Server as DnsServer;
+use hickory_server::proto::rr::rdata::{A, MX, NS, SOA, TXT};
+use hickory_server::proto::rr::{Name, RData, Record};
+use hickory_server::store::in_memory::InMemoryZoneHandler;
+use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
+use mail_auth::common::crypto::{Ed25519Key, RsaKey, Sha256};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::house::House;
+use crate::outbound::Outbound;
+use crate::queue::{NewMail, NewRecipient, worker};
+use crate::session;
+use crate::state::Kind;
+
+const ONE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const TWO: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
+/// A home's DKIM keys, written where the server looks for them; gives the records to publish.
+struct DkimKeys {
+    rsa: (Vec<u8>, String),
+    ed25519: (Vec<u8>, String),
+}
+
+impl DkimKeys {
+    fn generate() -> Self {
+        let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
+        let der: Pkcs8V1Der<'_> = pair.as_der().expect("encoded");
+        let der = der.as_ref().to_vec();
+        let rsa = RsaKey::<Sha256>::from_key_der(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der.clone()))).expect("a key");
+        let seed = Ed25519Key::generate_pkcs8().expect("a key");
+        let ed25519 = Ed25519Key::from_pkcs8_maybe_unchecked_der(&seed).expect("a key");
+        let record = |kind: &str, public: Vec<u8>| format!("v=DKIM1; k={kind}; p={}", BASE64_STANDARD.encode(public));
+        Self { rsa: (der, record("rsa", rsa.public_key())), ed25519: (seed, record("ed25519", ed25519.public_key())) }
+    }
+
+    fn write(&self, house: &House) {
+        let dir = house.folder.path().join("dkim").join(house.domain.as_str());
+        std::fs::create_dir_all(&dir).expect("a folder");
+        for (name, der) in [("rsa.key", &self.rsa.0), ("ed25519.key", &self.ed25519.0)] {
+            let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64_STANDARD.encode(der));
+            std::fs::write(dir.join(name), pem).expect("written");
+        }
+    }
+}
+
+/// Serves the root, with what both homes publish.
+async fn dns(homes: &[(&str, Ipv4Addr, &DkimKeys)]) -> SocketAddr {
+    let name = |text: &str| Name::from_ascii(text).expect("a name");
+    let mut zone: InMemoryZoneHandler<TokioRuntimeProvider> =
+        InMemoryZoneHandler::empty(Name::root(), ZoneType::Primary, AxfrPolicy::Deny, None);
+    let mut add = |at: &str, data: RData| assert!(zone.upsert_mut(Record::from_rdata(name(at), 300, data), 1));
+    let txt = |text: &str| RData::TXT(TXT::new(text.as_bytes().chunks(200).map(|part| String::from_utf8_lossy(part).into_owned()).collect()));
+    add(".", RData::SOA(SOA::new(name("a.root."), name("h.root."), 1, 3600, 600, 86400, 60)));
+    add(".", RData::NS(NS(name("a.root."))));
+    for (domain, address, keys) in homes {
+        add(&format!("{domain}."), RData::MX(MX::new(10, name(&format!("mail.{domain}.")))));
+        add(&format!("mail.{domain}."), RData::A(A(*address)));
+        add(&format!("{domain}."), txt(&format!("v=spf1 ip4:{address} -all")));
+        add(&format!("_dmarc.{domain}."), txt("v=DMARC1; p=reject"));
+        add(&format!("rsa._domainkey.{domain}."), txt(&keys.rsa.1));
+        add(&format!("ed25519._domainkey.{domain}."), txt(&keys.ed25519.1));
+    }
+    add("none.example.", RData::MX(MX::new(0, Name::root())));
+    let mut catalog = Catalog::new();
+    catalog.upsert(Name::root().into(), vec![Arc::new(zone)]);
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let address = socket.local_addr().expect("an address");
+    let listener = tokio::net::TcpListener::bind(address).await.expect("a port");
+    let mut server = DnsServer::new(catalog);
+    server.register_socket(socket);
+    server.register_listener(listener, Duration::from_secs(5), 64);
+    tokio::spawn(async move { server.block_until_done().await });
+    address
+}
+
+struct Homes {
+    one: House,
+    two: House,
+    /// The port that both listen on.
+    port: u16,
+}
+
+impl Homes {
+    async fn new() -> Self {
+        let (one_keys, two_keys) = (DkimKeys::generate(), DkimKeys::generate());
+        let dns = dns(&[("one.example", ONE, &one_keys), ("two.example", TWO, &two_keys)]).await;
+        let one = House::with("one.example", &[dns], Clock::system()).await;
+        let two = House::with("two.example", &[dns], Clock::system()).await;
+        one_keys.write(&one);
+        two_keys.write(&two);
+        // A port that is free at one address now; nobody else in these tests takes it at the other.
+        let listener = std::net::TcpListener::bind((ONE, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        Self { one, two, port }
+    }
+
+    fn listen(&self, house: &House, at: Ipv4Addr) {
+        let listener = listen::bind(SocketAddr::new(IpAddr::V4(at), self.port)).expect("bound");
+        let server = Arc::clone(&house.server);
+        let stop = house.server.stop.clone();
+        tokio::spawn(async move {
+            let door = move |stream, peer| session::run(Arc::clone(&server), Kind::Mx, false, peer, stream);
+            listen::serve(vec![listener], Admission::new(10, 10), b"", async move { stop.requested().await }, door).await;
+        });
+    }
+
+    /// Starts the worker of a home.
+    fn work(&self, house: &House, at: Ipv4Addr, roots: &[&House]) {
+        let roots: Vec<_> = roots.iter().map(|house| house.folder.path().join("tls/node.pem")).collect();
+        let outbound = Outbound {
+            hostname: house.server.hostname.clone(),
+            own_names: vec![house.server.hostname.clone()].into(),
+            own_addresses: vec![IpAddr::V4(at)].into(),
+            port: self.port,
+            dns: house.server.dns.clone(),
+            connector: Connector::new(&roots).expect("a connector"),
+        };
+        tokio::spawn(worker::run(Arc::clone(&house.server), outbound));
+    }
+
+    /// Alice at one submits a mail.
+    async fn submit(&self, recipients: &[&str]) {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let local = "127.0.0.2:465".parse().expect("an address");
+        let peer = listen::Peer { remote: local, local };
+        let ctx = crate::ctx::Ctx { server: Arc::clone(&self.one.server), peer, tls: None };
+        tokio::spawn(async move { session::converse(&ctx, crate::state::State::new(Kind::Submission, true), ours, true).await.map(|_| ()) });
+        let mut pipe = super::house::Pipe { stream: tokio::io::BufReader::new(theirs) };
+        pipe.reply().await;
+        pipe.say("EHLO [127.0.0.1]").await;
+        pipe.sign_in(&self.one.alice.primary).await;
+        let message = "From: Alice <alice@one.example>\r\nTo: bob@two.example\r\nSubject: hello\r\n\r\n.a line with a dot \r\n\r\n";
+        let reply = pipe.transact("alice@one.example", recipients, &message.replace("\r\n.", "\r\n..")).await;
+        assert!(reply.starts_with("250 2.6.0 queued as "), "{reply}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_between_homes_passes_every_check() {
+    let homes = Homes::new().await;
+    homes.listen(&homes.two, TWO);
+    homes.work(&homes.one, ONE, &[&homes.two]);
+    homes.submit(&["bob@two.example", "bob@one.example"]).await;
+    let here = homes.one.wait_for(homes.one.bob.id, Role::Inbox, 1).await;
+    assert!(here[0].starts_with("Return-Path: <alice@one.example>\r\nDelivered-To: bob@one.example\r\n"), "{}", here[0]);
+    let mails = homes.two.wait_for(homes.two.bob.id, Role::Inbox, 1).await;
+    let mail = &mails[0];
+    assert_eq!(mail.matches("dkim=pass").count(), 2, "{mail}");
+    assert!(mail.contains("spf=pass") && mail.contains("dmarc=pass"), "{mail}");
+    assert!(mail.contains("header.s=rsa") && mail.contains("header.s=ed25519"), "{mail}");
+    assert!(mail.contains("with ESMTPS\r\n"), "{mail}");
+    assert!(mail.contains("X-Hearth-Reason: It comes from one.example, as it says."), "{mail}");
+    assert!(mail.ends_with("\r\n\r\n.a line with a dot \r\n\r\n"), "{mail}");
+    wait_until_empty(&homes.one).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_user_becomes_a_report() {
+    let homes = Homes::new().await;
+    homes.listen(&homes.two, TWO);
+    homes.work(&homes.one, ONE, &[]);
+    homes.submit(&["nobody@two.example", "bob@two.example", "x@none.example", "x@one.example.invalid"]).await;
+    homes.two.wait_for(homes.two.bob.id, Role::Inbox, 1).await;
+    let reports = homes.one.wait_for(homes.one.alice.id, Role::Inbox, 3).await;
+    let of = |who: &str| reports.iter().find(|report| report.contains(&format!("Final-Recipient: rfc822; {who}"))).expect(who);
+    let unknown = of("nobody@two.example");
+    assert!(unknown.starts_with("Return-Path: <>\r\nDelivered-To: alice@one.example\r\n"), "{unknown}");
+    assert!(unknown.contains("Action: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns; mail.two.example\r\n"), "{unknown}");
+    assert!(unknown.contains("Subject: hello\r\n"), "{unknown}");
+    assert!(of("x@none.example").contains("Status: 5.1.10\r\n"));
+    assert!(of("x@one.example.invalid").contains("Status: 5.1.2\r\n"));
+    wait_until_empty(&homes.one).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_that_was_down_gets_its_mail_later() {
+    let homes = Homes::new().await;
+    homes.work(&homes.one, ONE, &[]);
+    homes.submit(&["bob@two.example"]).await;
+    let waiting = loop {
+        let queued = homes.one.server.queue.list().await.expect("a list");
+        if let Some(mail) = queued.iter().find(|mail| mail.recipients[0].attempts > 0) {
+            break mail.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(waiting.recipients[0].last_reply.as_deref().is_some_and(|reply| reply.contains("cannot connect")), "{waiting:?}");
+    homes.listen(&homes.two, TWO);
+    assert_eq!(homes.one.server.queue.retry(Some(waiting.id)).await.expect("changed"), 1);
+    homes.two.wait_for(homes.two.bob.id, Role::Inbox, 1).await;
+    wait_until_empty(&homes.one).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_sender_is_refused_by_the_domain_s_wish() {
+    let homes = Homes::new().await;
+    // From an address that two.example does not send from, and not signed.
+    let mut pipe = homes.one.talk_from(Kind::Mx, false, "192.0.2.66");
+    let message = "From: bob@two.example\r\n\r\nsend money\r\n";
+    let reply = pipe.send("bob@two.example", &["alice@one.example"], message).await;
+    assert!(reply.starts_with("550 5.7.26 "), "{reply}");
+    // By way of a list it is suspect, not refused.
+    let reply = pipe.transact("bob@two.example", &["alice@one.example"], &format!("List-Id: <l.example>\r\n{message}")).await;
+    assert!(reply.starts_with("250 "), "{reply}");
+    let junk = homes.one.mails(homes.one.alice.id, Role::Junk).await;
+    assert!(junk[0].contains("X-Hearth-Reason: A mailing list changed it"), "{}", junk[0]);
+    assert!(junk[0].contains("dmarc=fail") && junk[0].contains("spf=fail"), "{}", junk[0]);
+    assert!(homes.one.mails(homes.one.alice.id, Role::Inbox).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arrival_is_reported_when_it_was_asked_for() {
+    let homes = Homes::new().await;
+    homes.listen(&homes.two, TWO);
+    let wish = hearth_wire::smtp::Notify { success: true, failure: true, delay: false };
+    let to = |text: &str| NewRecipient { notify: Some(wish), ..NewRecipient::to(text.parse().expect("an address")) };
+    let sender: Address = "alice@one.example".parse().expect("an address");
+    let mail = NewMail {
+        sender: Some(sender),
+        account: None,
+        smtputf8: false,
+        return_full: false,
+        envid: Some("mine".into()),
+        head: Vec::new(),
+        raw: b"From: alice@one.example\r\n\r\nhi\r\n".to_vec(),
+        recipients: vec![to("bob@one.example"), to("bob@two.example")],
+    };
+    homes.one.server.queue.enqueue(mail).await.expect("queued");
+    homes.work(&homes.one, ONE, &[]);
+    let reports = homes.one.wait_for(homes.one.alice.id, Role::Inbox, 2).await;
+    assert!(reports.iter().any(|report| report.contains("Action: delivered\r\nStatus: 2.6.0")), "{reports:?}");
+    // Port 25 offers no DSN, so the mail is said to be passed on.
+    assert!(reports.iter().any(|report| report.contains("Action: relayed\r\n") && report.contains("Original-Envelope-Id: mine")), "{reports:?}");
+}
+
+async fn wait_until_empty(house: &House) {
+    for _ in 0..200 {
+        if house.server.queue.list().await.expect("a list").is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the queue has {:?}", house.server.queue.list().await);
+}
