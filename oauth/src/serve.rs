@@ -18,7 +18,7 @@ pub async fn serve(boot: Boot) -> anyhow::Result<()> {
     let clock = Clock::system();
     let directory = Directory::open(&source(config, "identity.db", "directory"), clock.clone()).await?;
     let vault = Vault::open(&source(config, "vault.db", "vault"), &config.path("vault.key"), clock.clone()).await?;
-    let doorkeeper = Doorkeeper::new(vault, directory.clone(), clock.clone());
+    let doorkeeper = Doorkeeper::with_issuer(vault, directory.clone(), clock.clone(), config.issuer());
     let listener = hearth_web::bind(&config.run_path("gate.sock"))?;
     let gate = gate::serve(listener, doorkeeper.clone(), boot.stop.requested());
     if boot.has_flag("--gate-only") {

@@ -72,7 +72,9 @@ impl Vault {
         let is_new: i64 = database.read_now(|tx| tx.one("SELECT COUNT(*) FROM vault_key", &[], |row| row.get(0)))?;
         let seal = Seal::open(key_file, is_new == 0)?;
         let now = clock.now();
-        let pepper = database.write_now(Durability::Synced, |tx| pepper(tx, &seal, now))?;
+        let pepper = database.write_now(Durability::Synced, |tx| {
+            key_of_the_house(tx, &seal, "pepper", now, || Ok(Secret::new(crate::random::bytes::<32>().to_vec())))
+        })?;
         Ok(Self(Arc::new(Inner {
             database,
             clock,
@@ -98,6 +100,12 @@ impl Vault {
     /// remembers it together with this.
     pub fn passwords_set(&self) -> u64 {
         self.0.passwords_set.load(Ordering::SeqCst)
+    }
+
+    /// The node's own key, by which other homes know this one: Ed25519, PKCS#8 DER, made at its first use.
+    pub async fn node_key(&self) -> Result<Secret<Vec<u8>>> {
+        let (vault, now) = (self.clone(), self.now());
+        self.write(move |tx| key_of_the_house(tx, &vault.0.seal, "node", now, || Algorithm::EdDsa.make_key())).await
     }
 
     /// Has the account a second factor (TOTP or a passkey)?
@@ -141,14 +149,21 @@ impl Vault {
     }
 }
 
-/// The pepper, made when it is not there.
-fn pepper(tx: &mut Tx<'_>, seal: &Seal, now: Timestamp) -> Result<Secret<Vec<u8>>> {
-    let sealed = tx.find("SELECT sealed FROM vault_key WHERE name = 'pepper'", &[], |row| row.get::<Vec<u8>>(0))?;
+/// A key of the house, made when it is not there.
+fn key_of_the_house(
+    tx: &mut Tx<'_>,
+    seal: &Seal,
+    name: &'static str,
+    now: Timestamp,
+    make: impl FnOnce() -> Result<Secret<Vec<u8>>>,
+) -> Result<Secret<Vec<u8>>> {
+    let place = format!("vault_key/{name}");
+    let sealed = tx.find("SELECT sealed FROM vault_key WHERE name = $1", &[&name], |row| row.get::<Vec<u8>>(0))?;
     if let Some(sealed) = sealed {
-        return seal.open_sealed("vault_key/pepper", &sealed);
+        return seal.open_sealed(&place, &sealed);
     }
-    let pepper = Secret::new(crate::random::bytes::<32>().to_vec());
-    let sealed = seal.seal("vault_key/pepper", pepper.expose())?;
-    tx.execute("INSERT INTO vault_key (name, sealed, created_at) VALUES ('pepper', $1, $2)", &[&sealed, &now])?;
-    Ok(pepper)
+    let key = make()?;
+    let sealed = seal.seal(&place, key.expose())?;
+    tx.execute("INSERT INTO vault_key (name, sealed, created_at) VALUES ($1, $2, $3)", &[&name, &sealed, &now])?;
+    Ok(key)
 }

@@ -315,9 +315,9 @@ mod tests {
             assert!(throttle.admit(&attempt, now).is_ok());
         }
         assert_eq!(waits[..3], [2, 4, 8].map(Duration::from_secs));
-        let longest = waits.iter().max().copied().unwrap_or_default();
-        // They grow until time forgives as fast as the guesser may fail.
-        assert!(PAIR.forgive_one_each < longest && longest <= PAIR.longest_wait, "{waits:?}");
+        // They grow until time forgives as fast as the guesser may fail: some 300 guesses a day.
+        let last = waits.last().copied().unwrap_or_default();
+        assert!(PAIR.forgive_one_each / 2 < last && last <= PAIR.longest_wait, "{waits:?}");
         let later = now.after(Duration::from_secs(24 * 3600));
         assert!((0..=PAIR.free).all(|_| throttle.admit(&attempt, later).is_ok()));
     }

@@ -14,6 +14,8 @@
 
 mod shown;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 pub use shown::{Shown, ShownIdentity};
 pub use stored::{Held, NamedAddress, Summary};

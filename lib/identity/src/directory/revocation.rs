@@ -39,12 +39,14 @@ impl Directory {
 
     /// Which of these sessions are over: ended, expired, gone, or their account disabled.
     pub(crate) async fn list_ended_of(&self, sessions: Vec<SessionId>) -> Result<Vec<SessionId>> {
+        let now = self.now();
         self.read(move |tx| {
             let mut ended = Vec::new();
             for id in sessions {
                 let live = tx.find(
-                    "SELECT s.ended_at IS NULL AND NOT a.disabled FROM session s JOIN account a ON a.id = s.account WHERE s.id = $1",
-                    &[&id],
+                    "SELECT s.ended_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > $2) AND NOT a.disabled
+                     FROM session s JOIN account a ON a.id = s.account WHERE s.id = $1",
+                    &[&id, &now],
                     |row| row.get::<bool>(0),
                 )?;
                 if live != Some(true) {

@@ -120,6 +120,9 @@ fn signing_keys_are_made_once() {
                 Algorithm::EdDsa => drop(Ed25519KeyPair::from_pkcs8(pkcs8).unwrap()),
             }
         }
+        let node = home.vault().await.node_key().await.unwrap();
+        assert!(Ed25519KeyPair::from_pkcs8(node.expose()).is_ok());
+        assert!(home.vault().await.node_key().await.unwrap().matches(node.expose()), "made once");
         let again = home.vault().await.signing_keys().await.unwrap();
         let kids = |keys: &[crate::vault::SigningKey]| keys.iter().map(|key| key.kid.clone()).collect::<Vec<_>>();
         assert_eq!(kids(&keys), kids(&again));

@@ -50,7 +50,7 @@ impl Algorithm {
         }
     }
 
-    fn make_key(self) -> Result<Secret<Vec<u8>>> {
+    pub(super) fn make_key(self) -> Result<Secret<Vec<u8>>> {
         let random = SystemRandom::new();
         let failed = |_| Error::Sealed(format!("a key for {} could not be made", self.name()));
         Ok(Secret::new(match self {
