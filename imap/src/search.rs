@@ -358,8 +358,8 @@ mod tests {
             ("HEADER X-Odd \"\"", [Unknown, Unknown, Yes]),
             ("HEADER X-Odd no", [Unknown, Unknown, No]),
             ("BODY \"llo wor\"", [Unknown, Unknown, Yes]),
-            ("BODY gr\u{fc}", [Unknown, Unknown, No]),
-            ("TEXT gr\u{fc}\u{df}e", [Unknown, Unknown, Yes]),
+            ("BODY \"gr\u{fc}\"", [Unknown, Unknown, No]),
+            ("TEXT \"gr\u{fc}\u{df}e\"", [Unknown, Unknown, Yes]),
             ("NOT BODY x LARGER 99", [Unknown, Unknown, Yes]),
             ("(SEEN (SMALLER 1))", [Unknown, No, No]),
         ] {

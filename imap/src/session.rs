@@ -154,7 +154,8 @@ async fn revoked(watch: Option<&mut Watch>) {
 async fn read_command(ctx: &mut Ctx) -> Result<Read, End> {
     let mut finish_by: Option<Instant> = None;
     loop {
-        let by = next_deadline(ctx, finish_by);
+        let login_by = ctx.person.is_none().then_some(ctx.login_by);
+        let by = next_deadline(login_by, finish_by, Instant::now());
         wait_for_bytes(ctx, by).await?;
         finish_by.get_or_insert_with(|| Instant::now() + COMMAND_TIME_MAX);
         // There are bytes, so this does not wait.
@@ -175,13 +176,14 @@ async fn read_command(ctx: &mut Ctx) -> Result<Read, End> {
     }
 }
 
-fn next_deadline(ctx: &Ctx, finish_by: Option<Instant>) -> Instant {
-    let now = Instant::now();
-    match (&ctx.person, finish_by) {
-        (Some(_), Some(by)) => by.min(now + PROGRESS_TIME_MAX),
-        (Some(_), None) => now + IDLE_TIME_MAX,
-        (None, Some(by)) => by.min(ctx.login_by),
-        (None, None) => ctx.login_by,
+/// Until when the next bytes have to come. `login_by` as long as nobody has signed in; `finish_by` once a
+/// command has begun, so that a byte now and then does not keep it going for ever.
+fn next_deadline(login_by: Option<Instant>, finish_by: Option<Instant>, now: Instant) -> Instant {
+    match (login_by, finish_by) {
+        (None, Some(by)) => by.min(now + PROGRESS_TIME_MAX),
+        (None, None) => now + IDLE_TIME_MAX,
+        (Some(login_by), Some(by)) => by.min(login_by),
+        (Some(login_by), None) => login_by,
     }
 }
 
@@ -322,4 +324,27 @@ async fn finish(ctx: &mut Ctx, tag: &str, outcome: Outcome) -> Result<Flow, End>
     };
     answer(ctx, Some(tag), &reply).await?;
     Ok(Flow::Continue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn one_byte_a_second_does_not_go_on_for_ever() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let login_by = at(LOGIN_TIME_MAX.as_secs());
+        let finish_by = at(COMMAND_TIME_MAX.as_secs());
+        // A stranger: the time to sign in, whatever was sent.
+        assert_eq!(next_deadline(Some(login_by), None, at(59)), login_by);
+        assert_eq!(next_deadline(Some(login_by), Some(finish_by), at(59)), login_by);
+        // A person: half an hour between commands, a bound for each command, and for each pause in it.
+        assert_eq!(next_deadline(None, None, start), start + IDLE_TIME_MAX);
+        assert_eq!(next_deadline(None, Some(finish_by), start), start + PROGRESS_TIME_MAX);
+        assert_eq!(next_deadline(None, Some(finish_by), at(COMMAND_TIME_MAX.as_secs() - 1)), finish_by);
+        // RFC 9051 §5.4: at least 30 minutes.
+        assert!(IDLE_TIME_MAX >= Duration::from_secs(30 * 60));
+    }
 }

@@ -16,12 +16,10 @@
 //! # a remark
 //! ```
 
-mod harness;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use harness::{Client, Home};
+use crate::harness::{Client, Home};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/transcripts/imap")

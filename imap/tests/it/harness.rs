@@ -209,13 +209,23 @@ impl Client {
         }
     }
 
+    /// Exactly so many octets.
+    pub async fn octets(&mut self, count: usize) -> Vec<u8> {
+        while self.buffer.len() < count {
+            let mut chunk = vec![0; 64 * 1024];
+            let read = timeout(PATIENCE, self.stream.read(&mut chunk)).await.expect("the server answers in time").expect("a read");
+            assert!(read > 0, "closed too early");
+            self.buffer.extend_from_slice(&chunk[..read]);
+        }
+        self.buffer.drain(..count).collect()
+    }
+
     /// Is nothing said within a moment?
     pub async fn is_silent(&mut self) -> bool {
         self.buffer.is_empty() && timeout(Duration::from_millis(150), self.line()).await.is_err()
     }
 
     /// Sends a command and returns every line up to its tagged one.
-    #[allow(dead_code)]
     pub async fn command(&mut self, tag: &str, text: &str) -> Vec<String> {
         self.send(format!("{tag} {text}\r\n").as_bytes()).await;
         let mut lines = Vec::new();
