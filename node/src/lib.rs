@@ -36,6 +36,7 @@ use out::Out;
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let out = Out::new(cli.json);
+    hearth_boot::rights::keep_files_private();
     let result = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(limits::BLOCKING_THREADS_MAX)
         .enable_all()

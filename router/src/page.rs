@@ -84,7 +84,7 @@ pub fn autoconfig(config: &Config, domain: &str) -> Page {
 "#
         )
     };
-    let servers = [server("incoming", "imap", 993), server("incoming", "pop3", 995), server("outgoing", "smtp", 465)].concat();
+    let servers = [server("incoming", "imap", 993), server("outgoing", "smtp", 465)].concat();
     let text = format!(
         r#"<?xml version="1.0" encoding="UTF-8"?>
 <clientConfig version="1.1">

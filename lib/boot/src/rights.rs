@@ -54,6 +54,11 @@ pub fn become_user(user: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Files that this process makes from now on can be read by its user alone: databases hold mail and secrets.
+pub fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
 fn find_user(name: &str, passwd: &str, group: &str) -> Option<User> {
     let line = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name))?;
     let uid = line.get(2)?.parse().ok()?;

@@ -43,7 +43,7 @@ impl Boot {
         if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
             tracing::warn!(%error, "the supervisor cannot be told that we are ready");
         }
-        tracing::info!("ready");
+        tracing::info!(process = self.name, "ready");
     }
 }
 
@@ -86,6 +86,7 @@ where
     F: FnOnce(Boot) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
+    rights::keep_files_private();
     let dir = std::path::absolute(&command.dir)?;
     let config = Config::load(&dir)?;
     log::start(&config.log);
@@ -98,7 +99,7 @@ where
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         metrics::start(name, boot.config.run_path(&format!("{name}.metrics.sock")));
-        listen_to_signals(boot.stop.clone())?;
+        listen_to_signals(name, boot.stop.clone())?;
         let stop = boot.stop.clone();
         let overdue = async {
             stop.requested().await;
@@ -128,7 +129,7 @@ pub fn runtime() -> anyhow::Result<Runtime> {
         .context("cannot start threads; the machine is out of memory or threads")
 }
 
-fn listen_to_signals(stop: Stop) -> anyhow::Result<()> {
+fn listen_to_signals(name: &'static str, stop: Stop) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
     tokio::spawn(async move {
@@ -136,7 +137,7 @@ fn listen_to_signals(stop: Stop) -> anyhow::Result<()> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping");
+        tracing::info!(process = name, "stopping");
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         stop.request();
     });

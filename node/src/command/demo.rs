@@ -9,6 +9,7 @@ use hearth_identity::Services;
 use hearth_identity::directory::{Account, Kind, NewAccount};
 use hearth_types::{Address, Secret};
 
+use super::doctor;
 use crate::gate::{OpenGate, refused};
 use crate::init::{self, Found, Settings};
 use crate::out::Out;
@@ -38,6 +39,8 @@ pub async fn run(dir: Option<&Path>, out: &Out) -> anyhow::Result<()> {
             init::create(&dir, &settings()).await?
         }
     };
+    // Before anybody is made: passwords are shown once, and a start that fails would swallow them.
+    doctor::ports_are_free(&config)?;
     let shown = people(&config).await?;
     supervisor::supervise(&config, async || {
         out.line(&welcome(&config, &shown));
@@ -127,12 +130,12 @@ fn welcome(config: &Config, shown: &[Shown]) -> String {
     let (user, shell_dir) =
         (shown.first().map_or_else(|| "APP-PASSWORD".to_owned(), |alice| alice.app_password.expose().clone()), dir.to_string());
     lines.push_str(&format!(
-        "  mail    curl --cacert {shell_dir}/tls/ca.pem --user 'alice@{domain}:{user}' --resolve mail.{domain}:{}:{host} 'imaps://mail.{domain}:{}/INBOX;MAILINDEX=1'\n",
+        "  mail    curl -sS --cacert {shell_dir}/tls/ca.pem --user 'alice@{domain}:{user}' --resolve mail.{domain}:{}:{host} 'imaps://mail.{domain}:{}/INBOX;MAILINDEX=1'\n",
         config.port(993),
         config.port(993),
     ));
     lines.push_str(&format!(
-        "  login   curl --cacert {shell_dir}/tls/ca.pem --resolve id.{domain}:{}:{host} {}\n",
+        "  login   curl -sS --cacert {shell_dir}/tls/ca.pem --resolve id.{domain}:{}:{host} {}\n",
         config.port(443),
         config.https_url(&format!("id.{domain}"), "/.well-known/openid-configuration"),
     ));

@@ -256,14 +256,19 @@ async fn ports(config: &Config, running: bool) -> Finding {
             ),
         };
     }
-    for (_, standard) in status::PORTS {
-        for address in config.addresses(standard) {
-            if let Some(finding) = taken(address) {
-                return finding;
-            }
-        }
+    first_taken(config).unwrap_or_else(|| Finding::fine("ports", "every port is free"))
+}
+
+/// Whether a node could bind its ports now; the error says what to do.
+pub(super) fn ports_are_free(config: &Config) -> anyhow::Result<()> {
+    match first_taken(config) {
+        Some(finding) if lock::holder(config).is_none() => anyhow::bail!("{}; {}", finding.says, finding.step),
+        _ => Ok(()),
     }
-    Finding::fine("ports", "every port is free")
+}
+
+fn first_taken(config: &Config) -> Option<Finding> {
+    status::PORTS.iter().flat_map(|(_, standard)| config.addresses(*standard)).find_map(taken)
 }
 
 fn taken(address: SocketAddr) -> Option<Finding> {
