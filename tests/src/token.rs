@@ -26,6 +26,12 @@ impl Home {
             "--redirect-uri",
             REDIRECT_URI,
             "--public",
+            "--scope",
+            "openid",
+            "--scope",
+            "email",
+            "--scope",
+            "mail",
             "--json",
         ])?)?;
         let client_id = client["client_id"].as_str().context("client add gives a client_id")?;

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Login, as other people's programs do it: openid-client asks, a browser fills the pages in, jose
+//! verifies, and curl opens the mailbox with the token.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use hearth_tests::{Home, missing, run, stranger};
+use serde_json::Value;
+
+/// Where `tests/run` puts the packages of `login/package-lock.json`.
+fn packages() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/interop/login")
+}
+
+/// A script finds packages beside itself.
+fn script(name: &str) -> Result<PathBuf> {
+    let folder = packages();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/login").join(name);
+    let (fresh, place) = (folder.join(format!("{}.{name}", std::process::id())), folder.join(name));
+    std::fs::copy(&source, &fresh).with_context(|| format!("{}", source.display()))?;
+    std::fs::rename(&fresh, &place)?;
+    Ok(place)
+}
+
+/// Are the browser and the packages there? `tests/run` sees to it.
+fn no_browser() -> bool {
+    if missing(&["node", "chromium"]) {
+        return true;
+    }
+    let installed = packages().join("node_modules/openid-client").is_dir();
+    assert!(installed || std::env::var("HEARTH_TEST_STRANGERS").as_deref() != Ok("all"), "npm packages are not installed");
+    !installed
+}
+
+fn text<'v>(value: &'v Value, path: &str) -> &'v str {
+    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[test]
+fn openid_client_and_a_browser() -> Result<()> {
+    if no_browser() {
+        return Ok(());
+    }
+    let home = Home::start()?;
+    let add = ["client", "add", "Holiday photos", "--redirect-uri", "http://127.0.0.1/callback"];
+    let scopes = ["openid", "email", "profile", "offline_access", "mail"].into_iter().flat_map(|scope| ["--scope", scope]);
+    let added = home.hearth(&add.into_iter().chain(scopes).chain(["--json"]).collect::<Vec<_>>())?;
+    let client: Value = serde_json::from_str(&added)?;
+    let mut login = Command::new("node");
+    login
+        .arg(script("login.mjs")?)
+        .env("ISSUER", home.url("id", ""))
+        .env("ADDRESS", home.address.to_string())
+        .env("CLIENT_ID", text(&client, "/client_id"))
+        .env("CLIENT_SECRET", text(&client, "/client_secret"))
+        .env("PERSON", &home.alice.address)
+        .env("PASSWORD", &home.alice.password)
+        .env("NODE_EXTRA_CA_CERTS", home.ca());
+    if let Some(folder) = std::env::var_os("HEARTH_TEST_SHOTS") {
+        login.env("SHOTS", folder);
+    }
+    let ran = run(&mut login)?;
+    let came: Value = serde_json::from_slice(&ran.stdout).with_context(|| ran.text.clone())?;
+
+    assert_eq!(text(&came, "/iss"), home.url("id", ""), "RFC 9207");
+    assert_eq!(text(&came, "/algorithm"), "RS256");
+    assert_eq!(text(&came, "/claims/sub"), text(&came, "/person/sub"));
+    assert_eq!(text(&came, "/person/email"), home.alice.address);
+    assert_eq!(text(&came, "/person/preferred_username"), "alice");
+    assert_eq!(came["claims"]["amr"], serde_json::json!(["pwd"]));
+    assert_eq!(text(&came, "/scope"), "openid email profile offline_access mail");
+    assert_eq!((came["rotated"].as_bool(), came["active"].as_bool()), (Some(true), Some(true)));
+    assert!(text(&came, "/alert").contains("do not go together"), "{came}");
+    for said in ["Holiday photos", "See your mail address", "Read, change and send all your mail", &home.alice.address] {
+        assert!(text(&came, "/asked").contains(said), "{said}: {came}");
+    }
+    for said in ["Holiday photos", "Thunderbird on the laptop", "(this one)"] {
+        assert!(text(&came, "/account").contains(said), "{said}: {came}");
+    }
+    assert!(!text(&came, "/afterwards").contains("Holiday photos"), "{came}");
+    assert_eq!(text(&came, "/ended"), "invalid_grant");
+    assert_eq!(text(&came, "/signed_out"), "You are signed out");
+    // The first two are the sign-ins that were refused on purpose.
+    let refused = came["refused"].as_array().context("refused")?;
+    assert!(refused.iter().all(|line| !line.as_str().unwrap_or_default().contains("Content Security Policy")), "{refused:?}");
+    opens_mail(&home, text(&came, "/app_password"))
+}
+
+/// The app password that the page showed is one.
+fn opens_mail(home: &Home, app_password: &str) -> Result<()> {
+    let user = format!("{}:{app_password}", home.alice.address);
+    run(imap(home).args(["--user", &user]))?;
+    Ok(())
+}
+
+fn imap(home: &Home) -> Command {
+    let host = format!("mail.{}", home.domain);
+    let mut curl = stranger("curl");
+    curl.args(["--silent", "--show-error", "--max-time", "20", "--cacert"]).arg(home.ca());
+    curl.args(["--resolve", &format!("{host}:{}:{}", home.port(993), home.address)]);
+    curl.arg(format!("imaps://{host}:{}/", home.port(993)));
+    curl
+}
+
+#[tokio::test]
+async fn a_token_opens_the_mailbox() -> Result<()> {
+    if missing(&["curl"]) {
+        return Ok(());
+    }
+    let home = Home::start()?;
+    let token = home.access_token(&home.alice).await?;
+    let other = home.tokens(&home.alice, "openid email").await?;
+    let other = text(&other, "/access_token").to_string();
+    for mechanism in ["XOAUTH2", "OAUTHBEARER"] {
+        let login = |token: &str, user: &str| {
+            let mut curl = imap(&home);
+            curl.args(["--login-options", &format!("AUTH={mechanism}"), "--oauth2-bearer", token, "--user", &format!("{user}:")]);
+            run(&mut curl)
+        };
+        login(&token, &home.alice.address).with_context(|| mechanism.to_string())?;
+        ensure!(login(&other, &home.alice.address).is_err(), "{mechanism}: a token without the scope opens mail");
+        ensure!(login("nonsense", &home.alice.address).is_err(), "{mechanism}: any token opens mail");
+        ensure!(login(&token, &home.bob.address).is_err(), "{mechanism}: a token opens another's mail");
+    }
+    Ok(())
+}
