@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hearth_types::Timestamp;
+use hearth_wire::message::encode_words;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
@@ -17,8 +18,6 @@ use super::header::Form;
 const LINE_CHARS: usize = 78;
 /// RFC 5322 §2.1.1: characters of a line that must not be passed.
 const LINE_CHARS_MAX: usize = 998;
-/// RFC 2047 §2: an encoded word has 75 characters; in base64 with its frame that is 45 octets.
-const WORD_OCTETS: usize = 45;
 
 /// A blob that a part takes.
 pub struct Blob {
@@ -85,22 +84,7 @@ fn encode_raw(text: &str) -> Option<String> {
 
 /// RFC 2047: encoded words where the text is not plain ASCII.
 fn encode_text(text: &str) -> String {
-    let is_plain = text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) && !text.contains("=?");
-    if is_plain {
-        return text.to_string();
-    }
-    let mut words = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let mut end = rest.len().min(WORD_OCTETS);
-        while !rest.is_char_boundary(end) {
-            end -= 1;
-        }
-        let (word, after) = rest.split_at(end);
-        words.push(format!("=?utf-8?B?{}?=", BASE64_STANDARD.encode(word)));
-        rest = after;
-    }
-    words.join(" ")
+    encode_words(text).into_owned()
 }
 
 fn encode_addresses(value: &Value) -> Option<String> {

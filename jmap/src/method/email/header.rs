@@ -1,63 +1,18 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Header fields and their forms (RFC 8621 §4.1.2 and §4.1.3): `header:Subject:asText:all`. Pure.
 //!
-//! The block that comes in has been bounded by the store; nothing here looks at Content-Type parameters,
-//! the one grammar of mail-parser that is not linear.
+//! Fields are read by `hearth_wire::message`, which bounds each of them; so IMAP, the search and this
+//! room see one truth.
 
-use std::borrow::Cow;
-
-use mail_parser::parsers::MessageStream;
-use mail_parser::{Address, HeaderValue};
+use hearth_wire::message::{Addr, Header, Headers};
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
-/// One field: its name as written, and its value from the colon up to the CRLF that ends it, folding included.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field<'m> {
-    /// The name, as written.
-    pub name: Cow<'m, str>,
-    /// The raw value.
-    pub raw: &'m [u8],
-}
+use super::object::date;
 
-/// The fields of a header block, top-down; it ends at the first empty line. Lines that are no field are passed over.
-pub fn split_header(block: &[u8]) -> Vec<Field<'_>> {
-    let mut fields = Vec::new();
-    let mut rest = block;
-    while !rest.is_empty() {
-        let end = field_end(rest);
-        let (line, after) = rest.split_at(end);
-        rest = after;
-        let line = trim_line_end(line);
-        if line.is_empty() {
-            break;
-        }
-        if let Some(colon) = line.iter().position(|&b| b == b':') {
-            let (name, value) = line.split_at(colon);
-            let name = name.trim_ascii_end();
-            if !name.is_empty() && name.iter().all(u8::is_ascii_graphic) {
-                fields.push(Field { name: String::from_utf8_lossy(name), raw: value.get(1..).unwrap_or_default() });
-            }
-        }
-    }
-    fields
-}
-
-/// RFC 5322 §2.2.3: a field goes on while the next line begins with white space.
-fn field_end(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(newline) = bytes.iter().skip(at).position(|&b| b == b'\n') {
-        at += newline + 1;
-        if at <= 2 || !matches!(bytes.get(at), Some(b' ' | b'\t')) {
-            return at;
-        }
-    }
-    bytes.len()
-}
-
-fn trim_line_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+/// The fields of a header block, top-down.
+pub fn split_header(block: &[u8]) -> Vec<Header<'_>> {
+    Headers::new(block).collect()
 }
 
 /// RFC 8621 §4.1.2: how a value is given.
@@ -160,99 +115,78 @@ fn is_allowed(name: &str, form: Form) -> bool {
 }
 
 /// The value of a header property.
-pub fn render_property(property: &HeaderProperty, fields: &[Field<'_>]) -> Value {
-    let mut found = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(&property.name));
+pub fn render_property(property: &HeaderProperty, fields: &[Header<'_>]) -> Value {
+    let mut found = fields.iter().filter(|field| field.is(&property.name));
     if property.all {
-        return found.map(|field| render(property.form, field.raw)).collect();
+        return found.map(|field| render(property.form, field)).collect();
     }
     // RFC 8621 §4.1.3: the last of them counts.
-    found.next_back().map_or(Value::Null, |field| render(property.form, field.raw))
+    found.next_back().map_or(Value::Null, |field| render(property.form, field))
 }
 
 /// One value in one form.
-pub fn render(form: Form, raw: &[u8]) -> Value {
+pub fn render(form: Form, field: &Header<'_>) -> Value {
     match form {
-        Form::Raw => raw_text(raw).into(),
-        Form::Text => text(raw).into(),
-        Form::Addresses => addresses(raw),
-        Form::GroupedAddresses => grouped_addresses(raw),
-        Form::MessageIds => message_ids(raw).map_or(Value::Null, Into::into),
-        Form::Date => date(raw).map_or(Value::Null, Into::into),
-        Form::Urls => urls(raw).map_or(Value::Null, Into::into),
+        Form::Raw => raw_text(field.value).into(),
+        Form::Text => text(field).into(),
+        Form::Addresses => addresses(&field.addresses()),
+        Form::GroupedAddresses => grouped_addresses(&field.addresses()),
+        Form::MessageIds => list_or_null(field.message_ids()),
+        Form::Date => field.date().map(|(at, zone_minutes)| date(at, zone_minutes)).into(),
+        Form::Urls => list_or_null(urls(field.value)),
     }
 }
 
-/// RFC 8621 §4.1.2.1: octets that are not UTF-8 are replaced, NUL is left out.
-fn raw_text(raw: &[u8]) -> String {
-    String::from_utf8_lossy(raw).replace('\0', "")
-}
-
-/// mail-parser wants the line end that terminates a field.
-fn with_line_end(raw: &[u8]) -> Vec<u8> {
-    [raw, b"\r\n"].concat()
+/// RFC 8621 §4.1.2.1: up to the line end that terminates the field; octets that are not UTF-8 are replaced, NUL is left out.
+pub fn raw_text(value: &[u8]) -> String {
+    let value = value.strip_suffix(b"\n").unwrap_or(value);
+    let value = value.strip_suffix(b"\r").unwrap_or(value);
+    String::from_utf8_lossy(value).replace('\0', "")
 }
 
 /// RFC 8621 §4.1.2.2: unfolded, encoded words decoded, without the white space around, in NFC.
-pub fn text(raw: &[u8]) -> String {
-    let line = with_line_end(raw);
-    match MessageStream::new(&line).parse_unstructured() {
-        HeaderValue::Text(text) => text.trim().replace('\0', "").nfc().collect(),
-        _ => String::new(),
-    }
+fn text(field: &Header<'_>) -> String {
+    field.text().trim().replace('\0', "").nfc().collect()
 }
 
-fn email_address(address: &mail_parser::Addr<'_>) -> Value {
-    let name = address.name().map(|name| name.trim().nfc().collect::<String>()).filter(|name| !name.is_empty());
-    json!({ "name": name, "email": address.address().unwrap_or_default() })
+fn list_or_null(list: Vec<String>) -> Value {
+    if list.is_empty() { Value::Null } else { list.into() }
 }
 
-/// RFC 8621 §4.1.2.3: groups lose their names, what cannot be read is left out.
-fn addresses(raw: &[u8]) -> Value {
-    let line = with_line_end(raw);
-    match MessageStream::new(&line).parse_address() {
-        HeaderValue::Address(list) => list.iter().filter(|address| address.address.is_some()).map(email_address).collect(),
-        _ => json!([]),
-    }
+/// RFC 8621 §4.1.2.3 EmailAddress; `None` for the edge of a group.
+pub fn email_address(addr: &Addr) -> Option<Value> {
+    let name = addr.name.as_deref().map(|name| name.nfc().collect::<String>());
+    Some(json!({ "name": name, "email": addr.address()? }))
+}
+
+/// RFC 8621 §4.1.2.3: groups lose their names.
+fn addresses(list: &[Addr]) -> Value {
+    list.iter().filter_map(email_address).collect()
 }
 
 /// RFC 8621 §4.1.2.4: mailboxes outside of a group stand in groups without a name.
-fn grouped_addresses(raw: &[u8]) -> Value {
-    let line = with_line_end(raw);
-    let members = |list: &[mail_parser::Addr<'_>]| list.iter().map(email_address).collect::<Value>();
-    match MessageStream::new(&line).parse_address() {
-        HeaderValue::Address(Address::List(list)) => json!([{ "name": null, "addresses": members(&list) }]),
-        HeaderValue::Address(Address::Group(groups)) => groups
-            .iter()
-            .filter(|group| group.name.is_some() || !group.addresses.is_empty())
-            .map(|group| json!({ "name": group.name, "addresses": members(&group.addresses) }))
-            .collect(),
-        _ => json!([]),
+fn grouped_addresses(list: &[Addr]) -> Value {
+    let mut groups: Vec<(Option<&str>, Vec<Value>)> = Vec::new();
+    let mut is_in_group = false;
+    for addr in list {
+        if let Some(name) = addr.group_start() {
+            groups.push((Some(name), Vec::new()));
+            is_in_group = true;
+        } else if addr.is_group_end() {
+            is_in_group = false;
+        } else if let Some(address) = email_address(addr) {
+            match groups.last_mut() {
+                Some((name, members)) if name.is_some() == is_in_group => members.push(address),
+                _ => groups.push((None, vec![address])),
+            }
+        }
     }
-}
-
-/// RFC 8621 §4.1.2.5: without their angle brackets; `None` when there is none.
-pub fn message_ids(raw: &[u8]) -> Option<Vec<String>> {
-    let line = with_line_end(raw);
-    let ids: Vec<String> = match MessageStream::new(&line).parse_id() {
-        HeaderValue::Text(id) => vec![id.into_owned()],
-        HeaderValue::TextList(ids) => ids.into_iter().map(Cow::into_owned).collect(),
-        _ => Vec::new(),
-    };
-    (!ids.is_empty()).then_some(ids)
-}
-
-/// RFC 8621 §4.1.2.6: a Date of RFC 8620 §1.4, with the offset that was written.
-pub fn date(raw: &[u8]) -> Option<String> {
-    let line = with_line_end(raw);
-    match MessageStream::new(&line).parse_date() {
-        HeaderValue::DateTime(date) if date.is_valid() => Some(date.to_rfc3339()),
-        _ => None,
-    }
+    groups.into_iter().map(|(name, members)| json!({ "name": name, "addresses": members })).collect()
 }
 
 /// RFC 8621 §4.1.2.7 and RFC 2369 §2: what stands in angle brackets, comments left out.
-fn urls(raw: &[u8]) -> Option<Vec<String>> {
-    let text = raw_text(raw);
+fn urls(value: &[u8]) -> Vec<String> {
+    let text = raw_text(value);
     let (mut urls, mut depth) = (Vec::new(), 0_u32);
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -266,12 +200,20 @@ fn urls(raw: &[u8]) -> Option<Vec<String>> {
             _ => {}
         }
     }
-    (!urls.is_empty()).then_some(urls)
+    urls
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn field(value: &[u8]) -> Header<'_> {
+        Header { name: "X", value, field: value }
+    }
+
+    fn show(form: Form, value: &[u8]) -> Value {
+        render(form, &field(value))
+    }
 
     fn property(text: &str) -> HeaderProperty {
         parse_header_property(text).expect(text)
@@ -281,10 +223,10 @@ mod tests {
     fn fields_are_split_and_folding_is_kept() {
         let block = b"From: a@x\r\nSubject: one\r\n two\r\nno field here\r\nX-A:\tb\nTo : c@x\r\n\r\nBody: no\r\n";
         let fields = split_header(block);
-        let seen: Vec<(&str, &[u8])> = fields.iter().map(|f| (f.name.as_ref(), f.raw)).collect();
-        assert_eq!(seen, [("From", &b" a@x"[..]), ("Subject", b" one\r\n two"), ("X-A", b"\tb"), ("To", b" c@x")]);
+        let seen: Vec<(&str, String)> = fields.iter().map(|field| (field.name, raw_text(field.value))).collect();
+        let expected = [("From", " a@x"), ("Subject", " one\r\n two"), ("X-A", "\tb"), ("To", " c@x")];
+        assert_eq!(seen, expected.map(|(name, value)| (name, value.to_string())));
         assert_eq!(split_header(b"\r\n X: y\r\n"), []);
-        assert_eq!(split_header(b"A: b"), [Field { name: "A".into(), raw: b" b" }]);
     }
 
     #[test]
@@ -322,17 +264,17 @@ mod tests {
 
     #[test]
     fn text_is_unfolded_and_decoded() {
-        assert_eq!(text(b" =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\t=?utf-8?b?4pyT?= x "), "Grüße✓ x");
-        assert_eq!(text(b"  two  words "), "two  words");
-        assert_eq!(text(b""), "");
-        assert_eq!(text("u\u{308}".as_bytes()), "ü");
+        assert_eq!(show(Form::Text, b" =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\t=?utf-8?b?4pyT?= x "), "Grüße✓ x");
+        assert_eq!(show(Form::Text, b"  two  words "), "two  words");
+        assert_eq!(show(Form::Text, b""), "");
+        assert_eq!(show(Form::Text, "u\u{308}".as_bytes()), "ü");
     }
 
     #[test]
     fn the_addresses_of_rfc_8621_section_4_1_2_3() {
         let raw = b"  \"  James Smythe\" <james@example.com>, Friends:\r\n  jane@example.com, =?UTF-8?Q?John_Sm=C3=AEth?=\r\n  <john@example.com>;";
         assert_eq!(
-            render(Form::Addresses, raw),
+            show(Form::Addresses, raw),
             json!([
                 {"name": "James Smythe", "email": "james@example.com"},
                 {"name": null, "email": "jane@example.com"},
@@ -340,7 +282,7 @@ mod tests {
             ])
         );
         assert_eq!(
-            render(Form::GroupedAddresses, raw),
+            show(Form::GroupedAddresses, raw),
             json!([
                 {"name": null, "addresses": [{"name": "James Smythe", "email": "james@example.com"}]},
                 {"name": "Friends", "addresses": [
@@ -349,21 +291,21 @@ mod tests {
                 ]}
             ])
         );
-        assert_eq!(render(Form::Addresses, b""), json!([]));
+        assert_eq!(show(Form::Addresses, b""), json!([]));
     }
 
     #[test]
     fn ids_dates_and_urls() {
-        assert_eq!(render(Form::MessageIds, b" <a@x>\r\n <b@y> "), json!(["a@x", "b@y"]));
-        assert_eq!(render(Form::MessageIds, b" "), Value::Null);
-        assert_eq!(render(Form::Date, b" Thu, 30 Oct 2014 14:12:00 +0800"), json!("2014-10-30T14:12:00+08:00"));
-        assert_eq!(render(Form::Date, b" Sun, 22 Nov 2026 02:00:00 +0000"), json!("2026-11-22T02:00:00Z"));
-        assert_eq!(render(Form::Date, b" soon"), Value::Null);
+        assert_eq!(show(Form::MessageIds, b" <a@x>\r\n <b@y> "), json!(["a@x", "b@y"]));
+        assert_eq!(show(Form::MessageIds, b" "), Value::Null);
+        assert_eq!(show(Form::Date, b" Thu, 30 Oct 2014 14:12:00 +0800"), json!("2014-10-30T14:12:00+08:00"));
+        assert_eq!(show(Form::Date, b" Sun, 22 Nov 2026 02:00:00 +0000"), json!("2026-11-22T02:00:00Z"));
+        assert_eq!(show(Form::Date, b" soon"), Value::Null);
         assert_eq!(
-            render(Form::Urls, b" <mailto:list@host.com?subject=help> (List <x> Instructions), <http://host.com/>"),
+            show(Form::Urls, b" <mailto:list@host.com?subject=help> (List <x> Instructions), <http://host.com/>"),
             json!(["mailto:list@host.com?subject=help", "http://host.com/"])
         );
-        assert_eq!(render(Form::Urls, b" none"), Value::Null);
+        assert_eq!(show(Form::Urls, b" none"), Value::Null);
     }
 
     #[test]
@@ -377,6 +319,18 @@ mod tests {
 
     #[test]
     fn raw_octets_become_text() {
-        assert_eq!(render(Form::Raw, b" a\0\xff"), json!(" a\u{fffd}"));
+        assert_eq!(show(Form::Raw, b" a\0\xff"), json!(" a\u{fffd}"));
+    }
+
+    #[test]
+    fn hostile_fields_are_bounded() {
+        use hearth_wire::message::limits::FIELD_BYTES_MAX;
+        // Each of these makes a careless parser look at the rest of the field again and again.
+        for hostile in ["=?a?q?x", "<", "(", "\"", "a:", ",", "=?utf-8?b?", "\\", "<a@b> "] {
+            let value = hostile.repeat(FIELD_BYTES_MAX * 4 / hostile.len());
+            for form in [Form::Raw, Form::Text, Form::Addresses, Form::GroupedAddresses, Form::MessageIds, Form::Date, Form::Urls] {
+                show(form, value.as_bytes());
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use hearth_mailstore::{Content, Durability, FlagSet};
 use hearth_types::Timestamp;
+use hearth_wire::message::Header;
 use serde_json::{Map, Value};
 
 use super::header::split_header;
@@ -109,18 +110,17 @@ async fn prepare(changing: &Changing, key: &str, import: Import) -> Result<Resul
         return Ok(Err(SetError::InvalidEmail("it has no header field".to_string())));
     }
     // RFC 8621 §4.8 receivedAt: the newest Received field, else now.
-    let newest = fields.iter().find(|field| field.name.eq_ignore_ascii_case("Received")).and_then(|field| received_date(field.raw));
+    let newest = fields.iter().find(|field| field.is("Received")).and_then(|field| received_date(field.value));
     let received_at = import.received_at.or(newest).unwrap_or_else(|| house.clock.now());
     let prepared = house.store.prepare(own, Content::Bytes(octets)).await?;
     Ok(Ok(New { key: key.to_string(), prepared, mailboxes: import.mailboxes, keywords: import.keywords, received_at }))
 }
 
 /// RFC 5322 §3.6.7: the date-time stands behind the last semicolon.
-fn received_date(raw: &[u8]) -> Option<Timestamp> {
-    let semicolon = raw.iter().rposition(|&b| b == b';')?;
-    let date = super::header::date(raw.get(semicolon + 1..)?)?;
-    let moment = time::OffsetDateTime::parse(&date, &time::format_description::well_known::Rfc3339).ok()?;
-    Some(Timestamp::from_secs(moment.unix_timestamp()))
+fn received_date(value: &[u8]) -> Option<Timestamp> {
+    let semicolon = value.iter().rposition(|&b| b == b';')?;
+    let value = value.get(semicolon + 1..)?;
+    Header { name: "Received", value, field: value }.date().map(|(at, _)| at)
 }
 
 fn to_wire(own: String, old_state: u64, new_state: u64, done: Done) -> Outcome {

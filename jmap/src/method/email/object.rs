@@ -3,13 +3,13 @@
 
 use hearth_mailstore::{Flag, FlagSet, Summary};
 use hearth_types::Timestamp;
-use hearth_wire::message::{Addr, Parsed, Part};
+use hearth_wire::message::{Addr, Header, Parsed, Part};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::body::{self, Views};
-use super::header::{Field, render_property, split_header};
+use super::header::{email_address, raw_text, render_property, split_header};
 use super::property::{Property, Wanted};
 use super::value::{Raw, body_value, decoded_size};
 use crate::blob_id::BlobRef;
@@ -51,9 +51,8 @@ pub fn to_wire<R: Raw>(view: &View<'_, R>, wanted: &Wanted) -> Result<Map<String
 }
 
 /// RFC 8621 §4.1.3 `headers`: all fields, raw.
-fn header_list(fields: &[Field<'_>]) -> Value {
-    let raw = |field: &Field<'_>| super::header::render(super::header::Form::Raw, field.raw);
-    fields.iter().map(|field| json!({ "name": field.name, "value": raw(field) })).collect()
+fn header_list(fields: &[Header<'_>]) -> Value {
+    fields.iter().map(|field| json!({ "name": field.name, "value": raw_text(field.value) })).collect()
 }
 
 fn plain_property<R: Raw>(name: &str, view: &View<'_, R>) -> Value {
@@ -100,7 +99,7 @@ fn addresses(list: &[Addr]) -> Value {
     if list.is_empty() {
         return Value::Null;
     }
-    list.iter().filter_map(|addr| Some(json!({ "name": addr.name, "email": addr.address()? }))).collect()
+    list.iter().filter_map(email_address).collect()
 }
 
 /// RFC 8620 §1.4 UTCDate; whole seconds.
@@ -109,7 +108,7 @@ pub fn utc_date(at: Timestamp) -> String {
 }
 
 /// RFC 8620 §1.4 Date, in a zone so many minutes east of UTC.
-fn date(at: Timestamp, zone_minutes: i16) -> String {
+pub fn date(at: Timestamp, zone_minutes: i16) -> String {
     let offset = time::UtcOffset::from_whole_seconds(i32::from(zone_minutes) * 60).unwrap_or(time::UtcOffset::UTC);
     OffsetDateTime::from_unix_timestamp(at.secs())
         .ok()
