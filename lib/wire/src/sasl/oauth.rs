@@ -102,9 +102,9 @@ pub(super) fn encode_error(mechanism: Mechanism, error: TokenError, issuer: &str
     let json = match mechanism {
         Mechanism::XOAuth2 => format!(r#"{{"status":"{status}","schemes":"bearer","scope":"mail"}}"#),
         _ if issuer.is_empty() => format!(r#"{{"status":"{status}","scope":"mail"}}"#),
-        _ => format!(
-            r#"{{"status":"{status}","scope":"mail","openid-configuration":"{issuer}/.well-known/openid-configuration"}}"#
-        ),
+        _ => {
+            format!(r#"{{"status":"{status}","scope":"mail","openid-configuration":"{issuer}/.well-known/openid-configuration"}}"#)
+        }
     };
     json.into_bytes()
 }
@@ -125,8 +125,9 @@ mod tests {
 
     #[test]
     fn google_s_form() {
-        let claim = parse_xoauth2(b"user=someuser@example.com\x01auth=Bearer ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg\x01\x01")
-            .expect("the example");
+        let claim =
+            parse_xoauth2(b"user=someuser@example.com\x01auth=Bearer ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg\x01\x01")
+                .expect("the example");
         assert_eq!(claim.authorization.as_deref(), Some("someuser@example.com"));
         assert!(claim.token.matches("ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"));
     }

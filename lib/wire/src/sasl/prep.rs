@@ -19,9 +19,14 @@ mod tests {
     #[test]
     fn examples_of_the_rfc() {
         // RFC 4013 §3, and one that SASLprep refuses.
-        for (typed, prepared) in
-            [("I\u{ad}X", "IX"), ("user", "user"), ("USER", "USER"), ("\u{aa}", "a"), ("\u{2168}", "IX"), ("p\u{1f600}", "p\u{1f600}")]
-        {
+        for (typed, prepared) in [
+            ("I\u{ad}X", "IX"),
+            ("user", "user"),
+            ("USER", "USER"),
+            ("\u{aa}", "a"),
+            ("\u{2168}", "IX"),
+            ("p\u{1f600}", "p\u{1f600}"),
+        ] {
             assert_eq!(prepare(typed), prepared, "{typed:?}");
         }
     }

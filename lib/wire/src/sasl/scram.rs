@@ -151,7 +151,8 @@ pub(super) fn parse_client_final(octets: &[u8]) -> Result<ClientFinal, Malformed
     let binding = fields.next().and_then(|f| f.strip_prefix("c=")).ok_or(malformed("no channel binding"))?;
     let nonce = fields.next().and_then(|f| f.strip_prefix("r=")).ok_or(malformed("no nonce"))?;
     let binding = STANDARD.decode(binding).map_err(|_| malformed("the channel binding is not base64"))?;
-    let proof = STANDARD.decode(proof).ok().and_then(|proof| proof.try_into().ok()).ok_or(malformed("the proof is not 32 octets"))?;
+    let proof =
+        STANDARD.decode(proof).ok().and_then(|proof| proof.try_into().ok()).ok_or(malformed("the proof is not 32 octets"))?;
     Ok(ClientFinal { binding, nonce: nonce.to_string(), proof, without_proof: without_proof.to_string() })
 }
 

@@ -104,9 +104,9 @@ impl Server {
             (State::Begun, None) if self.mechanism == Mechanism::Login => Ok(self.ask(State::LoginUser, login::PROMPT_USER)),
             (State::Begun, None) => Ok(self.ask(State::Begun, b"")),
             (State::Begun, Some(octets)) => self.begin(octets),
-            (State::LoginUser, Some(octets)) => {
-                login::parse_user(octets).map(|user| self.ask(State::LoginPassword { user }, login::PROMPT_PASSWORD)).map_err(malformed)
-            }
+            (State::LoginUser, Some(octets)) => login::parse_user(octets)
+                .map(|user| self.ask(State::LoginPassword { user }, login::PROMPT_PASSWORD))
+                .map_err(malformed),
             (State::LoginPassword { user }, Some(octets)) => {
                 login::parse_password(user, octets).map(Turn::Password).map_err(malformed)
             }
@@ -255,8 +255,7 @@ mod tests {
         // RFC 7677 §3: user `user`, password `pencil`.
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
         let verifier = Verifier::new("pencil", &salt, 4096);
-        let mut server =
-            Server::new(Mechanism::ScramSha256, ChannelBinding::none(), "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into());
+        let mut server = Server::new(Mechanism::ScramSha256, ChannelBinding::none(), "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into());
         let turn = server.step(Some(b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO"));
         assert!(matches!(turn, Turn::Verifiers { user } if user == "user"));
         let other = Verifier::new("crayon", &salt, 4096);
