@@ -61,10 +61,6 @@ impl Home {
     pub async fn other(&self) -> Store {
         Store::open(StoreConfig { process: "other".into(), delivers: false, ..self.config() }).await.expect("the store opens")
     }
-
-    pub fn is_sqlite(&self) -> bool {
-        matches!(self.backend, Backend::Sqlite)
-    }
 }
 
 pub fn account(number: i64) -> AccountId {
