@@ -47,7 +47,8 @@ impl Machine {
         let gnupg = self.folder.path().join(gnupg);
         if !gnupg.exists() {
             Command::new("mkdir").args(["-m", "700"]).arg(&gnupg).status()?;
-            fs::write(gnupg.join("dirmngr.conf"), format!("standard-resolver\nhkp-cacert {}\n", self.file("bundle")))?;
+            // Without hkp-cacert (which must be named *.pem, or it is read as DER) HKPS trusts the system's authorities too.
+            fs::write(gnupg.join("dirmngr.conf"), "standard-resolver\n")?;
         }
         let bind = |file: &str, over: &str| format!("mount --bind {} {over}\n", self.file(file));
         let whole = [
