@@ -106,6 +106,7 @@ impl Server {
 }
 
 /// Memory held for one message, given back when dropped.
+#[derive(Debug)]
 pub(crate) struct Memory {
     free: Arc<Semaphore>,
     held: Vec<tokio::sync::OwnedSemaphorePermit>,

@@ -30,6 +30,6 @@ pub mod serve;
 pub mod session;
 pub mod state;
 pub mod submission;
-mod trace;
 #[cfg(test)]
 mod tests;
+mod trace;

@@ -32,11 +32,8 @@ pub const MEMORY_STEP_BYTES: usize = 64 * 1024;
 pub const RECEIVED_MAX: usize = 50;
 
 /// RFC 5321 §4.5.3.2.7: five minutes for a command; then within a line and within data, three for each piece.
-pub const DEADLINES: Deadlines = Deadlines {
-    idle: Duration::from_secs(5 * 60),
-    progress: Duration::from_secs(3 * 60),
-    write: Duration::from_secs(2 * 60),
-};
+pub const DEADLINES: Deadlines =
+    Deadlines { idle: Duration::from_secs(5 * 60), progress: Duration::from_secs(3 * 60), write: Duration::from_secs(2 * 60) };
 /// A command line that has begun ends within this: one byte a second does not hold a session for an hour.
 pub const COMMAND_LINE: Duration = Duration::from_secs(60);
 /// A message takes at most this long from 354 to its dot.

@@ -216,7 +216,13 @@ fn settle(command: &Command, outcome: Outcome) -> Reply {
 }
 
 /// Says the reply, or the one that ends the session; true when it has ended.
-async fn conclude<S>(ctx: &Ctx, state: &mut State, lines: &mut Lines<S>, command: Option<&Command>, reply: Reply) -> io::Result<bool>
+async fn conclude<S>(
+    ctx: &Ctx,
+    state: &mut State,
+    lines: &mut Lines<S>,
+    command: Option<&Command>,
+    reply: Reply,
+) -> io::Result<bool>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -4,11 +4,12 @@
 use hearth_identity::login::Login;
 use hearth_types::{AccountId, Address};
 use hearth_wire::smtp::replies::{
-    AUTH_REQUIRED_530_5_7_0, BAD_SEQUENCE_503_5_5_1, NO_RECIPIENTS_554_5_5_1, NOT_IMPLEMENTED_502_5_5_1, TLS_FOR_AUTH_538_5_7_11,
+    AUTH_FAILED_535_5_7_8, AUTH_REQUIRED_530_5_7_0, BAD_SEQUENCE_503_5_5_1, NO_RECIPIENTS_554_5_5_1, NOT_IMPLEMENTED_502_5_5_1, TLS_FOR_AUTH_538_5_7_11,
     TLS_REQUIRED_530_5_7_0, TOO_MUCH_421_4_7_0,
 };
 use hearth_wire::smtp::{Command, LineCheck, MailParams, RcptParams, Reply, Severity};
 
+use crate::ctx::Memory;
 use crate::limits::{ERRORS_MAX, IDLE_COMMANDS_MAX, MESSAGES_MAX, SIGN_IN_FAILURES_MAX};
 
 /// Which door the peer came in by.
@@ -93,6 +94,8 @@ pub struct Chunks {
     pub raw: Vec<u8>,
     /// Its line ends.
     pub check: LineCheck,
+    /// The memory that it takes, counted with that of all others.
+    pub(crate) memory: Option<Memory>,
 }
 
 impl State {
@@ -150,7 +153,7 @@ impl State {
                 self.messages += 1;
                 (self.idle_commands, self.errors) = (0, 0);
             }
-            Some(Command::Auth { .. }) if reply.severity() == Severity::Permanent => self.sign_in_failures += 1,
+            Some(Command::Auth { .. }) if reply.code == AUTH_FAILED_535_5_7_8.code => self.sign_in_failures += 1,
             Some(Command::Mail(..) | Command::Rcpt(..) | Command::Data | Command::Bdat { .. }) => {}
             _ => self.idle_commands += 1,
         }
@@ -183,14 +186,17 @@ mod tests {
     }
 
     fn transaction(recipients: usize) -> Transaction {
-        let accepted = Accepted { address: "a@x.org".parse().expect("an address"), goal: Goal::Elsewhere, params: RcptParams::default() };
+        let accepted =
+            Accepted { address: "a@x.org".parse().expect("an address"), goal: Goal::Elsewhere, params: RcptParams::default() };
         Transaction { sender: None, params: MailParams::default(), recipients: vec![accepted; recipients], chunks: None }
     }
 
     #[test]
     fn each_phase_admits_its_commands() {
         let mut state = State::new(Kind::Mx, false);
-        for (line, want) in [("MAIL FROM:<>", 503), ("STARTTLS", 503), ("RCPT TO:<a@x.org>", 503), ("DATA", 503), ("NOOP", 0), ("QUIT", 0)] {
+        for (line, want) in
+            [("MAIL FROM:<>", 503), ("STARTTLS", 503), ("RCPT TO:<a@x.org>", 503), ("DATA", 503), ("NOOP", 0), ("QUIT", 0)]
+        {
             assert_eq!(code(&state, line), want, "{line}");
         }
         state.hello = Some(Hello { name: "x".into(), extended: true });
@@ -198,7 +204,9 @@ mod tests {
             assert_eq!(code(&state, line), want, "{line}");
         }
         state.transaction = Some(transaction(0));
-        for (line, want) in [("MAIL FROM:<>", 503), ("RCPT TO:<a@x.org>", 0), ("DATA", 554), ("BDAT 1 LAST", 554), ("STARTTLS", 503)] {
+        for (line, want) in
+            [("MAIL FROM:<>", 503), ("RCPT TO:<a@x.org>", 0), ("DATA", 554), ("BDAT 1 LAST", 554), ("STARTTLS", 503)]
+        {
             assert_eq!(code(&state, line), want, "{line}");
         }
         state.transaction = Some(Transaction { chunks: Some(Chunks::default()), ..transaction(1) });
@@ -256,7 +264,7 @@ mod tests {
     fn guessing_is_bounded() {
         let mut state = State::new(Kind::Submission, true);
         let auth = Command::Auth { mechanism: "PLAIN".into(), initial: None };
-        let failed = hearth_wire::smtp::replies::AUTH_FAILED_535_5_7_8;
+        let failed = AUTH_FAILED_535_5_7_8;
         for _ in 1..SIGN_IN_FAILURES_MAX {
             assert_eq!(state.count(Some(&auth), &failed), None);
         }

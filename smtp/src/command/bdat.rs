@@ -20,11 +20,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let held = state.transaction.as_ref().and_then(|t| t.chunks.as_ref()).map_or(0, |chunks| chunks.raw.len());
-    let refusal = if (held as u64).saturating_add(size_bytes) > ctx.server.size_bytes_max {
-        Some(TOO_BIG_552_5_3_4)
-    } else {
-        None
-    };
+    let refusal = if (held as u64).saturating_add(size_bytes) > ctx.server.size_bytes_max { Some(TOO_BIG_552_5_3_4) } else { None };
     // Chunks of one message are seldom many; each is accounted while it is read.
     let mut memory = ctx.server.memory();
     let size = usize::try_from(size_bytes).unwrap_or(usize::MAX);

@@ -6,8 +6,8 @@ use std::io;
 use hearth_net::lines::Lines;
 use hearth_types::Fault;
 use hearth_wire::smtp::replies::{
-    BARE_LINE_END_550_5_6_11, CLOSING_421_4_3_2, NO_SPACE_452_4_3_1, TEXT_LINE_TOO_LONG_554_5_6_0, TIMEOUT_421_4_4_2, TOO_BIG_552_5_3_4,
-    start_input_354,
+    BARE_LINE_END_550_5_6_11, CLOSING_421_4_3_2, NO_SPACE_452_4_3_1, TEXT_LINE_TOO_LONG_554_5_6_0, TIMEOUT_421_4_4_2,
+    TOO_BIG_552_5_3_4, start_input_354,
 };
 use hearth_wire::smtp::{DataDecoder, DataFault, DataProgress, Reply};
 use metrics::counter;

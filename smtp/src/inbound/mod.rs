@@ -39,11 +39,8 @@ pub(crate) async fn accept(ctx: &Ctx, hello: Option<&Hello>, transaction: Transa
     let name = hello.map_or("unknown", |hello| hello.name.as_str());
     let hostname = ctx.server.hostname.as_str();
     let subject = check::Subject { hostname, ip: ctx.ip(), hello: name, sender: transaction.sender.as_ref(), raw: &raw };
-    let findings = if ctx.is_this_machine() {
-        check::none_for_this_machine(&subject)
-    } else {
-        check::run(&subject, &ctx.server.dns).await
-    };
+    let findings =
+        if ctx.is_this_machine() { check::none_for_this_machine(&subject) } else { check::run(&subject, &ctx.server.dns).await };
     let verdict = verdict::decide(&findings);
     counter!("smtp_messages_received_total", "verdict" => verdict.name()).increment(1);
     tracing::info!(
@@ -119,8 +116,12 @@ async fn deliver(ctx: &Ctx, transaction: &Transaction, mail: Mail, placement: &h
             return Err(not_stored(error));
         }
     };
-    let full: Vec<&Address> =
-        addresses.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Err(Refusal::OverQuota)).map(|(address, _)| *address).collect();
+    let full: Vec<&Address> = addresses
+        .iter()
+        .zip(&outcomes)
+        .filter(|(_, outcome)| **outcome == Err(Refusal::OverQuota))
+        .map(|(address, _)| *address)
+        .collect();
     if !full.is_empty() && full.len() == outcomes.len() && forwarded.is_none() {
         return Err(Fault::Peer(MAILBOX_FULL_452_4_2_2));
     }

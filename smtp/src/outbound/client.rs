@@ -190,7 +190,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             }
         } else {
             for command in &commands {
-                let nobody = command == "DATA\r\n" && !replies.iter().skip(1).any(|reply: &Reply| reply.severity() == Severity::Done);
+                let nobody =
+                    command == "DATA\r\n" && !replies.iter().skip(1).any(|reply: &Reply| reply.severity() == Severity::Done);
                 let refused = replies.first().is_some_and(|reply: &Reply| reply.severity() != Severity::Done);
                 if nobody || refused {
                     break;
@@ -291,7 +292,8 @@ fn patience(time: Duration) -> Deadlines {
 }
 
 fn is_ascii_envelope(mail: &Outgoing, recipients: &[OutgoingRecipient]) -> bool {
-    mail.sender.as_ref().is_none_or(|sender| sender.local().is_ascii()) && recipients.iter().all(|one| one.address.local().is_ascii())
+    mail.sender.as_ref().is_none_or(|sender| sender.local().is_ascii())
+        && recipients.iter().all(|one| one.address.local().is_ascii())
 }
 
 fn is_ascii_header(raw: &[u8]) -> bool {

@@ -100,7 +100,10 @@ async fn addresses(outbound: &Outbound, names: Vec<String>) -> Route {
 
 /// An address that we listen on, at the port that we would connect to.
 fn is_ourselves(outbound: &Outbound, address: IpAddr) -> bool {
-    outbound.own_addresses.iter().any(|own| *own == address || (own.is_unspecified() && address.is_loopback()) || address.is_unspecified())
+    outbound
+        .own_addresses
+        .iter()
+        .any(|own| *own == address || (own.is_unspecified() && address.is_loopback()) || address.is_unspecified())
 }
 
 fn ourselves() -> Reply {

@@ -90,7 +90,9 @@ impl Action {
     const fn says(self) -> &'static str {
         match self {
             Self::Failed => "Your mail could not be delivered to:",
-            Self::Delayed => "Your mail has not been delivered yet. You need not do anything: it will be tried again for some days. It waits for:",
+            Self::Delayed => {
+                "Your mail has not been delivered yet. You need not do anything: it will be tried again for some days. It waits for:"
+            }
             Self::Delivered => "Your mail was delivered to:",
             Self::Relayed => "Your mail was passed on to another server, which sends no report by itself, for:",
         }

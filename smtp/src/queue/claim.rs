@@ -228,7 +228,7 @@ fn settle(tx: &mut Tx<'_>, message: Id, settled: &Settled) -> Result<(), QueueEr
     match settled {
         Settled::Done(position) => {
             tx.execute("DELETE FROM recipient WHERE message = $1 AND position = $2", &[&message.as_i64(), position])?
-        },
+        }
         Settled::Later { position, at, reply, delay_told } => tx.execute(
             "UPDATE recipient
              SET attempts = attempts + 1, next_attempt_at = $3, lease_until = 0, last_reply = $4, delay_told = $5

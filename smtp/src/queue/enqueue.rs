@@ -69,10 +69,19 @@ pub(super) fn insert(tx: &mut Tx<'_>, ready: &Ready, now: Timestamp) -> Result<(
         ],
     )?;
     let mut positions = 0_i64..;
-    mail.recipients.iter().zip(&mut positions).try_for_each(|(recipient, position)| insert_recipient(tx, *id, position, recipient, now))
+    mail.recipients
+        .iter()
+        .zip(&mut positions)
+        .try_for_each(|(recipient, position)| insert_recipient(tx, *id, position, recipient, now))
 }
 
-fn insert_recipient(tx: &mut Tx<'_>, message: Id, position: i64, recipient: &NewRecipient, now: Timestamp) -> Result<(), QueueError> {
+fn insert_recipient(
+    tx: &mut Tx<'_>,
+    message: Id,
+    position: i64,
+    recipient: &NewRecipient,
+    now: Timestamp,
+) -> Result<(), QueueError> {
     let (kind, original) = match &recipient.orcpt {
         Some(orcpt) => (Some(orcpt.kind.clone()), Some(orcpt.address.clone())),
         None => (None, None),

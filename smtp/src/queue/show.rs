@@ -71,11 +71,8 @@ impl Queue {
         let now = self.clock.now();
         self.database
             .read(move |tx| {
-                let mut mails = tx.query(
-                    "SELECT id, sender, size_bytes, created_at, expires_at FROM message ORDER BY id",
-                    &[],
-                    mail,
-                )?;
+                let mut mails =
+                    tx.query("SELECT id, sender, size_bytes, created_at, expires_at FROM message ORDER BY id", &[], mail)?;
                 for mail in &mut mails {
                     mail.recipients = recipients(tx, mail.id, now)?;
                 }

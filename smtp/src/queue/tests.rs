@@ -91,9 +91,14 @@ async fn bodies_on_both_sides_of_the_bound() {
         for (size, files) in [(QUEUED_BODY_IN_DB_BYTES_MAX - head, 0), (QUEUED_BODY_IN_DB_BYTES_MAX - head + 1, 1)] {
             let raw: Vec<u8> = (0..size as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
             let id = place.queue.enqueue(mail(raw.clone(), &["b@y.org"])).await.expect("queued");
-            let count = || std::fs::read_dir(place.folder.path()).expect("a folder").filter(|entry| {
-                entry.as_ref().is_ok_and(|entry| entry.path().extension().is_some_and(|extension| extension == "zst"))
-            }).count();
+            let count = || {
+                std::fs::read_dir(place.folder.path())
+                    .expect("a folder")
+                    .filter(|entry| {
+                        entry.as_ref().is_ok_and(|entry| entry.path().extension().is_some_and(|extension| extension == "zst"))
+                    })
+                    .count()
+            };
             assert_eq!(count(), files);
             let body = place.queue.body(id).await.expect("a body").expect("there");
             assert!(body.ends_with(&raw) && body.len() == raw.len() + head);
@@ -112,7 +117,13 @@ async fn two_workers_never_have_the_same_recipient() {
         }
         let other = place.other().await;
         let (mine, theirs) = tokio::join!(place.queue.claim(), other.claim());
-        let mut all: Vec<String> = mine.expect("claimed").into_iter().chain(theirs.expect("claimed")).flat_map(|mail| mail.recipients).map(|due| due.address.to_string()).collect();
+        let mut all: Vec<String> = mine
+            .expect("claimed")
+            .into_iter()
+            .chain(theirs.expect("claimed"))
+            .flat_map(|mail| mail.recipients)
+            .map(|due| due.address.to_string())
+            .collect();
         all.sort();
         let count = all.len();
         all.dedup();

@@ -8,7 +8,9 @@ use hearth_filter::{Judgement, place};
 use hearth_identity::directory::Resolution;
 use hearth_mailstore::{Content, Delivery, Error as StoreError, Recipient, Refusal};
 use hearth_types::{Address, Domain, Trouble};
-use hearth_wire::smtp::replies::{ACCEPTED_250_2_6_0, MAILBOX_FULL_452_4_2_2, NO_SPACE_452_4_3_1, NO_SUCH_USER_550_5_1_1, TRY_LATER_451_4_3_0};
+use hearth_wire::smtp::replies::{
+    ACCEPTED_250_2_6_0, MAILBOX_FULL_452_4_2_2, NO_SPACE_452_4_3_1, NO_SUCH_USER_550_5_1_1, TRY_LATER_451_4_3_0,
+};
 use hearth_wire::smtp::{Notify, Reply, body_offset};
 use metrics::counter;
 use tokio::sync::Semaphore;
@@ -183,8 +185,12 @@ async fn settle(server: &Server, mail: Claimed, sent: Vec<Sent>) -> Result<(), Q
     for (due, sent) in mail.recipients.iter().zip(sent) {
         log(&mail, due, &sent);
         let notify = due.notify.unwrap_or(Notify::USUAL);
-        let failure =
-            Failure { recipient: due.address.clone(), orcpt: due.orcpt.clone(), reply: sent.reply.clone(), host: sent.host.clone() };
+        let failure = Failure {
+            recipient: due.address.clone(),
+            orcpt: due.orcpt.clone(),
+            reply: sent.reply.clone(),
+            host: sent.host.clone(),
+        };
         if sent.is_done() {
             match &sent.host {
                 _ if !notify.success => {}

@@ -74,7 +74,8 @@ fn authors(raw: &[u8]) -> Result<Vec<Address>, Reply> {
     }
     let header = raw.get(..body_offset(raw)).unwrap_or(raw);
     let from = hearth_wire::message::parse(header).envelope.from;
-    let addresses: Result<Vec<Address>, _> = from.iter().filter_map(|addr| addr.address()).map(|text| Address::parse(&text)).collect();
+    let addresses: Result<Vec<Address>, _> =
+        from.iter().filter_map(|addr| addr.address()).map(|text| Address::parse(&text)).collect();
     match addresses {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
         _ => Err(NO_FROM_550_5_6_0),
@@ -122,7 +123,13 @@ mod tests {
         let read = |text: &str| authors(text.as_bytes()).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(read("From: A <a@x.org>\r\n\r\n"), Ok(vec!["a@x.org".to_string()]));
         assert_eq!(read("From: a@x.org,\r\n \"b, c\" <b@y.org>\r\n\r\n"), Ok(vec!["a@x.org".to_string(), "b@y.org".to_string()]));
-        for text in ["To: a@x.org\r\n\r\n", "From: a@x.org\r\nFrom: b@x.org\r\n\r\n", "From: nobody\r\n\r\n", "From:\r\n\r\n", "\r\nFrom: a@x.org\r\n"] {
+        for text in [
+            "To: a@x.org\r\n\r\n",
+            "From: a@x.org\r\nFrom: b@x.org\r\n\r\n",
+            "From: nobody\r\n\r\n",
+            "From:\r\n\r\n",
+            "\r\nFrom: a@x.org\r\n",
+        ] {
             assert_eq!(read(text), Err(NO_FROM_550_5_6_0), "{text}");
         }
     }

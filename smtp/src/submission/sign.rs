@@ -84,9 +84,7 @@ impl Signer {
 
 impl Keys {
     fn read(dir: &Path, domain: &Domain) -> Option<Self> {
-        let rsa = pem(&dir.join("rsa.key"))
-            .and_then(|pem| der(&pem))
-            .and_then(|der| usable(dir, "rsa", rsa_key(der)));
+        let rsa = pem(&dir.join("rsa.key")).and_then(|pem| der(&pem)).and_then(|der| usable(dir, "rsa", rsa_key(der)));
         let ed25519 = pem(&dir.join("ed25519.key"))
             .and_then(|pem| der(&pem))
             .and_then(|der| usable(dir, "ed25519", Ed25519Key::from_pkcs8_maybe_unchecked_der(&der)));
@@ -135,7 +133,8 @@ fn pem(path: &Path) -> Option<String> {
 /// The octets inside the armour.
 fn der(pem: &str) -> Option<Vec<u8>> {
     use base64::Engine;
-    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
+    let body: String =
+        pem.lines().filter(|line| !line.starts_with("-----")).flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
     base64::prelude::BASE64_STANDARD.decode(body).ok()
 }
 

@@ -117,7 +117,10 @@ async fn garbage_gets_replies_and_an_end() {
     garbage.extend_from_slice(&b"\r\n\x16\x03\x01\r\n\xff\xfe\r\n".repeat(20));
     pipe.write(garbage).await;
     let all = pipe.rest().await;
-    assert!(all.lines().skip(1).all(|line| line.starts_with("500 ") || line.starts_with("421 ") || line.starts_with("501 ")), "{all}");
+    assert!(
+        all.lines().skip(1).all(|line| line.starts_with("500 ") || line.starts_with("421 ") || line.starts_with("501 ")),
+        "{all}"
+    );
     assert!(all.contains("421 "), "{all}");
 }
 
@@ -209,7 +212,8 @@ async fn the_smuggled_mail_is_not_there() {
     let house = House::new().await;
     for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\n.\r", "\r.\n", "\r\r\n.\r\r\n", "\n\n.\r\n"] {
         let mut pipe = house.talk();
-        let smuggled = "MAIL FROM:<admin@bank.example>\r\nRCPT TO:<bob@home.example>\r\nDATA\r\nFrom: admin@bank.example\r\n\r\nfake\r\n";
+        let smuggled =
+            "MAIL FROM:<admin@bank.example>\r\nRCPT TO:<bob@home.example>\r\nDATA\r\nFrom: admin@bank.example\r\n\r\nfake\r\n";
         let message = format!("From: c@else.example\r\n\r\nhi{end}{smuggled}");
         let reply = pipe.send("c@else.example", &["alice@home.example"], &message).await;
         assert!(reply.starts_with("550 5.6.11"), "{}: {reply}", end.escape_debug());

@@ -65,7 +65,9 @@ async fn dns(homes: &[(&str, Ipv4Addr, &DkimKeys)]) -> SocketAddr {
     let mut zone: InMemoryZoneHandler<TokioRuntimeProvider> =
         InMemoryZoneHandler::empty(Name::root(), ZoneType::Primary, AxfrPolicy::Deny, None);
     let mut add = |at: &str, data: RData| assert!(zone.upsert_mut(Record::from_rdata(name(at), 300, data), 1));
-    let txt = |text: &str| RData::TXT(TXT::new(text.as_bytes().chunks(200).map(|part| String::from_utf8_lossy(part).into_owned()).collect()));
+    let txt = |text: &str| {
+        RData::TXT(TXT::new(text.as_bytes().chunks(200).map(|part| String::from_utf8_lossy(part).into_owned()).collect()))
+    };
     add(".", RData::SOA(SOA::new(name("a.root."), name("h.root."), 1, 3600, 600, 86400, 60)));
     add(".", RData::NS(NS(name("a.root."))));
     for (domain, address, keys) in homes {
@@ -140,7 +142,9 @@ impl Homes {
         let local = "127.0.0.2:465".parse().expect("an address");
         let peer = listen::Peer { remote: local, local };
         let ctx = crate::ctx::Ctx { server: Arc::clone(&self.one.server), peer, tls: None };
-        tokio::spawn(async move { session::converse(&ctx, crate::state::State::new(Kind::Submission, true), ours, true).await.map(|_| ()) });
+        tokio::spawn(async move {
+            session::converse(&ctx, crate::state::State::new(Kind::Submission, true), ours, true).await.map(|_| ())
+        });
         let mut pipe = super::house::Pipe { stream: tokio::io::BufReader::new(theirs) };
         pipe.reply().await;
         pipe.say("EHLO [127.0.0.1]").await;
@@ -246,7 +250,10 @@ async fn arrival_is_reported_when_it_was_asked_for() {
     let reports = homes.one.wait_for(homes.one.alice.id, Role::Inbox, 2).await;
     assert!(reports.iter().any(|report| report.contains("Action: delivered\r\nStatus: 2.6.0")), "{reports:?}");
     // Port 25 offers no DSN, so the mail is said to be passed on.
-    assert!(reports.iter().any(|report| report.contains("Action: relayed\r\n") && report.contains("Original-Envelope-Id: mine")), "{reports:?}");
+    assert!(
+        reports.iter().any(|report| report.contains("Action: relayed\r\n") && report.contains("Original-Envelope-Id: mine")),
+        "{reports:?}"
+    );
 }
 
 async fn wait_until_empty(house: &House) {

@@ -70,7 +70,9 @@ impl House {
             store: Store::open(store).await.expect("a store"),
             gate: Gate::new(gate),
             dns: Resolver::new(&Options { servers: dns.to_vec(), validate: false }).expect("a resolver"),
-            queue: Queue::open(&Source::Sqlite(dir.join("queue/queue.db")), dir.join("queue"), clock.clone()).await.expect("a queue"),
+            queue: Queue::open(&Source::Sqlite(dir.join("queue/queue.db")), dir.join("queue"), clock.clone())
+                .await
+                .expect("a queue"),
             signer: Signer::new(dir.join("dkim")),
             tls: Some(certificate(dir, &domain)),
             clock,
@@ -146,7 +148,9 @@ fn serve_gate(path: &Path, directory: Directory) {
                 let mut message = None;
                 while let Ok(Some(question)) = read_frame::<Question>(&mut stream).await {
                     message = match question {
-                        Question::Sasl { initial: Some(initial), .. } | Question::Response { data: initial } => initial.into_octets(),
+                        Question::Sasl { initial: Some(initial), .. } | Question::Response { data: initial } => {
+                            initial.into_octets()
+                        }
                         _ => message,
                     };
                     let answer = match &message {

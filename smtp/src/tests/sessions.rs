@@ -9,7 +9,8 @@ use tokio::io::BufReader;
 use super::house::{House, Pipe};
 use crate::state::Kind;
 
-const MESSAGE: &str = "From: Carol <carol@else.example>\r\nTo: alice@home.example\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\n..dots\r\nend\r\n";
+const MESSAGE: &str =
+    "From: Carol <carol@else.example>\r\nTo: alice@home.example\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\n..dots\r\nend\r\n";
 
 #[tokio::test]
 async fn a_mail_comes_in_byte_for_byte() {
@@ -38,7 +39,8 @@ async fn a_stranger_without_dns_is_not_lost() {
 async fn an_alias_reaches_all_of_its_people_once() {
     let house = House::new().await;
     let all: Address = "all@home.example".parse().expect("an address");
-    let targets: Vec<Address> = ["alice@home.example", "bob@home.example", "carol@else.example"].iter().map(|a| a.parse().expect("an address")).collect();
+    let targets: Vec<Address> =
+        ["alice@home.example", "bob@home.example", "carol@else.example"].iter().map(|a| a.parse().expect("an address")).collect();
     house.server.directory.add_alias(&all, &targets).await.expect("an alias");
     let reply = house.talk().send("dave@else.example", &["all@home.example", "bob@home.example"], MESSAGE).await;
     assert!(reply.starts_with("250 "), "{reply}");
@@ -57,7 +59,10 @@ async fn a_full_mailbox_is_said_at_rcpt_and_after_data() {
         let store = house.server.store.clone();
         let account = house.alice.id;
         async move {
-            store.write(account, hearth_mailstore::Durability::Synced, move |tx| quota::set_limit(tx, Some(bytes))).await.expect("a limit");
+            store
+                .write(account, hearth_mailstore::Durability::Synced, move |tx| quota::set_limit(tx, Some(bytes)))
+                .await
+                .expect("a limit");
         }
     };
     limit(1000).await;
@@ -181,7 +186,8 @@ async fn a_submission_is_the_account_s_own() {
         let reply = pipe.transact("alice@home.example", &["carol@else.example"], &format!("From: <{from}>\r\n\r\nhi\r\n")).await;
         assert!(reply.starts_with("550 "), "{from}: {reply}");
     }
-    let reply = pipe.transact("alice+tag@home.example", &["carol@else.example"], "From: Alice <alice+x@home.example>\r\n\r\nhi\r\n").await;
+    let reply =
+        pipe.transact("alice+tag@home.example", &["carol@else.example"], "From: Alice <alice+x@home.example>\r\n\r\nhi\r\n").await;
     assert!(reply.starts_with("250 "), "{reply}");
 }
 

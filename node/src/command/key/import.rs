@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use hearth_identity::Directory;
-use hearth_identity::certs::Source;
+use hearth_identity::certs::{Source, Summary};
 use hearth_identity::directory::Account;
 use hearth_keyserver::cert::secret::{Brought, Keepsake, read_secret};
 use hearth_keyserver::cert::{Clean, Dropped, read_submission};
@@ -103,9 +103,13 @@ async fn store(
         directory.publish_cert(fingerprint, named.clone()).await?;
     }
     note(directory, "key.imported", account.id, fingerprint).await?;
+    // It may have been shown before it was brought again.
+    let certs = directory.list_certs(Some(account.id)).await?;
+    let is_this = |cert: &&Summary| cert.fingerprint == fingerprint;
+    let shown = certs.iter().find(is_this).is_some_and(|cert| cert.addresses.iter().any(|named| named.published));
     let named: Vec<String> = named.iter().map(ToString::to_string).collect();
     let mut says = format!("{fingerprint} is here{}", if secret { ", its secret key sealed" } else { "" });
-    says += &match (named.is_empty(), publish) {
+    says += &match (named.is_empty(), shown) {
         (true, _) => format!(". It names no address of {}, so nobody who looks for one finds it", account.primary),
         (false, true) => format!(" and published for {}", named.join(", ")),
         (false, false) => format!(". To show it: hearth key publish {fingerprint}"),
@@ -118,7 +122,7 @@ async fn store(
             left_out - dropped.foreign_signatures
         );
     }
-    Ok(json!({ "fingerprint": fingerprint, "addresses": named, "published": publish, "secret": secret, "says": says }))
+    Ok(json!({ "fingerprint": fingerprint, "addresses": named, "published": shown, "secret": secret, "says": says }))
 }
 
 /// A revocation alone, of a certificate of this account.

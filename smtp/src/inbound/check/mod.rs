@@ -113,7 +113,10 @@ fn unknown(subject: &Subject<'_>, from_list: bool) -> Findings {
         arc: Finding::None,
         dmarc: DmarcFinding { finding: temp, policy: Policy::None, domain: String::new() },
         from_list,
-        results: format!("{};\r\n\tiprev=temperror;\r\n\tspf=temperror;\r\n\tdkim=temperror;\r\n\tdmarc=temperror", subject.hostname),
+        results: format!(
+            "{};\r\n\tiprev=temperror;\r\n\tspf=temperror;\r\n\tdkim=temperror;\r\n\tdmarc=temperror",
+            subject.hostname
+        ),
         ..Findings::default()
     }
 }
