@@ -4,8 +4,8 @@
 use hearth_identity::login::Login;
 use hearth_types::{AccountId, Address};
 use hearth_wire::smtp::replies::{
-    AUTH_FAILED_535_5_7_8, AUTH_REQUIRED_530_5_7_0, BAD_SEQUENCE_503_5_5_1, NO_RECIPIENTS_554_5_5_1, NOT_IMPLEMENTED_502_5_5_1, TLS_FOR_AUTH_538_5_7_11,
-    TLS_REQUIRED_530_5_7_0, TOO_MUCH_421_4_7_0,
+    AUTH_FAILED_535_5_7_8, AUTH_REQUIRED_530_5_7_0, BAD_SEQUENCE_503_5_5_1, NO_RECIPIENTS_554_5_5_1, NOT_IMPLEMENTED_502_5_5_1,
+    TLS_FOR_AUTH_538_5_7_11, TLS_REQUIRED_530_5_7_0, TOO_MUCH_421_4_7_0,
 };
 use hearth_wire::smtp::{Command, LineCheck, MailParams, RcptParams, Reply, Severity};
 

@@ -21,8 +21,9 @@ where
 {
     let held = state.transaction.as_ref().and_then(|t| t.chunks.as_ref()).map_or(0, |chunks| chunks.raw.len());
     let refusal = if (held as u64).saturating_add(size_bytes) > ctx.server.size_bytes_max { Some(TOO_BIG_552_5_3_4) } else { None };
-    // Chunks of one message are seldom many; each is accounted while it is read.
-    let mut memory = ctx.server.memory();
+    // The account goes on from chunk to chunk, until the message is taken or given up.
+    let begun = state.transaction.as_mut().and_then(|transaction| transaction.chunks.as_mut());
+    let mut memory = begun.and_then(|chunks| chunks.memory.take()).unwrap_or_else(|| ctx.server.memory());
     let size = usize::try_from(size_bytes).unwrap_or(usize::MAX);
     let refusal = refusal.or_else(|| (!memory.grow_to(held.saturating_add(size))).then_some(NO_SPACE_452_4_3_1));
     if let Some(refusal) = refusal {
@@ -33,6 +34,7 @@ where
     let Some(chunks) = state.transaction.as_mut().map(|transaction| transaction.chunks.get_or_insert_default()) else {
         return Ok(Err(Fault::Peer(hearth_wire::smtp::replies::BAD_SEQUENCE_503_5_5_1)));
     };
+    chunks.memory = Some(memory);
     lines.set_deadlines(DEADLINES);
     let read = timeout(DATA, lines.read_exact(size, &mut chunks.raw)).await;
     lines.set_deadlines(AT_COMMAND);

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hearth_db::Source;
-use hearth_identity::Directory;
-use hearth_identity::directory::{Account, Kind as AccountKind, NewAccount};
+use hearth_identity::directory::{Account, Kind as AccountKind, NewAccount, NewSession, SessionKind};
 use hearth_identity::login::{Answer, Gate, Question, Refusal, read_frame, write_frame};
+use hearth_identity::{Directory, Services};
 use hearth_mailstore::{Backend, Role, Store, StoreConfig, mailbox, message};
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::listen::Peer;
 use hearth_net::tls::Tls;
-use hearth_types::{AccountId, Address, Clock, Domain};
+use hearth_types::{AccountId, Address, Clock, Domain, SessionId};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 use crate::ctx::{Parts, Server};
@@ -176,10 +176,28 @@ async fn plain(directory: &Directory, message: &[u8]) -> Answer {
         Some(account) => Answer::Login {
             account: account.id.as_i64(),
             address: account.primary.to_string(),
-            session: 1,
+            session: device(directory, account.id).await.as_i64(),
             scopes: vec!["mail".to_string()],
         },
     }
+}
+
+async fn device(directory: &Directory, account: AccountId) -> SessionId {
+    let session = NewSession {
+        account,
+        kind: SessionKind::AppPassword,
+        label: "a mail program".to_string(),
+        services: Services::mail(),
+        parent: None,
+        client: None,
+        secret_hash: None,
+        auth_methods: "pwd".to_string(),
+        authenticated_at: Clock::system().now(),
+        peer: None,
+        user_agent: None,
+        expires_at: None,
+    };
+    directory.add_session(session).await.expect("a session").id
 }
 
 /// The client's end of a conversation.

@@ -89,7 +89,7 @@ async fn chunks_are_one_message() {
     let mut pipe = house.talk();
     pipe.reply().await;
     pipe.say("EHLO x").await;
-    pipe.write("MAIL FROM:<c@else.example>\r\nRCPT TO:<alice@home.example>\r\nBDAT 20\r\nFrom: c@else.exampleBDAT 15 LAST\r\n\r\n\r\n.\r\nQUIT\r\n..\r\n").await;
+    pipe.write("MAIL FROM:<c@else.example>\r\nRCPT TO:<alice@home.example>\r\nBDAT 20\r\nFrom: c@else.exampleBDAT 17 LAST\r\n\r\n\r\n.\r\nQUIT\r\n..\r\n").await;
     for want in ["250 2.1.0", "250 2.1.5", "250 2.0.0 20 octets", "250 2.6.0"] {
         let reply = pipe.reply().await;
         assert!(reply.starts_with(want), "{reply}");
@@ -182,8 +182,13 @@ async fn a_submission_is_the_account_s_own() {
     pipe.sign_in(&house.alice.primary).await;
     assert!(pipe.say("MAIL FROM:<bob@home.example>").await.starts_with("553 5.7.1"));
     assert!(pipe.say("MAIL FROM:<>").await.starts_with("553 5.7.1"));
-    for from in ["bob@home.example", "alice@home.example, bob@home.example", "alice@home.example>\r\nFrom: <bob@home.example"] {
-        let reply = pipe.transact("alice@home.example", &["carol@else.example"], &format!("From: <{from}>\r\n\r\nhi\r\n")).await;
+    for from in [
+        "bob@home.example",
+        "Alice <alice@home.example>, Bob <bob@home.example>",
+        "alice@home.example\r\nFrom: bob@home.example",
+        "",
+    ] {
+        let reply = pipe.transact("alice@home.example", &["carol@else.example"], &format!("From: {from}\r\n\r\nhi\r\n")).await;
         assert!(reply.starts_with("550 "), "{from}: {reply}");
     }
     let reply =
@@ -210,5 +215,18 @@ async fn a_stopping_server_says_so() {
     pipe.reply().await;
     house.server.stop.request();
     assert!(pipe.reply().await.starts_with("421 4.3.2"));
+    assert_eq!(pipe.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_device_that_is_taken_back_is_cut() {
+    let house = House::new().await;
+    let mut pipe = submission(&house).await;
+    assert!(pipe.sign_in(&house.alice.primary).await.starts_with("235 "));
+    assert!(pipe.say("NOOP").await.starts_with("250 "));
+    let sessions = house.server.directory.list_sessions(house.alice.id).await.expect("a list");
+    assert!(house.server.directory.end_session(sessions[0].id).await.expect("ended"));
+    let told = tokio::time::timeout(std::time::Duration::from_secs(5), pipe.reply()).await.expect("told");
+    assert!(told.starts_with("421 4.3.2 your sign-in has ended"), "{told}");
     assert_eq!(pipe.rest().await, "");
 }

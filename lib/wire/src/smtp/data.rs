@@ -226,7 +226,20 @@ mod tests {
     #[test]
     fn every_published_smuggling_form_is_data_and_refused() {
         // Timo Longin, SMTP Smuggling (2023), and what others found after it.
-        for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\n.\r", "\r.\n", "\r\r\n.\r\r\n", "\r\n.\r\r\n", "\n\n.\r\n", "\r\n\0.\r\n\n.\r\n"] {
+        for end in [
+            "\n.\n",
+            "\n.\r\n",
+            "\r.\r",
+            "\r\n.\n",
+            "\r\n.\r",
+            "\r.\r\n",
+            "\n.\r",
+            "\r.\n",
+            "\r\r\n.\r\r\n",
+            "\r\n.\r\r\n",
+            "\n\n.\r\n",
+            "\r\n\0.\r\n\n.\r\n",
+        ] {
             let input = format!("a{end}MAIL FROM:<admin@bank.example>\r\nRCPT TO:<b@x.org>\r\nDATA\r\nfake\r\n.\r\nQUIT\r\n");
             let (_, fault, rest) = decode(input.as_bytes());
             assert!(fault.is_some(), "{}", end.escape_debug());

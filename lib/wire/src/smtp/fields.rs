@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn a_header_may_be_missing() {
-        for (message, offset) in [(&b""[..], 0), (b"\r\nbody", 2), (b"no field\r\n", 0), (b"A: b\r\nno field\r\n", 6), (b"A: b", 4)] {
+        for (message, offset) in [(&b""[..], 0), (b"\r\nbody", 2), (b"no field\r\n", 0), (b"A: b\r\nno field\r\n", 6), (b"A: b", 4)]
+        {
             assert_eq!(body_offset(message), offset, "{}", message.escape_ascii());
         }
     }

@@ -249,9 +249,15 @@ mod tests {
         assert!(params.smtputf8);
         assert_eq!((params.ret, params.envid.as_deref()), (Some(Return::Headers), Some("a+b")));
         assert_eq!(params.auth.as_deref(), Some("<>"));
-        for (text, unknown) in
-            [("SIZE=", false), ("SIZE=x", false), ("SIZE", false), ("SIZE=1 size=2", false), ("BODY=9", false), ("FOO=1", true), ("HOLDFOR=5", true)]
-        {
+        for (text, unknown) in [
+            ("SIZE=", false),
+            ("SIZE=x", false),
+            ("SIZE", false),
+            ("SIZE=1 size=2", false),
+            ("BODY=9", false),
+            ("FOO=1", true),
+            ("HOLDFOR=5", true),
+        ] {
             let error = MailParams::parse(text).expect_err(text);
             assert_eq!(error == CommandError::UnknownParameter, unknown, "{text}");
         }

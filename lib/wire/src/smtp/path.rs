@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn what_is_not() {
-        for text in ["", "a@x.org", "<a@x.org", "<a>", "<a@>", "<@x.org>", "<@r:>", "<a@[300.1.1.1]>", "<a b@x.org>", "<\"a@x.org>"] {
+        for text in ["", "a@x.org", "<a@x.org", "<a>", "<a@>", "<@x.org>", "<@r:>", "<a@[300.1.1.1]>", "<a b@x.org>", "<\"a@x.org>"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }
