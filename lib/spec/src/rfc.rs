@@ -183,6 +183,7 @@ pub const ALL: &[Rfc] = &[
     rfc(8970, "IMAP PREVIEW"),
     rfc(9051, "IMAP4rev2"),
     rfc(9068, "JWT access tokens"),
+    rfc(9101, "JWT-secured authorization requests"),
     rfc(9106, "Argon2"),
     rfc(9110, "HTTP semantics"),
     rfc(9112, "HTTP/1.1"),
