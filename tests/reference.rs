@@ -32,7 +32,10 @@ fn the_pages_say_what_the_registries_say() {
         if update {
             fs::write(&file, &expected).unwrap();
         } else {
-            assert!(page == expected, "{name} differs from the registry; UPDATE_EXPECT=1 cargo test -p hearth-tests --test reference writes it");
+            assert!(
+                page == expected,
+                "{name} differs from the registry; UPDATE_EXPECT=1 cargo test -p hearth-tests --test reference writes it"
+            );
         }
     }
 }
@@ -42,7 +45,8 @@ fn rows_are_named_once_and_their_standards_are_known() {
     for (name, rows) in PAGES {
         for (at, row) in rows.iter().enumerate() {
             assert!(row.rfc == 0 || hearth_spec::rfc::find(row.rfc).is_some(), "{name}: {row:?}: not in lib/spec/src/rfc.rs");
-            let twin = rows[..at].iter().find(|other| other.name == row.name && other.section == row.section && other.rfc == row.rfc);
+            let twin =
+                rows[..at].iter().find(|other| other.name == row.name && other.section == row.section && other.rfc == row.rfc);
             assert!(twin.is_none(), "{name}: {row:?} stands twice");
         }
     }

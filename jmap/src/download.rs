@@ -4,15 +4,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use bytes::Bytes;
 use futures_util::stream;
 use hearth_web::Peer;
+use hearth_web::axum::body::Body;
+use hearth_web::axum::extract::{Path, Query, State};
+use hearth_web::axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use hearth_web::axum::response::{IntoResponse, Response};
 use hearth_wire::message::TransferEncoding;
 use serde::Deserialize;
 

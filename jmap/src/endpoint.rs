@@ -4,16 +4,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use hearth_boot::Stop;
 use hearth_identity::login::{Login, Refusal};
 use hearth_types::AccountId;
+use hearth_web::axum::Router;
+use hearth_web::axum::body::{Body, to_bytes};
+use hearth_web::axum::extract::{Request, State};
+use hearth_web::axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use hearth_web::axum::middleware::{Next, from_fn};
+use hearth_web::axum::response::{IntoResponse, Response};
+use hearth_web::axum::routing::{get, post};
 use hearth_web::{Guard, Peer, guard};
 
 use crate::auth::{Denied, Door, wait};

@@ -4,15 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Path as UrlPath, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use hearth_mailstore::{Content, Durability, Error};
 use hearth_types::id::Id;
 use hearth_types::{AccountId, Trouble};
 use hearth_web::Peer;
+use hearth_web::axum::body::Body;
+use hearth_web::axum::extract::{Path as UrlPath, Request, State};
+use hearth_web::axum::http::{HeaderMap, StatusCode, header};
+use hearth_web::axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use axum::Json;
-use axum::response::{IntoResponse as _, Response};
 use hearth_identity::certs::Shown;
 use hearth_types::{Fault, Trouble};
+use hearth_web::axum::Json;
 use hearth_web::axum::http::{HeaderValue, StatusCode, header};
+use hearth_web::axum::response::{IntoResponse as _, Response};
 use sequoia_openpgp::armor::Kind;
 use serde_json::json;
 

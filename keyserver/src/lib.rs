@@ -25,8 +25,8 @@ mod submit;
 #[cfg(test)]
 mod tests;
 
-use axum::Router;
-use axum::http::{Method, header};
+use hearth_web::axum::Router;
+use hearth_web::axum::http::{Method, header};
 use hearth_web::{Guard, guard};
 use tower_http::cors::{Any, CorsLayer};
 

@@ -6,8 +6,8 @@
 //! The drafts: WKD is draft-koch-openpgp-webkey-service-21, HKP is draft-ietf-openpgp-hkp-01 (legacy
 //! requests), VKS is the interface of keys.openpgp.org (Hagrid).
 
-use axum::routing::{MethodRouter, get, post};
 use hearth_spec::{Row, Status};
+use hearth_web::axum::routing::{MethodRouter, get, post};
 
 use crate::ctx::Ctx;
 use crate::endpoint::{hkp_add, hkp_lookup, vks, wkd};

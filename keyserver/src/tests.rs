@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Every endpoint in memory, as the router would call it, over a directory in a temporary folder.
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode};
 use hearth_db::Source as DbSource;
 use hearth_identity::Directory;
 use hearth_identity::certs::Source;
 use hearth_identity::directory::{Kind, NewAccount};
 use hearth_types::{AccountId, Address, Clock, Domain, Timestamp};
+use hearth_web::axum::Router;
+use hearth_web::axum::body::Body;
+use hearth_web::axum::http::{HeaderMap, Method, Request, StatusCode};
 use hearth_wire::wkd;
 use sequoia_openpgp::Cert;
 use sequoia_openpgp::armor::Kind as ArmorKind;
@@ -107,7 +107,7 @@ impl House {
             .unwrap();
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        let body = hearth_web::axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         assert_eq!(parts.headers.get("access-control-allow-origin").map(|v| v.to_str().unwrap()), Some("*"), "{path}");
         assert_ne!(parts.status, StatusCode::BAD_GATEWAY);
         Answer { status: parts.status, headers: parts.headers, body }

@@ -119,7 +119,8 @@ fn garbage_silence_and_endless_lines_are_ended() -> Result<()> {
         let mut garbage = TcpStream::connect(home.at(port))?;
         garbage.set_read_timeout(Some(Duration::from_secs(90)))?;
         garbage.write_all(b"\x00\xff\x16\x03 GET / nonsense\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n")?;
-        garbage.shutdown(std::net::Shutdown::Write)?;
+        // The server may have closed it by now.
+        let _ = garbage.shutdown(std::net::Shutdown::Write);
         let mut answer = Vec::new();
         let _ = garbage.read_to_end(&mut answer);
         ensure!(answer.len() < 65_536, "port {port} answered {} bytes", answer.len());

@@ -2,7 +2,7 @@
 //! A small DNS server for the homes of a test: hickory-server over zones as text, on UDP and TCP.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -13,39 +13,49 @@ use hickory_server::proto::serialize::txt::Parser;
 use hickory_server::store::in_memory::InMemoryZoneHandler;
 use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 const TCP_BUFFER: usize = 64;
 
-/// A running server; it stops when it is dropped.
+/// A running server, on a thread of its own: a test may have a runtime or none. It stops when it is dropped.
 pub struct Dns {
     /// Where it listens.
     pub address: SocketAddr,
-    _runtime: Runtime,
+    _stop: oneshot::Sender<()>,
 }
 
 impl Dns {
     /// Serves zones, each a name and its lines as `hearth domain records` prints them.
     pub fn start(zones: &[(&str, String)]) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let mut catalog = Catalog::new();
         for (origin, lines) in zones {
             let origin = Name::from_ascii(format!("{origin}."))?;
             catalog.upsert(LowerName::from(origin.clone()), vec![Arc::new(zone(origin, lines)?)]);
         }
-        let address = runtime.block_on(async {
-            let udp = UdpSocket::bind("127.0.0.1:0").await?;
-            let address = udp.local_addr()?;
-            let tcp = TcpListener::bind(address).await?;
-            let mut server = Server::new(catalog);
-            server.register_socket(udp);
-            server.register_listener(tcp, TCP_TIMEOUT, TCP_BUFFER);
-            tokio::spawn(async move { server.block_until_done().await });
-            anyhow::Ok(address)
-        })?;
-        Ok(Self { address, _runtime: runtime })
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (told, address) = mpsc::channel();
+        std::thread::spawn(move || {
+            let served = serve(catalog, stopped, |address| drop(told.send(Ok(address))));
+            let _ = served.inspect_err(|error| drop(told.send(Err(anyhow::anyhow!("{error:#}")))));
+        });
+        Ok(Self { address: address.recv()??, _stop: stop })
     }
+}
+
+fn serve(catalog: Catalog, stopped: oneshot::Receiver<()>, tell: impl FnOnce(SocketAddr)) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let udp = UdpSocket::bind("127.0.0.1:0").await?;
+        let address = udp.local_addr()?;
+        let tcp = TcpListener::bind(address).await?;
+        let mut server = Server::new(catalog);
+        server.register_socket(udp);
+        server.register_listener(tcp, TCP_TIMEOUT, TCP_BUFFER);
+        tell(address);
+        // The other end is dropped with the `Dns`.
+        let _ = stopped.await;
+        Ok(())
+    })
 }
 
 fn zone(origin: Name, lines: &str) -> Result<InMemoryZoneHandler<TokioRuntimeProvider>> {

@@ -89,7 +89,7 @@ const BANS: &[Ban] = &[
     },
     Ban {
         rooms: |room| !["lib/types", "xtask"].contains(&room),
-        words: &["SystemTime::now", "OffsetDateTime::now_utc"],
+        words: &["OffsetDateTime::now_utc", "Utc::now"],
         why: "time is an argument: hearth_types::Clock",
     },
 ];

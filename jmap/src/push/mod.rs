@@ -10,16 +10,16 @@ mod event;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use hearth_identity::login::Watch;
 use hearth_mailstore::{Error, MailTx, changes};
 use hearth_types::AccountId;
 use hearth_web::Peer;
+use hearth_web::axum::body::Body;
+use hearth_web::axum::extract::{Query, State};
+use hearth_web::axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use hearth_web::axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 

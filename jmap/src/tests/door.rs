@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use hearth_web::axum::http::StatusCode;
 
 use super::*;
 

@@ -14,9 +14,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hearth_boot::Stop;
@@ -26,6 +23,9 @@ use hearth_identity::login::{Answer, Gate, Login, Question, Refusal, Revocations
 use hearth_identity::{Directory, Services};
 use hearth_mailstore::{Backend, Store, StoreConfig};
 use hearth_types::{Address, Clock, Domain};
+use hearth_web::axum::Router;
+use hearth_web::axum::body::{Body, to_bytes};
+use hearth_web::axum::http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -55,7 +55,7 @@ struct Home {
 /// What came back.
 struct Answered {
     status: StatusCode,
-    headers: axum::http::HeaderMap,
+    headers: hearth_web::axum::http::HeaderMap,
     body: Vec<u8>,
 }
 

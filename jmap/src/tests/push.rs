@@ -10,7 +10,7 @@ use super::*;
 use crate::limits::EVENT_SOURCES_PER_ACCOUNT_MAX;
 
 /// An open stream.
-struct Events(axum::body::BodyDataStream);
+struct Events(hearth_web::axum::body::BodyDataStream);
 
 impl Events {
     async fn open(home: &Home, query: &str, last: Option<&str>) -> Self {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `POST /pks/add`: updates and revocations of certificates that this home keeps.
 
-use axum::extract::rejection::RawFormRejection;
-use axum::extract::{RawForm, State};
-use axum::response::Response;
 use hearth_web::Peer;
 use hearth_web::axum::body::Bytes;
+use hearth_web::axum::extract::rejection::RawFormRejection;
+use hearth_web::axum::extract::{RawForm, State};
 use hearth_web::axum::http::StatusCode;
+use hearth_web::axum::response::Response;
 
 use crate::answer::{self, Failure, Refusal};
 use crate::ctx::Ctx;

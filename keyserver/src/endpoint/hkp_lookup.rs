@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `GET /pks/lookup` (draft-ietf-openpgp-hkp-01, legacy requests): `get` and `index`, always machine-readable.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::response::Response;
 use hearth_identity::certs::Shown;
 use hearth_spec::Status;
 use hearth_types::Trouble;
 use hearth_web::Peer;
+use hearth_web::axum::extract::rejection::QueryRejection;
+use hearth_web::axum::extract::{Query, State};
 use hearth_web::axum::http::StatusCode;
+use hearth_web::axum::response::Response;
 use serde::Deserialize;
 
 use crate::answer::{self, Failure, Refusal};

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Response};
 use hearth_types::Trouble;
 use hearth_web::Peer;
+use hearth_web::axum::Json;
+use hearth_web::axum::extract::rejection::JsonRejection;
+use hearth_web::axum::extract::{Path, State};
 use hearth_web::axum::http::StatusCode;
+use hearth_web::axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 
 use super::hkp_lookup::find;

@@ -2,11 +2,11 @@
 //! Web Key Directory (draft-koch-openpgp-webkey-service-21 §3.1): the certificate of one address, in
 //! binary, with no identity but that address.
 
-use axum::extract::{Path, State};
-use axum::response::Response;
 use hearth_types::{Domain, Trouble};
 use hearth_web::Peer;
+use hearth_web::axum::extract::{Path, State};
 use hearth_web::axum::http::StatusCode;
+use hearth_web::axum::response::Response;
 use hearth_wire::wkd;
 
 use crate::answer::{self, Failure, Refusal};

@@ -88,6 +88,8 @@ async fn people(config: &Config, making: &Path) -> anyhow::Result<()> {
     if directory.find_domain(&domain).await?.is_none() {
         directory.add_domain(&domain).await?;
     }
+    // Closed now, so that its log is gone before the files are moved.
+    directory.database().rest();
     Ok(())
 }
 

@@ -165,11 +165,11 @@ mod tests {
     fn a_path_has_256_octets_at_most() {
         // 64 octets, an @, and labels of 63 octets up to 253 would pass the address's own bounds.
         let label = "b".repeat(60);
-        let make = |local: usize| format!("<{}@{label}.{label}.{label}>", "a".repeat(local));
-        let fits = make(64);
-        assert!(fits.len() <= PATH_BYTES_MAX && read(&fits).is_some());
-        let longer = format!("<{}@{label}.{label}.{label}.org>", "a".repeat(64));
-        assert!(longer.len() > PATH_BYTES_MAX && read(&longer).is_none(), "{}", longer.len());
+        let make = |last: usize| format!("<{}@{label}.{label}.{label}.{}>", "a".repeat(64), "c".repeat(last));
+        let fits = make(6);
+        assert!(fits.len() == PATH_BYTES_MAX && read(&fits).is_some(), "{}", fits.len());
+        let longer = make(7);
+        assert!(longer.len() == PATH_BYTES_MAX + 1 && read(&longer).is_none(), "{}", longer.len());
     }
 
     #[test]
