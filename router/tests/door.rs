@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The door with real sockets: TLS in front, a process behind.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Two homes on the standard ports, and DNS between them made of what `hearth domain records` prints.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,19 @@ fn two_homes() -> Result<(Home, Home, Dns)> {
     let ours = HomeBuilder::default().domain("ours.test").offset(0).prepare()?;
     let theirs = HomeBuilder::default().domain("theirs.test").offset(0).prepare()?;
     let zone = |home: &Home| home.hearth(&["domain", "records", &home.domain]);
-    let dns = Dns::start(&[("ours.test", zone(&ours)?), ("theirs.test", zone(&theirs)?)])?;
+    let reverse: String = [&ours, &theirs].iter().map(|home| reverse_line(home)).collect();
+    let dns = Dns::start(&[("ours.test", zone(&ours)?), ("theirs.test", zone(&theirs)?), ("127.in-addr.arpa", reverse)])?;
     for home in [&ours, &theirs] {
         home.set_env("HEARTH_DNS__SERVERS", &dns.address.to_string())?;
     }
     Ok((ours, theirs, dns))
+}
+
+/// The PTR record of a home, which whoever leases the address would publish.
+fn reverse_line(home: &Home) -> String {
+    let IpAddr::V4(address) = home.address else { panic!("a loopback address of version 4") };
+    let [a, b, c, d] = address.octets();
+    format!("{d}.{c}.{b}.{a}.in-addr.arpa. 60 IN PTR mail.{}.\n", home.domain)
 }
 
 fn may_use_port_25() -> bool {
@@ -100,7 +108,7 @@ async fn a_mail_waits_for_a_home_that_is_down() -> Result<()> {
     let id = loop {
         let queue: Value = serde_json::from_str(&ours.hearth(&["queue", "list", "--json"])?)?;
         let entry = queue.as_array().and_then(|entries| entries.first()).cloned().unwrap_or_default();
-        if entry["attempts"].as_i64().unwrap_or(0) > 0 {
+        if entry["recipients"][0]["attempts"].as_i64().unwrap_or(0) > 0 {
             break entry["id"].as_str().unwrap_or_default().to_string();
         }
         ensure!(begun.elapsed() < ARRIVES_WITHIN, "it was never tried: {queue}");

@@ -28,7 +28,8 @@ fn swaks_from_outside(home: &Home, to: &str) -> Command {
         .args(["--tls", "--tls-verify", "--tls-ca-path"])
         .arg(home.ca())
         .args(["--tls-sni", &format!("mail.{}", home.domain)])
-        .args(["--data", &letter()]);
+        // swaks ends the last line itself.
+        .args(["--data", letter().trim_end()]);
     swaks
 }
 
@@ -162,8 +163,8 @@ fn mbsync(home: &Home, person: &Person) -> Result<tempfile::TempDir> {
     let dir = tempfile::tempdir()?;
     let at = dir.path().display();
     let config = format!(
-        "IMAPAccount home\nHost {host}\nPort {port}\nUser {user}\nPass {password}\nSSLType IMAPS\nCertificateFile {ca}\nAuthMechs PLAIN\n\
-         IMAPStore far\nAccount home\nMaildirStore near\nPath {at}/\nInbox {at}/INBOX\nSubFolders Verbatim\n\
+        "IMAPAccount home\nHost {host}\nPort {port}\nUser {user}\nPass {password}\nSSLType IMAPS\nCertificateFile {ca}\nAuthMechs PLAIN\n\n\
+         IMAPStore far\nAccount home\n\nMaildirStore near\nPath {at}/\nInbox {at}/INBOX\nSubFolders Verbatim\n\n\
          Channel all\nFar :far:\nNear :near:\nPatterns INBOX\nCreate Near\nSync Pull\nSyncState *\n",
         host = home.address,
         port = home.port(993),

@@ -29,6 +29,8 @@ impl Dns {
     /// Serves zones, each a name and its lines as `hearth domain records` prints them.
     pub fn start(zones: &[(&str, String)]) -> Result<Self> {
         let mut catalog = Catalog::new();
+        // What no zone has does not exist, as on the Internet.
+        catalog.upsert(LowerName::from(Name::root()), vec![Arc::new(zone(Name::root(), "")?)]);
         for (origin, lines) in zones {
             let origin = Name::from_ascii(format!("{origin}."))?;
             catalog.upsert(LowerName::from(origin.clone()), vec![Arc::new(zone(origin, lines)?)]);
@@ -59,7 +61,7 @@ fn serve(catalog: Catalog, stopped: oneshot::Receiver<()>, tell: impl FnOnce(Soc
 }
 
 fn zone(origin: Name, lines: &str) -> Result<InMemoryZoneHandler<TokioRuntimeProvider>> {
-    let soa = format!("{origin} 60 IN SOA ns.{origin} hostmaster.{origin} 1 3600 600 86400 1\n{origin} 60 IN NS ns.{origin}\n");
+    let soa = "@ 60 IN SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 1\n@ 60 IN NS ns.invalid.\n".to_string();
     let (origin, records) = Parser::new(soa + lines, None, Some(origin)).parse().context("the zone's lines")?;
     InMemoryZoneHandler::new(origin, records, ZoneType::Primary, AxfrPolicy::Deny, None).map_err(anyhow::Error::msg)
 }

@@ -66,8 +66,29 @@ struct Inner {
 }
 
 enum Arms {
-    Sqlite { path: PathBuf, readers: Mutex<Vec<Connection>>, writer: Mutex<Option<Connection>>, lock: FairLock },
+    Sqlite(Box<OneFile>),
     Postgres(Server),
+}
+
+/// A SQLite file with its connections.
+struct OneFile {
+    path: PathBuf,
+    readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Option<Connection>>,
+    lock: FairLock,
+}
+
+impl OneFile {
+    fn open(path: &Path) -> Result<Self> {
+        let failed = |cause: &dyn ToString| Error::Open { place: path.display().to_string(), cause: cause.to_string() };
+        let lock = FairLock::beside(path).map_err(|e| failed(&e))?;
+        let mut writer = None;
+        if !sqlite::has_write_ahead_log(path) {
+            let _held = lock.hold()?;
+            writer = Some(sqlite::open(path, Access::Write)?);
+        }
+        Ok(Self { path: path.to_path_buf(), readers: Mutex::default(), writer: Mutex::new(writer), lock })
+    }
 }
 
 #[derive(Default)]
@@ -76,10 +97,13 @@ struct Queue {
     working: bool,
 }
 
+/// Takes the transaction, or why there is none.
+type Work = Box<dyn FnOnce(Result<&mut Tx<'_>>) -> Finish + Send>;
+
 struct Job {
     durability: Durability,
     /// Runs in the transaction, or learns that there is none.
-    run: Box<dyn FnOnce(Result<&mut Tx<'_>>) -> Finish + Send>,
+    run: Work,
 }
 
 /// What a job leaves behind: whether to keep what it did, and how to answer when that is known.
@@ -93,11 +117,7 @@ impl Database {
     /// runtime is busy, or on a blocking thread; PostgreSQL needs a runtime to be entered.
     pub fn open(source: &Source, steps: &'static [Migration]) -> Result<Self> {
         let engine = match source {
-            Source::Sqlite(path) => {
-                let lock =
-                    FairLock::beside(path).map_err(|e| Error::Open { place: path.display().to_string(), cause: e.to_string() })?;
-                Arms::Sqlite { path: path.clone(), readers: Mutex::default(), writer: Mutex::default(), lock }
-            }
+            Source::Sqlite(path) => Arms::Sqlite(Box::new(OneFile::open(path)?)),
             Source::Postgres { url, schema } => Arms::Postgres(Server::connect(url, schema)?),
         };
         let database = Self(Arc::new(Inner { engine, queue: Mutex::default() }));
@@ -124,7 +144,7 @@ impl Database {
     /// What to call it in a message to a person.
     pub fn place(&self) -> String {
         match &self.0.engine {
-            Arms::Sqlite { path, .. } => path.display().to_string(),
+            Arms::Sqlite(file) => file.path.display().to_string(),
             Arms::Postgres(_) => "the PostgreSQL database".to_string(),
         }
     }
@@ -240,7 +260,8 @@ impl Database {
     /// One transaction; `work` says whether there is anything to keep.
     fn transact(&self, durability: Durability, work: impl FnOnce(&mut Tx<'_>) -> Result<bool>) -> Result<()> {
         match &self.0.engine {
-            Arms::Sqlite { path, writer, lock, .. } => {
+            Arms::Sqlite(file) => {
+                let OneFile { path, writer, lock, .. } = &**file;
                 let mut writer = lock_of(writer);
                 let _held = lock.hold()?;
                 let connection = match writer.take() {
@@ -275,7 +296,8 @@ impl Database {
     /// Reads one snapshot on this thread, which must be allowed to block.
     pub fn read_now<T, E: From<Error>>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
         match &self.0.engine {
-            Arms::Sqlite { path, readers, .. } => {
+            Arms::Sqlite(file) => {
+                let OneFile { path, readers, .. } = &**file;
                 let idle = lock_of(readers).pop();
                 let connection = match idle {
                     Some(connection) => connection,
@@ -318,14 +340,15 @@ impl Database {
     /// Makes durable what was written with [`Durability::Committed`]. Blocks for one sync.
     pub fn sync_log(&self) -> Result<()> {
         match &self.0.engine {
-            Arms::Sqlite { path, .. } => sqlite::sync_log(path),
+            Arms::Sqlite(file) => sqlite::sync_log(&file.path),
             Arms::Postgres(_) => Ok(()),
         }
     }
 
     /// Closes the idle connections; the next use opens them again.
     pub fn rest(&self) {
-        if let Arms::Sqlite { readers, writer, .. } = &self.0.engine {
+        if let Arms::Sqlite(file) = &self.0.engine {
+            let OneFile { readers, writer, .. } = &**file;
             lock_of(readers).clear();
             if let Ok(mut writer) = writer.try_lock() {
                 *writer = None;
@@ -336,7 +359,8 @@ impl Database {
     /// A copy of the whole database as one file, taken while it is in use (SQLite only).
     pub fn copy_to(&self, target: &Path) -> Result<()> {
         match &self.0.engine {
-            Arms::Sqlite { path, .. } => {
+            Arms::Sqlite(file) => {
+                let path = &file.path;
                 let connection = sqlite::open(path, Access::Write)?;
                 connection.execute("VACUUM INTO ?1", [target.to_string_lossy()])?;
                 Ok(())

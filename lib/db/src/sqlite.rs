@@ -2,6 +2,7 @@
 //! The SQLite arm: connections, statements, the lock file, the write-ahead log.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,7 +36,9 @@ pub(crate) fn open(path: &Path, access: Access) -> Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     let prepare = || -> rusqlite::Result<()> {
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        if access == Access::Write {
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+        }
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -46,6 +49,13 @@ pub(crate) fn open(path: &Path, access: Access) -> Result<Connection> {
     };
     prepare().map_err(|e| failed(&e))?;
     Ok(connection)
+}
+
+/// Does the file use a write-ahead log already? Changing that wants the file for oneself, so it is done
+/// once, behind the lock, before anybody reads. Bytes 18 and 19 of the header say so (sqlite.org/fileformat2.html §1.3.3).
+pub(crate) fn has_write_ahead_log(path: &Path) -> bool {
+    let mut header = [0; 20];
+    File::open(path).and_then(|mut file| file.read_exact(&mut header)).is_ok() && header[18..] == [2, 2]
 }
 
 pub(crate) fn set_synced(connection: &Connection, synced: bool) -> Result<()> {

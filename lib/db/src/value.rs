@@ -66,7 +66,6 @@ macro_rules! plain {
     ($type:ty, $kind:ident, $param:expr, $sqlite:pat => $value:expr) => {
         impl ToParam for $type {
             fn to_param(&self) -> Param<'_> {
-                #[expect(clippy::redundant_closure_call, reason = "the macro takes the conversion as a closure")]
                 Param::$kind(($param)(self))
             }
             fn kind() -> Kind {
@@ -90,8 +89,8 @@ macro_rules! plain {
 
 plain!(i64, Bigint, |v: &i64| *v, ValueRef::Integer(i) => Ok(i));
 plain!(bool, Boolean, |v: &bool| *v, ValueRef::Integer(i) => Ok(i != 0));
-plain!(String, Text, |v| String::as_str(v), ValueRef::Text(t) => Ok(String::from_utf8_lossy(t).into_owned()));
-plain!(Vec<u8>, Bytes, |v| Vec::as_slice(v), ValueRef::Blob(b) => Ok(b.to_vec()));
+plain!(String, Text, String::as_str, ValueRef::Text(t) => Ok(String::from_utf8_lossy(t).into_owned()));
+plain!(Vec<u8>, Bytes, Vec::as_slice, ValueRef::Blob(b) => Ok(b.to_vec()));
 
 impl ToParam for &str {
     fn to_param(&self) -> Param<'_> {

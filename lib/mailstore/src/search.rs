@@ -2,6 +2,7 @@
 //! Filters, sorting, text (RFC 8621 §4.4, RFC 9051 §6.4.4, RFC 5256).
 
 use std::cmp::Ordering;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use hearth_types::{MailboxId, MessageId, ThreadId, Timestamp};
@@ -213,7 +214,7 @@ fn candidates(tx: &mut MailTx<'_>, filter: &Filter) -> Result<Vec<Row>> {
 struct Looked {
     places: HashMap<MessageId, Vec<(MailboxId, bool)>>,
     /// Per thread: its messages, and how many of them have each flag that is asked for.
-    threads: HashMap<ThreadId, (u32, HashMap<Flag, u32>)>,
+    threads: ThreadFlags,
     /// Per text term: the messages that have it.
     texts: HashMap<(Scope, String), HashSet<MessageId>>,
     /// The envelope of the message that is being looked at.
@@ -250,10 +251,8 @@ impl Looked {
     }
 
     fn look_up(&mut self, tx: &mut MailTx<'_>, scope: Scope, text: &str) -> Result<()> {
-        let key = (scope, text.to_string());
-        if !self.texts.contains_key(&key) {
-            let ids = index::find(tx, scope, text)?;
-            self.texts.insert(key, ids);
+        if let Entry::Vacant(new) = self.texts.entry((scope, text.to_string())) {
+            new.insert(index::find(tx, scope, text)?);
         }
         Ok(())
     }
@@ -278,9 +277,12 @@ impl Looked {
 
 static EMPTY: std::sync::LazyLock<Envelope> = std::sync::LazyLock::new(Envelope::default);
 
-fn count_in_threads(tx: &mut MailTx<'_>, flags: &[Flag]) -> Result<HashMap<ThreadId, (u32, HashMap<Flag, u32>)>> {
+/// Per thread: how many messages it has, and how many of them have each flag.
+type ThreadFlags = HashMap<ThreadId, (u32, HashMap<Flag, u32>)>;
+
+fn count_in_threads(tx: &mut MailTx<'_>, flags: &[Flag]) -> Result<ThreadFlags> {
     let account = tx.account();
-    let mut threads: HashMap<ThreadId, (u32, HashMap<Flag, u32>)> = HashMap::new();
+    let mut threads = ThreadFlags::new();
     tx.each("SELECT thread, flags, keywords FROM message WHERE account = $1", &[&account], |row| {
         let set = FlagSet::from_row(row.get(1)?, &row.get::<String>(2)?, false);
         let (total, having) = threads.entry(row.get(0)?).or_default();

@@ -118,6 +118,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Gone))
 }
 
+/// A write under way: what the caller's work gave, and what is left to do after the commit.
+type Written<T, E> = Pin<Box<dyn Future<Output = Result<(T, After), Outcome<E>>> + Send>>;
+
 impl Store {
     /// Opens the store: makes folders, binds the feed socket, and (with `delivers`) replays the
     /// journal. Call it inside the tokio runtime, once per process.
@@ -199,7 +202,7 @@ impl Store {
         };
         // A database of its own joins waiting writes into one commit. PostgreSQL does that itself, and
         // transactions of one account each cannot wait for each other in a ring.
-        let written: Pin<Box<dyn Future<Output = Result<(T, After), Outcome<E>>> + Send>> = if account.is_own_database {
+        let written: Written<T, E> = if account.is_own_database {
             Box::pin(account.database.write(durability, job))
         } else {
             let database = account.database.clone();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! A home for a test: a folder, an engine, a clock that stands.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use hearth_mailstore::{
@@ -27,7 +28,8 @@ pub fn on_each_engine<F: Future<Output = ()>>(test: impl Fn(Home) -> F) {
         backends.push(Backend::Postgres { url: Secret::new(url), schema });
     }
     for backend in backends {
-        println!("on {}", if matches!(backend, Backend::Sqlite) { "SQLite" } else { "PostgreSQL" });
+        // Which engine a failure is about.
+        let _ = writeln!(std::io::stdout(), "on {}", if matches!(backend, Backend::Sqlite) { "SQLite" } else { "PostgreSQL" });
         run(test(Home { dir: tempfile::tempdir().expect("a folder"), backend, clock: Clock::fixed(NOON) }));
     }
 }
