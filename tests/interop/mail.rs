@@ -52,15 +52,15 @@ fn a_letter_from_a_stranger_is_read_byte_for_byte() -> Result<()> {
     let home = Home::start()?;
     run(&mut swaks_from_outside(&home, &home.alice.address))?;
 
-    let read_by_curl = String::from_utf8(run(&mut curl(&home, &home.alice, "INBOX;UID=1"))?.stdout)?;
-    ensure!(read_by_curl.ends_with(&letter()), "curl read\n{read_by_curl}");
-    ensure!(read_by_curl.starts_with("Return-Path: <stranger@stranger.example>\r\n"), "{read_by_curl}");
-    ensure!(read_by_curl.contains("spf=pass"), "{read_by_curl}");
-
     let maildir = mbsync(&home, &home.alice)?;
     let [(name, read_by_mbsync)] = &messages_in(&maildir.path().join("INBOX"))?[..] else { panic!("one message") };
     ensure!(read_by_mbsync.ends_with(body_of(LETTER)), "mbsync read\n{read_by_mbsync}");
     ensure!(!name.contains(",S"), "nobody has seen it yet: {name}");
+
+    let read_by_curl = String::from_utf8(run(&mut curl(&home, &home.alice, "INBOX;UID=1"))?.stdout)?;
+    ensure!(read_by_curl.ends_with(&letter()), "curl read\n{read_by_curl}");
+    ensure!(read_by_curl.starts_with("Return-Path: <stranger@stranger.example>\r\n"), "{read_by_curl}");
+    ensure!(read_by_curl.contains("spf=pass"), "{read_by_curl}");
 
     let read_by_neomutt = neomutt(&home, &home.alice)?;
     ensure!(read_by_neomutt.ends_with(LETTER), "neomutt read\n{read_by_neomutt}");
@@ -170,7 +170,8 @@ fn mbsync(home: &Home, person: &Person) -> Result<tempfile::TempDir> {
         port = home.port(993),
         user = person.address,
         password = person.app_password,
-        ca = home.ca().display(),
+        // mbsync looks for names alone and is given an address; a certificate in this file is trusted as it is.
+        ca = home.dir.join("tls/node.pem").display(),
     );
     let file = dir.path().join("mbsyncrc");
     fs::write(&file, config)?;

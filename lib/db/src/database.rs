@@ -202,11 +202,14 @@ impl Database {
     fn work(&self) {
         struct StandDown<'a>(&'a Database);
         impl Drop for StandDown<'_> {
-            // Reached by a panic in a job too: those that wait are told, and the next write begins anew.
+            // Reached by a panic in a job alone: its round is told, and who came meanwhile gets another worker.
             fn drop(&mut self) {
                 let mut queue = self.0.queue();
-                queue.working = false;
-                queue.waiting.clear();
+                queue.working = !queue.waiting.is_empty();
+                if queue.working {
+                    let database = self.0.clone();
+                    tokio::task::spawn_blocking(move || database.work());
+                }
             }
         }
         let guard = StandDown(self);

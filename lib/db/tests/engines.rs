@@ -186,7 +186,7 @@ fn a_read_is_one_snapshot() {
                 let before: i64 = tx.one("SELECT COUNT(*) FROM thing", &[], |row| row.get(0))?;
                 let other = std::thread::spawn({
                     let runtime = tokio::runtime::Handle::current();
-                    move || runtime.block_on(writer.write(Durability::Synced, |tx| insert(tx, 2, "two")))
+                    move || runtime.block_on(async move { writer.write(Durability::Synced, |tx| insert(tx, 2, "two")).await })
                 });
                 other.join().expect("no panic")?;
                 let after: i64 = tx.one("SELECT COUNT(*) FROM thing", &[], |row| row.get(0))?;
