@@ -201,8 +201,8 @@ fn neomutt(home: &Home, person: &Person) -> Result<String> {
     let at = dir.path().display();
     let out = dir.path().join("out.eml");
     let config = format!(
-        "set imap_user=\"{user}\"\nset imap_pass=\"{password}\"\nset certificate_file=\"{ca}\"\nset ssl_verify_host=no\nset ssl_usesystemcerts=no\n\
-         set header_cache=\"\"\nset message_cachedir=\"\"\nset pipe_decode=no\nset wait_key=no\nset quit=yes\nset mail_check=600\n\
+        "set imap_user=\"{user}\"\nset imap_pass=\"{password}\"\nset certificate_file=\"{ca}\"\nset ssl_verify_host=no\n\
+         set folder=\"{at}\"\nset header_cache=\"\"\nset message_cachedir=\"\"\nset pipe_decode=no\nset wait_key=no\nset quit=yes\nset mail_check=600\n\
          push \"<first-entry><pipe-message>cat > {out}<enter><exit>\"\n",
         user = person.address,
         password = person.app_password,
