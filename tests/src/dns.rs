@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 const TCP_BUFFER: usize = 64;
+const PORTS_TRIED_MAX: u32 = 100;
 
 /// A running server, on a thread of its own: a test may have a runtime or none. It stops when it is dropped.
 pub struct Dns {
@@ -47,9 +48,7 @@ impl Dns {
 
 fn serve(catalog: Catalog, stopped: oneshot::Receiver<()>, tell: impl FnOnce(SocketAddr)) -> Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let udp = UdpSocket::bind("127.0.0.1:0").await?;
-        let address = udp.local_addr()?;
-        let tcp = TcpListener::bind(address).await?;
+        let (udp, tcp, address) = one_port().await?;
         let mut server = Server::new(catalog);
         server.register_socket(udp);
         server.register_listener(tcp, TCP_TIMEOUT, TCP_BUFFER);
@@ -58,6 +57,20 @@ fn serve(catalog: Catalog, stopped: oneshot::Receiver<()>, tell: impl FnOnce(Soc
         let _ = stopped.await;
         Ok(())
     })
+}
+
+/// A port that is free on UDP and on TCP: one that is free on the one may be taken on the other.
+async fn one_port() -> Result<(UdpSocket, TcpListener, SocketAddr)> {
+    let mut tries = 0;
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").await?;
+        let address = tcp.local_addr()?;
+        match UdpSocket::bind(address).await {
+            Ok(udp) => return Ok((udp, tcp, address)),
+            Err(error) if tries == PORTS_TRIED_MAX => return Err(error.into()),
+            Err(_) => tries += 1,
+        }
+    }
 }
 
 fn zone(origin: Name, lines: &str) -> Result<InMemoryZoneHandler<TokioRuntimeProvider>> {
