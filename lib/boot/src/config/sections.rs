@@ -68,6 +68,39 @@ impl Default for Listen {
 pub struct Dns {
     /// Name servers as `IP:port`. Empty: those of the system (`/etc/resolv.conf`).
     pub servers: Vec<SocketAddr>,
+    /// Whether answers are validated (RFC 4035 §5): `auto`, `on` or `off`.
+    pub dnssec: Dnssec,
+    /// A file with the root's keys as DNSKEY records, for a DNS of one's own. Empty: the Internet's.
+    pub trust_anchor: PathBuf,
+}
+
+impl Dns {
+    /// Whether answers are validated; `None`: while the servers pass signatures on.
+    pub fn validate(&self) -> Option<bool> {
+        match self.dnssec {
+            Dnssec::Auto => None,
+            Dnssec::On => Some(true),
+            Dnssec::Off => Some(false),
+        }
+    }
+
+    /// The root's keys, if they are not the Internet's.
+    pub fn trust_anchor(&self) -> Option<PathBuf> {
+        Some(self.trust_anchor.clone()).filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+/// Whether answers are validated by DNSSEC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dnssec {
+    /// While the servers pass signatures on, as many a home's router does not.
+    #[default]
+    Auto,
+    /// Always: without signatures nothing is found, and mail waits.
+    On,
+    /// Never.
+    Off,
 }
 
 /// Who signs the node's certificate.
