@@ -37,7 +37,11 @@ pub enum Command {
     ///
     /// The domain is home.localhost, on this machine alone (127.0.0.1), with all ports 10000 higher than usual. DIR is
     /// ./hearth-demo when not given. The second start uses DIR again.
-    Demo,
+    Demo {
+        /// Set it up, print what a person needs to know, and end.
+        #[arg(long, hide = true)]
+        set_up_only: bool,
+    },
     /// Set up a home: configuration, databases, keys, certificates.
     Init(InitArgs),
     /// Start all processes and look after them, until Ctrl-C.
