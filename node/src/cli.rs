@@ -104,6 +104,10 @@ pub struct InitArgs {
     /// A PEM file of certificates to trust beside the public ones; may be repeated.
     #[arg(long, value_name = "PEM")]
     pub extra_root: Vec<PathBuf>,
+    /// Keep everything in this PostgreSQL database, postgres://USER@HOST/DATABASE; in files of DIR when not given. A
+    /// password belongs into ~/.pgpass or the variable PGPASSWORD.
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
     /// Who signs this node's certificate: its own authority, or a public one.
     #[arg(long, value_enum, default_value_t = CaChoice::Own)]
     pub ca: CaChoice,
