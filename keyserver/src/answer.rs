@@ -12,6 +12,7 @@ use sequoia_openpgp::armor::Kind;
 use serde_json::json;
 
 use crate::cert;
+use crate::limits::BODY_BYTES_MAX;
 
 /// Why an endpoint does not give what was asked.
 pub type Failure = Fault<Refusal>;
@@ -33,6 +34,21 @@ impl Refusal {
     /// Absent, or not shown: the same words for both.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "No key is published here for this.")
+    }
+
+    /// A body that was not read to its end: too large, or cut off.
+    pub fn body(status: StatusCode) -> Self {
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(status, format!("The request is too large: {BODY_BYTES_MAX} octets at most."))
+            }
+            _ => Self::new(status, "The request could not be read to its end."),
+        }
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// Over a rate.

@@ -16,6 +16,7 @@ pub mod answer;
 pub mod cert;
 pub mod ctx;
 mod endpoint;
+mod form;
 pub mod index;
 pub mod limits;
 pub mod rate;
@@ -26,10 +27,14 @@ mod submit;
 mod tests;
 
 use hearth_web::axum::Router;
-use hearth_web::axum::http::{Method, header};
+use hearth_web::axum::extract::Request;
+use hearth_web::axum::http::{Method, StatusCode, header};
+use hearth_web::axum::middleware::{self, Next};
+use hearth_web::axum::response::Response;
 use hearth_web::{Guard, guard};
 use tower_http::cors::{Any, CorsLayer};
 
+use answer::{Failure, Refusal};
 pub use ctx::Ctx;
 
 /// All endpoints, with their bounds. Everything here is public: any web page may read it.
@@ -43,5 +48,16 @@ pub fn app(ctx: Ctx) -> Router {
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         .allow_headers([header::CONTENT_TYPE]);
     let bounds = Guard { body_bytes_max: limits::BODY_BYTES_MAX, ..Guard::default() };
-    guard(router.with_state(ctx), bounds).layer(cors)
+    guard(router.with_state(ctx), bounds).layer(middleware::from_fn(bounded)).layer(cors)
+}
+
+/// What says beforehand that it is too large is refused in the words of the endpoint, and not read.
+async fn bounded(request: Request, next: Next) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limits::BODY_BYTES_MAX as u64) {
+        let failure = Failure::Peer(Refusal::body(StatusCode::PAYLOAD_TOO_LARGE));
+        let is_json = request.uri().path().starts_with("/vks/");
+        return if is_json { answer::as_json(failure) } else { answer::as_text(failure) };
+    }
+    next.run(request).await
 }

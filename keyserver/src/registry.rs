@@ -12,8 +12,7 @@ use hearth_web::axum::routing::{MethodRouter, get, post};
 use crate::ctx::Ctx;
 use crate::endpoint::{hkp_add, hkp_lookup, vks, wkd};
 
-const HKP_ADD: Status =
-    Status::Partial("only updates and revocations of certificates that this home keeps, and not as multipart/form-data");
+const HKP_ADD: Status = Status::Partial("only updates and revocations of certificates that this home keeps");
 const VKS_UPLOAD: Status =
     Status::Partial("only updates of certificates that this home keeps; its people publish when they are signed in");
 

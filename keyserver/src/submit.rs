@@ -8,7 +8,7 @@ use sequoia_openpgp::packet::Signature;
 
 use crate::answer::Failure;
 use crate::cert::clean::NamedUserId;
-use crate::cert::{self, Clean, Raw, read_submission};
+use crate::cert::{self, Clean, Dropped, Raw, read_submission};
 use crate::ctx::Ctx;
 
 /// How often a change is tried again when somebody else changed the same certificate meanwhile.
@@ -46,6 +46,39 @@ pub(crate) struct Submitted {
     pub(crate) named: Vec<NamedUserId>,
 }
 
+/// What came of a submission.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) outcomes: Vec<(Submitted, Outcome)>,
+    pub(crate) dropped: Dropped,
+}
+
+impl Taken {
+    /// Is nothing in it ours?
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Unknown)
+    }
+
+    /// Was something of ours in it, and none of that taken?
+    pub(crate) fn is_refused(&self) -> bool {
+        let is = |wanted: fn(&Outcome) -> bool| self.outcomes.iter().any(|(_, outcome)| wanted(outcome));
+        is(|outcome| matches!(outcome, Outcome::Refused(_)))
+            && !is(|outcome| matches!(outcome, Outcome::Updated | Outcome::Unchanged))
+    }
+
+    /// A line for each certificate, and one for what was left out.
+    pub(crate) fn says(&self) -> String {
+        let mut lines: String =
+            self.outcomes.iter().map(|(submitted, outcome)| format!("{} {}\n", submitted.fingerprint, outcome.says())).collect();
+        let left_out = self.dropped.says();
+        if !left_out.is_empty() {
+            lines.push_str(&left_out);
+            lines.push('\n');
+        }
+        lines
+    }
+}
+
 /// One of the things in a submission.
 enum Item {
     Cert(Raw),
@@ -53,11 +86,12 @@ enum Item {
 }
 
 /// Takes what is new. Fails as a whole only when nothing could be read, or a secret key was in it.
-pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Vec<(Submitted, Outcome)>, Failure> {
+pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Taken, Failure> {
     let permit = ctx.intake().await?;
     let now = ctx.system_time();
     let submission = compute(move || read_submission(&bytes, now)).await?.map_err(|refusal| Failure::Peer(refusal.into()))?;
     let mut outcomes = Vec::new();
+    let dropped = submission.dropped;
     for raw in submission.certs {
         let fingerprint = raw.fingerprint();
         let held = ctx.directory.find_cert(&fingerprint).await.map_err(Trouble::from)?;
@@ -69,7 +103,7 @@ pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Vec<(Submitted, 
         outcomes.push(take(ctx, issuer, held, Item::Revocation(revocation)).await?);
     }
     drop(permit);
-    Ok(outcomes)
+    Ok(Taken { outcomes, dropped })
 }
 
 async fn take(ctx: &Ctx, fingerprint: String, held: Option<Held>, item: Item) -> Result<(Submitted, Outcome), Failure> {

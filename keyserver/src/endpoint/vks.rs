@@ -73,7 +73,7 @@ pub(crate) async fn run_upload(State(ctx): State<Ctx>, peer: Peer, body: Result<
 
 async fn take(ctx: &Ctx, peer: &Peer, upload: Upload) -> Result<Response, Failure> {
     ctx.admit(Bucket::Upload, peer)?;
-    let outcomes = submit(ctx, decode(upload.keytext)).await?;
+    let outcomes = submit(ctx, decode(upload.keytext)).await?.outcomes;
     // One upload is one certificate; of several the first is answered for, as keys.openpgp.org does.
     let (submitted, outcome) = outcomes.into_iter().next().ok_or_else(|| Failure::Peer(crate::cert::Refusal::NoKey.into()))?;
     match outcome {
