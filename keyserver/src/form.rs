@@ -81,14 +81,18 @@ fn multipart(body: &[u8], boundary: &str) -> Option<Vec<u8>> {
     if starts.len() > FORM_PARTS_MAX + 1 {
         return None;
     }
-    starts.windows(2).find_map(|pair| {
+    // A page has a field for text and one for a file under the same name, one of which stays empty.
+    let parts = starts.windows(2).filter_map(|pair| {
         let (from, to) = (pair.first()? + delimiter.len(), *pair.last()?);
         // A delimiter is a line of its own.
         let part = body.get(from..to)?.strip_prefix(b"\r\n")?.strip_suffix(b"\r\n")?;
         let head_end = memchr::memmem::find(part, b"\r\n\r\n").filter(|end| *end <= FORM_PART_HEAD_BYTES_MAX)?;
         let head = std::str::from_utf8(part.get(..head_end)?).ok()?;
-        is_keytext(head).then(|| part.get(head_end + 4..).map(<[u8]>::to_vec)).flatten()
-    })
+        is_keytext(head).then(|| part.get(head_end + 4..)).flatten()
+    });
+    let mut parts: Vec<&[u8]> = parts.collect();
+    parts.sort_by_key(|part| part.is_empty());
+    parts.first().map(|part| part.to_vec())
 }
 
 fn is_keytext(head: &str) -> bool {
@@ -137,6 +141,9 @@ mod tests {
         assert_eq!(found(named).as_deref(), Some(&b"the\r\nkey"[..]));
         assert_eq!(found(&format!("{other}{named}")).as_deref(), Some(&b"the\r\nkey"[..]));
         assert_eq!(found(other), None);
+        let empty = "--x\nContent-Disposition: form-data; name=\"keytext\"\n\n\n";
+        assert_eq!(found(&format!("{empty}{named}")).as_deref(), Some(&b"the\r\nkey"[..]));
+        assert_eq!(found(empty).as_deref(), Some(&b""[..]));
         assert_eq!(found(&format!("{}{named}", other.repeat(FORM_PARTS_MAX - 1))).as_deref(), Some(&b"the\r\nkey"[..]));
         assert_eq!(found(&format!("{}{named}", other.repeat(FORM_PARTS_MAX))), None);
         let padded = |octets: usize| named.replace("text/plain", &"p".repeat(octets));
