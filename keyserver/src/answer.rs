@@ -10,8 +10,10 @@ use hearth_web::axum::http::{HeaderValue, StatusCode, header};
 use hearth_web::axum::response::{IntoResponse as _, Response};
 use sequoia_openpgp::armor::Kind;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use crate::cert;
+use crate::limits::BODY_BYTES_MAX;
 
 /// Why an endpoint does not give what was asked.
 pub type Failure = Fault<Refusal>;
@@ -33,6 +35,26 @@ impl Refusal {
     /// Absent, or not shown: the same words for both.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "No key is published here for this.")
+    }
+
+    /// A body that was not read to its end: too large, or cut off.
+    pub fn body(status: StatusCode) -> Self {
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(status, format!("The request is too large: {BODY_BYTES_MAX} octets at most."))
+            }
+            _ => Self::new(status, "The request could not be read to its end."),
+        }
+    }
+
+    /// The sentence for a person.
+    pub fn says(&self) -> &str {
+        &self.says
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// Over a rate.
@@ -61,17 +83,17 @@ impl From<cert::Refusal> for Refusal {
 
 /// A failure as HKP and WKD say it: a line of text.
 pub fn as_text(failure: Failure) -> Response {
-    let refusal = of(failure);
+    let refusal = refusal_of(failure);
     let mut response = text(refusal.status, format!("{}\n", refusal.says));
-    retry_after(&mut response, refusal.retry_after);
+    retry_after(&mut response, &refusal);
     response
 }
 
 /// A failure as VKS says it.
 pub fn as_json(failure: Failure) -> Response {
-    let refusal = of(failure);
+    let refusal = refusal_of(failure);
     let mut response = (refusal.status, Json(json!({ "error": refusal.says }))).into_response();
-    retry_after(&mut response, refusal.retry_after);
+    retry_after(&mut response, &refusal);
     response
 }
 
@@ -85,6 +107,11 @@ pub fn binary(certificates: &[Shown]) -> Response {
     keys("application/octet-stream", concatenate(certificates))
 }
 
+/// Certificates one after the other, as HKP v2 wants them.
+pub fn bundle(certificates: &[Shown]) -> Response {
+    keys("application/pgp-keys;armor=no", concatenate(certificates))
+}
+
 /// Certificates in one armoured block, as HKP and VKS want them.
 pub fn armored(certificates: &[Shown]) -> Result<Response, Failure> {
     let text = cert::armor(&concatenate(certificates), Kind::PublicKey).map_err(Trouble::from)?;
@@ -95,14 +122,23 @@ fn keys(kind: &'static str, body: Vec<u8>) -> Response {
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static(kind));
     // Kept by nobody without asking: a copy from before a revocation is worse than none.
     let fresh = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    ([kind, fresh], body).into_response()
+    let tag = (header::ETAG, etag(&body));
+    ([kind, fresh, tag], body).into_response()
+}
+
+/// RFC 9110 §8.8.3: a name for these octets.
+pub fn etag(body: &[u8]) -> HeaderValue {
+    let digest = Sha256::digest(body);
+    let hex: String = digest.iter().take(16).map(|octet| format!("{octet:02x}")).collect();
+    HeaderValue::from_str(&format!("\"{hex}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 fn concatenate(certificates: &[Shown]) -> Vec<u8> {
     certificates.iter().flat_map(Shown::to_bytes).collect()
 }
 
-fn of(failure: Failure) -> Refusal {
+/// What the peer is told; a trouble of ours is logged, and only its id is told.
+pub fn refusal_of(failure: Failure) -> Refusal {
     match failure {
         Fault::Peer(refusal) => refusal,
         Fault::Ours(trouble) => {
@@ -113,8 +149,9 @@ fn of(failure: Failure) -> Refusal {
     }
 }
 
-fn retry_after(response: &mut Response, wait: Option<Duration>) {
-    if let Some(wait) = wait {
+/// When to come again.
+pub fn retry_after(response: &mut Response, refusal: &Refusal) {
+    if let Some(wait) = refusal.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }
 }

@@ -2,10 +2,11 @@
 //! What an endpoint may touch.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hearth_identity::Directory;
-use hearth_types::{Clock, Timestamp, Trouble};
+use hearth_types::{Clock, Domain, Timestamp, Trouble};
 use hearth_web::Peer;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -20,19 +21,52 @@ pub struct Ctx {
     pub directory: Directory,
     /// The time.
     pub clock: Clock,
+    /// Who we are.
+    pub site: Arc<Site>,
     shared: Arc<Shared>,
+}
+
+/// Who we are, in letters and links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The home's domain.
+    pub domain: Domain,
+    /// `https://keys.D`, with the port when it is not the scheme's own.
+    pub url: String,
 }
 
 struct Shared {
     rates: Rates,
     intake: Semaphore,
+    counts: Counts,
+}
+
+/// What was done since the start; never who or how many live here.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) found: AtomicU64,
+    pub(crate) not_found: AtomicU64,
+    pub(crate) uploads: AtomicU64,
+    pub(crate) letters: AtomicU64,
 }
 
 impl Ctx {
     /// For a server that has just started.
-    pub fn new(directory: Directory, clock: Clock) -> Self {
-        let shared = Shared { rates: Rates::default(), intake: Semaphore::new(INTAKES_AT_ONCE_MAX) };
-        Self { directory, clock, shared: Arc::new(shared) }
+    pub fn new(directory: Directory, clock: Clock, site: Site) -> Self {
+        let shared = Shared { rates: Rates::default(), intake: Semaphore::new(INTAKES_AT_ONCE_MAX), counts: Counts::default() };
+        Self { directory, clock, site: Arc::new(site), shared: Arc::new(shared) }
+    }
+
+    /// What was done since the start.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.shared.counts
+    }
+
+    /// Counts a look-up that was answered.
+    pub(crate) fn count(&self, found: bool) {
+        let counts = self.counts();
+        let count = if found { &counts.found } else { &counts.not_found };
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Counts a request of this peer.

@@ -14,7 +14,7 @@ pub const UPLOAD_CERTS_MAX: usize = 16;
 /// Armoured blocks in one submission.
 pub const ARMOR_BLOCKS_MAX: usize = 16;
 /// Packets of one submission that are looked at.
-pub const PACKETS_MAX: usize = 32_768;
+pub const PACKETS_MAX: usize = 16_384;
 /// Octets of one packet; larger ones are left out. SLH-DSA-256s signatures have 29,792.
 pub const PACKET_BYTES_MAX: u32 = 65_536;
 /// Octets of a user id; longer ones are left out.
@@ -25,6 +25,14 @@ pub const USER_IDS_MAX: usize = 32;
 pub const SUBKEYS_MAX: usize = 32;
 /// Signatures of one kind on one component (a key or a user id) whose arithmetic is done.
 pub const CANDIDATES_MAX: usize = 8;
+/// Signatures of one certificate whose arithmetic is done: one revocation and one binding on every component at least.
+pub const SIGNATURES_MAX: usize = 160;
+/// Bits of an RSA key that signs; the arithmetic of larger ones is not done here.
+pub const RSA_BITS_MAX: usize = 4096;
+/// Bits of a DSA key (FIPS 186-4 §4.2 has no larger ones).
+pub const DSA_BITS_MAX: usize = 3072;
+/// Bits of the order of a DSA key (FIPS 186-4 §4.2).
+pub const DSA_ORDER_BITS_MAX: usize = 256;
 /// Verified self-signatures kept on one component: the newest.
 pub const SELF_SIGNATURES_MAX: usize = 4;
 /// Verified revocations kept on one component: the oldest, because they count from then on.
@@ -33,6 +41,11 @@ pub const REVOCATIONS_MAX: usize = 4;
 pub const CERT_BYTES_MAX: usize = 256 << 10;
 /// How far ahead of our clock a signature may say it was made.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Parts of a `multipart/form-data` body.
+pub const FORM_PARTS_MAX: usize = 16;
+/// Octets of the header of one such part.
+pub const FORM_PART_HEAD_BYTES_MAX: usize = 4096;
 
 /// Submissions that are worked on at the same time.
 pub const INTAKES_AT_ONCE_MAX: usize = 1;

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use hearth_boot::{Boot, Config, Engine};
 use hearth_db::Source;
 use hearth_identity::Directory;
-use hearth_keyserver::{Ctx, app};
-use hearth_types::{Clock, Secret};
+use hearth_keyserver::app;
+use hearth_keyserver::ctx::{Ctx, Site};
+use hearth_types::{Clock, Domain, Secret};
 
 fn main() -> ExitCode {
     hearth_boot::run("keyserver", serve)
@@ -16,9 +17,12 @@ fn main() -> ExitCode {
 async fn serve(boot: Boot) -> anyhow::Result<()> {
     let clock = Clock::system();
     let directory = Directory::open(&source(&boot.config), clock.clone()).await?;
+    let domain = Domain::parse(boot.config.domain())?;
+    let url = boot.config.https_url(&domain.below("keys"), "");
+    let site = Site { domain, url: url.trim_end_matches('/').to_string() };
     let listener = hearth_web::bind(&boot.config.run_path("keyserver.sock"))?;
     boot.ready();
-    hearth_web::serve_on(listener, app(Ctx::new(directory, clock)), boot.stop.requested()).await?;
+    hearth_web::serve_on(listener, app(Ctx::new(directory, clock, site)), boot.stop.requested()).await?;
     Ok(())
 }
 

@@ -7,15 +7,13 @@
 //! requests), VKS is the interface of keys.openpgp.org (Hagrid).
 
 use hearth_spec::{Row, Status};
-use hearth_web::axum::routing::{MethodRouter, get, post};
+use hearth_web::axum::routing::{MethodRouter, get, post, put};
 
 use crate::ctx::Ctx;
-use crate::endpoint::{hkp_add, hkp_lookup, vks, wkd};
+use crate::endpoint::{hkp_add, hkp_lookup, hkp_v2, pages, vks, wkd};
 
-const HKP_ADD: Status =
-    Status::Partial("only updates and revocations of certificates that this home keeps, and not as multipart/form-data");
-const VKS_UPLOAD: Status =
-    Status::Partial("only updates of certificates that this home keeps; its people publish when they are signed in");
+const HKP_ADD: Status = Status::Partial("only updates and revocations of certificates that this home keeps");
+const V2_CANONICAL: Status = Status::Partial("tokens are sent to people of this home alone; others prove an address at /upload");
 
 /// All of it.
 pub const ROWS: &[Row] = &[
@@ -28,37 +26,94 @@ pub const ROWS: &[Row] = &[
     Row::spoken("op=get", 0, "HKP §3.1.1"),
     Row::spoken("op=index", 0, "HKP §3.1.2"),
     Row::spoken("op=vindex", 0, "HKP §3.1.2"),
-    Row::declined("op=stats", 0, "HKP §3.1.3", "how many keys a household has is its own business"),
+    Row { name: "op=stats", rfc: 0, section: "HKP §3.1.3", status: Status::Partial("what was done, not how many keys there are") },
     Row::declined("op=hget", 0, "HKP §3.1", "it finds keys by an MD5 of theirs"),
     Row { name: "POST /pks/add", rfc: 0, section: "HKP §4", status: HKP_ADD },
     Row::declined("POST /pks/hashquery", 0, "SKS", "synchronisation between key servers hands out everybody's addresses"),
-    Row::later("GET /pks/v2/certs/by-vfingerprint/{fingerprint}", 0, "HKP v2"),
-    Row::later("GET /pks/v2/certs/by-keyid/{keyid}", 0, "HKP v2"),
-    Row::later("GET /pks/v2/certs/by-identity/{identity}", 0, "HKP v2"),
+    Row::spoken("GET /pks/v2/certs/by-vfingerprint/{fingerprint}", 0, "HKP v2"),
+    Row::spoken("GET /pks/v2/certs/by-keyid/{keyid}", 0, "HKP v2"),
+    Row::spoken("GET /pks/v2/certs/by-identity/{identity}", 0, "HKP v2"),
+    Row::spoken("GET /pks/v2/certs/by-vfingerprint/", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("GET /pks/v2/certs/by-keyid/", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("GET /pks/v2/certs/by-identity/", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("GET /pks/v2/certs", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("GET /pks/v2/index/{identity}", 0, "HKP v2"),
+    Row::spoken("GET /pks/v2/prefixlog/{day}", 0, "HKP v2"),
+    Row { name: "POST /pks/v2/certs", rfc: 0, section: "HKP v2", status: HKP_ADD },
+    Row::spoken("GET /pks/v2/canonical/{identity}", 0, "HKP v2"),
+    Row { name: "PUT /pks/v2/canonical/{identity}", rfc: 0, section: "HKP v2", status: V2_CANONICAL },
+    Row { name: "POST /pks/v2/sendtoken", rfc: 0, section: "HKP v2", status: V2_CANONICAL },
     Row::spoken("GET /vks/v1/by-fingerprint/{fingerprint}", 0, "VKS"),
     Row::spoken("GET /vks/v1/by-keyid/{keyid}", 0, "VKS"),
     Row::spoken("GET /vks/v1/by-email/{email}", 0, "VKS"),
-    Row { name: "POST /vks/v1/upload", rfc: 0, section: "VKS", status: VKS_UPLOAD },
-    Row::later("POST /vks/v1/request-verify", 0, "VKS"),
+    Row::spoken("POST /vks/v1/upload", 0, "VKS"),
+    Row::spoken("POST /vks/v1/request-verify", 0, "VKS"),
+    Row::spoken("GET /", 0, "pages: search"),
+    Row::spoken("GET /search", 0, "pages: search"),
+    Row::spoken("GET /upload", 0, "pages: upload"),
+    Row::spoken("POST /upload", 0, "pages: upload"),
+    Row::spoken("POST /upload/letter", 0, "pages: proof"),
+    Row::spoken("GET /verify/{token}", 0, "pages: proof"),
+    Row::spoken("POST /verify/{token}", 0, "pages: proof"),
+    Row::spoken("GET /remove", 0, "pages: remove"),
+    Row::spoken("POST /remove", 0, "pages: remove"),
+    Row::spoken("GET /manage/{token}", 0, "pages: remove"),
+    Row::spoken("POST /manage/{token}", 0, "pages: remove"),
+    Row::spoken("GET /statistics", 0, "pages: statistics"),
 ];
 
-/// The path of a row that is an endpoint, and what answers there.
-pub(crate) fn route_of(row: &Row) -> Option<(&'static str, MethodRouter<Ctx>)> {
-    let path = row.name.split_once(' ').map(|(_, path)| path)?;
-    let answers = match row.name {
+/// Method and path of a row that is an endpoint, and what answers there.
+pub(crate) fn route_of(row: &Row) -> Option<(&'static str, &'static str, MethodRouter<Ctx>)> {
+    let (method, path) = row.name.split_once(' ')?;
+    Some((method, path, keys_of(row.name).or_else(|| page_of(row.name))?))
+}
+
+fn keys_of(name: &str) -> Option<MethodRouter<Ctx>> {
+    Some(match name {
         "GET /.well-known/openpgpkey/{domain}/hu/{name}" => get(wkd::run_advanced),
         "GET /.well-known/openpgpkey/hu/{name}" => get(wkd::run_direct),
         "GET /.well-known/openpgpkey/{domain}/policy" => get(wkd::run_policy_advanced),
         "GET /.well-known/openpgpkey/policy" => get(wkd::run_policy_direct),
         "GET /pks/lookup" => get(hkp_lookup::run),
         "POST /pks/add" => post(hkp_add::run),
+        "GET /pks/v2/certs/by-vfingerprint/{fingerprint}" => get(hkp_v2::by_vfingerprint),
+        "GET /pks/v2/certs/by-keyid/{keyid}" => get(hkp_v2::by_key_id),
+        "GET /pks/v2/certs/by-identity/{identity}" => get(hkp_v2::by_identity),
+        "GET /pks/v2/certs"
+        | "GET /pks/v2/certs/by-vfingerprint/"
+        | "GET /pks/v2/certs/by-keyid/"
+        | "GET /pks/v2/certs/by-identity/" => get(hkp_v2::no_list),
+        "GET /pks/v2/index/{identity}" => get(hkp_v2::index),
+        "GET /pks/v2/prefixlog/{day}" => get(hkp_v2::prefix_log),
+        "POST /pks/v2/certs" => post(hkp_v2::add),
+        "GET /pks/v2/canonical/{identity}" => get(hkp_v2::canonical),
+        "PUT /pks/v2/canonical/{identity}" => put(hkp_v2::put_canonical),
+        "POST /pks/v2/sendtoken" => post(hkp_v2::send_token),
         "GET /vks/v1/by-fingerprint/{fingerprint}" => get(vks::run_by_fingerprint),
         "GET /vks/v1/by-keyid/{keyid}" => get(vks::run_by_key_id),
         "GET /vks/v1/by-email/{email}" => get(vks::run_by_email),
         "POST /vks/v1/upload" => post(vks::run_upload),
+        "POST /vks/v1/request-verify" => post(vks::run_request_verify),
         _ => return None,
-    };
-    Some((path, answers))
+    })
+}
+
+fn page_of(name: &str) -> Option<MethodRouter<Ctx>> {
+    Some(match name {
+        "GET /" => get(pages::home),
+        "GET /search" => get(pages::search),
+        "GET /upload" => get(pages::upload),
+        "POST /upload" => post(pages::take_upload),
+        "POST /upload/letter" => post(pages::letter),
+        "GET /verify/{token}" => get(pages::verify),
+        "POST /verify/{token}" => post(pages::verified),
+        "GET /remove" => get(pages::remove),
+        "POST /remove" => post(pages::ask_to_remove),
+        "GET /manage/{token}" => get(pages::manage),
+        "POST /manage/{token}" => post(pages::removed),
+        "GET /statistics" => get(pages::statistics),
+        _ => return None,
+    })
 }
 
 /// The row of an HKP operation, by the value of `op`.
@@ -80,7 +135,7 @@ mod tests {
     #[test]
     fn operations_are_found_whatever_their_case() {
         assert!(operation("GET").is_some_and(Row::is_spoken));
-        assert!(operation("stats").is_some_and(|row| !row.is_spoken()));
+        assert!(operation("hget").is_some_and(|row| !row.is_spoken()));
         assert!(operation("").is_none() && operation("op=get").is_none());
     }
 }

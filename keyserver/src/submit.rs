@@ -2,13 +2,13 @@
 //! What a stranger's submission changes: certificates that we keep get what is new, signed by their own
 //! key, and nothing else is stored. Showing an identity stays the owner's decision.
 
-use hearth_identity::certs::{Held, Source};
+use hearth_identity::certs::{Kept, Source};
 use hearth_types::Trouble;
 use sequoia_openpgp::packet::Signature;
 
 use crate::answer::Failure;
 use crate::cert::clean::NamedUserId;
-use crate::cert::{self, Clean, Raw, read_submission};
+use crate::cert::{self, Clean, Dropped, Raw, read_submission};
 use crate::ctx::Ctx;
 
 /// How often a change is tried again when somebody else changed the same certificate meanwhile.
@@ -44,6 +44,41 @@ impl Outcome {
 pub(crate) struct Submitted {
     pub(crate) fingerprint: String,
     pub(crate) named: Vec<NamedUserId>,
+    /// A certificate that is not kept here, clean: it may wait for a proof.
+    pub(crate) stranger: Option<Vec<u8>>,
+}
+
+/// What came of a submission.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) outcomes: Vec<(Submitted, Outcome)>,
+    pub(crate) dropped: Dropped,
+}
+
+impl Taken {
+    /// Is nothing in it ours?
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Unknown)
+    }
+
+    /// Was something of ours in it, and none of that taken?
+    pub(crate) fn is_refused(&self) -> bool {
+        let is = |wanted: fn(&Outcome) -> bool| self.outcomes.iter().any(|(_, outcome)| wanted(outcome));
+        is(|outcome| matches!(outcome, Outcome::Refused(_)))
+            && !is(|outcome| matches!(outcome, Outcome::Updated | Outcome::Unchanged))
+    }
+
+    /// A line for each certificate, and one for what was left out.
+    pub(crate) fn says(&self) -> String {
+        let mut lines: String =
+            self.outcomes.iter().map(|(submitted, outcome)| format!("{} {}\n", submitted.fingerprint, outcome.says())).collect();
+        let left_out = self.dropped.says();
+        if !left_out.is_empty() {
+            lines.push_str(&left_out);
+            lines.push('\n');
+        }
+        lines
+    }
 }
 
 /// One of the things in a submission.
@@ -53,29 +88,40 @@ enum Item {
 }
 
 /// Takes what is new. Fails as a whole only when nothing could be read, or a secret key was in it.
-pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Vec<(Submitted, Outcome)>, Failure> {
+pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Taken, Failure> {
+    ctx.counts().uploads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let permit = ctx.intake().await?;
     let now = ctx.system_time();
     let submission = compute(move || read_submission(&bytes, now)).await?.map_err(|refusal| Failure::Peer(refusal.into()))?;
     let mut outcomes = Vec::new();
+    let dropped = submission.dropped;
     for raw in submission.certs {
         let fingerprint = raw.fingerprint();
-        let held = ctx.directory.find_cert(&fingerprint).await.map_err(Trouble::from)?;
+        let held = ctx.directory.find_kept(&fingerprint).await.map_err(Trouble::from)?;
         outcomes.push(take(ctx, fingerprint, held, Item::Cert(raw)).await?);
     }
     for revocation in submission.revocations {
         let Some(issuer) = revocation.get_issuers().first().map(|issuer| issuer.to_hex()) else { continue };
-        let held = ctx.directory.find_certs_by_key(&issuer).await.map_err(Trouble::from)?.into_iter().next();
+        let fingerprint = ctx.directory.find_fingerprint_by_key(&issuer).await.map_err(Trouble::from)?;
+        let held = ctx.directory.find_kept(fingerprint.as_deref().unwrap_or(&issuer)).await.map_err(Trouble::from)?;
         outcomes.push(take(ctx, issuer, held, Item::Revocation(revocation)).await?);
     }
     drop(permit);
-    Ok(outcomes)
+    Ok(Taken { outcomes, dropped })
 }
 
-async fn take(ctx: &Ctx, fingerprint: String, held: Option<Held>, item: Item) -> Result<(Submitted, Outcome), Failure> {
-    let mut submitted = Submitted { fingerprint, named: Vec::new() };
-    let Some(mut held) = held else { return Ok((submitted, Outcome::Unknown)) };
+async fn take(ctx: &Ctx, fingerprint: String, held: Option<Kept>, item: Item) -> Result<(Submitted, Outcome), Failure> {
+    let mut submitted = Submitted { fingerprint, named: Vec::new(), stranger: None };
     let now = ctx.system_time();
+    let Some(mut held) = held else {
+        if let Item::Cert(raw) = item
+            && let Ok(clean) = compute(move || Clean::from_raw(raw, now)).await?
+        {
+            submitted.named = clean.named_user_ids();
+            submitted.stranger = Some(clean.whole());
+        }
+        return Ok((submitted, Outcome::Unknown));
+    };
     let stored = held.whole.clone();
     let merged = compute(move || {
         let clean = Clean::from_stored(&stored, now)?;
@@ -98,15 +144,13 @@ async fn take(ctx: &Ctx, fingerprint: String, held: Option<Held>, item: Item) ->
         if merged.whole() == held.whole {
             return Ok((submitted, Outcome::Unchanged));
         }
-        let owned = ctx.directory.list_addresses(held.account).await.map_err(Trouble::from)?;
-        let owns = |address: &hearth_types::Address| owned.iter().any(|entry| entry.address.key() == address.key());
-        let certificate = merged.to_certificate(held.account, Source::Imported, false, owns);
-        if ctx.directory.replace_cert(&held, certificate).await.map_err(Trouble::from)? {
+        let certificate = merged.to_certificate(held.account, Source::Imported, false, |_| true);
+        if ctx.directory.replace_cert(&held.whole, certificate).await.map_err(Trouble::from)? {
             metrics::counter!("hearth_keyserver_updates_total").increment(1);
             return Ok((submitted, Outcome::Updated));
         }
         // Somebody was quicker: what they stored, and what we have.
-        let Some(newer) = ctx.directory.find_cert(&held.fingerprint).await.map_err(Trouble::from)? else {
+        let Some(newer) = ctx.directory.find_kept(&held.fingerprint).await.map_err(Trouble::from)? else {
             return Ok((submitted, Outcome::Unknown));
         };
         let (ours, theirs) = (merged.whole(), newer.whole.clone());
@@ -116,13 +160,13 @@ async fn take(ctx: &Ctx, fingerprint: String, held: Option<Held>, item: Item) ->
     Err(Failure::Ours(Trouble::from(std::io::Error::other("a certificate changed again and again while it was updated"))))
 }
 
-fn join(held: &[u8], update: &[u8], now: std::time::SystemTime) -> Result<Clean, cert::Refusal> {
+pub(crate) fn join(held: &[u8], update: &[u8], now: std::time::SystemTime) -> Result<Clean, cert::Refusal> {
     let clean = Clean::from_stored(held, now)?;
     let update = read_submission(update, now)?.certs.into_iter().next().ok_or(cert::Refusal::NoKey)?;
     clean.merge(update, now)
 }
 
 /// Runs arithmetic on a blocking thread.
-async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+pub(crate) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     Ok(tokio::task::spawn_blocking(work).await.map_err(Trouble::from)?)
 }

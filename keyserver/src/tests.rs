@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Every endpoint in memory, as the router would call it, over a directory in a temporary folder.
 
+mod hkp_v2;
+mod hostile;
+mod proof;
+
 use hearth_db::Source as DbSource;
 use hearth_identity::Directory;
 use hearth_identity::certs::Source;
@@ -17,16 +21,18 @@ use sequoia_openpgp::serialize::MarshalInto as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use crate::app;
 use crate::cert::flood::{foreign_certifications, forged_subkeys, forged_user_ids, now, secret_cert};
 use crate::cert::{Generated, Profile, armor, generate};
+use crate::ctx::{Ctx, Site};
 use crate::limits::{BODY_BYTES_MAX, BY_ADDRESS_BURST};
-use crate::{Ctx, app};
 
 const DOMAIN: &str = "home.example";
 
 struct House {
     app: Router,
     directory: Directory,
+    clock: Clock,
     _folder: tempfile::TempDir,
 }
 
@@ -65,7 +71,9 @@ impl House {
         let source = DbSource::Sqlite(folder.path().join("identity.db"));
         let directory = Directory::open(&source, clock.clone()).await.unwrap();
         directory.add_domain(&Domain::parse(DOMAIN).unwrap()).await.unwrap();
-        Self { app: app(Ctx::new(directory.clone(), clock)), directory, _folder: folder }
+        let site = Site { domain: Domain::parse(DOMAIN).unwrap(), url: "https://keys.home.example".into() };
+        let app = app(Ctx::new(directory.clone(), clock.clone(), site));
+        Self { app, directory, clock, _folder: folder }
     }
 
     async fn add_person(&self, name: &str, addresses: &[&str]) -> AccountId {
@@ -93,6 +101,24 @@ impl House {
         let generated = generate("Alice", &addresses.map(address), Profile::Compatible, now()).unwrap();
         self.add_key(account, &generated, &addresses[..1]).await;
         (account, generated)
+    }
+
+    /// At `keys.D`, or at `openpgpkey.D` for its paths.
+    async fn ask_with<V: AsRef<str>>(&self, method: Method, path: &str, headers: &[(&str, V)], body: impl Into<Body>) -> Answer {
+        let host = if path.starts_with("/.well-known/openpgpkey/home.example/") { "openpgpkey" } else { "keys" };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("x-forwarded-host", format!("{host}.home.example"))
+            .header("x-forwarded-for", "192.0.2.8")
+            .header("x-forwarded-proto", "https");
+        for (name, value) in headers {
+            request = request.header(*name, value.as_ref());
+        }
+        let response = self.app.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = hearth_web::axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
     }
 
     async fn ask(&self, method: Method, host: &str, path: &str, kind: &str, body: impl Into<Body>) -> Answer {
@@ -220,7 +246,6 @@ async fn hkp_get_by_everything_exact() {
         ("op=get", 400),
         ("search=alice@home.example", 400),
         ("", 400),
-        ("op=stats&search=x", 501),
         ("op=hget&search=x", 501),
         ("op=dance&search=x", 501),
     ] {
@@ -317,8 +342,8 @@ async fn vks_wants_one_exact_thing() {
         ("/vks/v1/by-keyid/01234567".into(), 400),
         ("/vks/v1/by-keyid/0123456789ABCDEF".into(), 404),
         ("/vks/v1/by-email/alice".into(), 400),
-        ("/vks/v1/request-verify".into(), 404),
-        ("/".into(), 404),
+        ("/vks/v1/request-verify".into(), 405),
+        ("/nothing".into(), 404),
     ] {
         assert_eq!(house.keys(&path).await.status, status, "{path}");
     }
@@ -339,7 +364,8 @@ async fn a_revocation_of_ours_is_taken_from_anybody_poison_and_all() {
     ]
     .concat();
     let answer = house.add(&poison).await;
-    assert_eq!((answer.status, answer.text()), (StatusCode::OK, &*format!("{} updated\n", alice.clean.fingerprint())));
+    let says = format!("{} updated\nleft out: 1000 signatures by other keys, ", alice.clean.fingerprint());
+    assert!(answer.status == StatusCode::OK && answer.text().starts_with(&says), "{}", answer.text());
     assert!(house.wkd("alice").await.body.len() < alice.clean.whole().len() + 400);
     let index = house.keys("/pks/lookup?op=index&search=alice@home.example").await;
     assert!(index.text().lines().nth(1).unwrap().ends_with(":r"), "{}", index.text());
@@ -366,8 +392,6 @@ async fn unknown_and_secret_keys_are_refused_and_nothing_is_stored() {
     assert!(answer.text().contains("SECRET"), "{}", answer.text());
     let (status, body) = house.upload(alice.secret.expose()).await;
     assert!(status == StatusCode::UNPROCESSABLE_ENTITY && body["error"].as_str().unwrap().contains("SECRET"));
-    let (status, body) = house.upload(&bob.clean.whole()).await;
-    assert!(status == StatusCode::FORBIDDEN && body["error"].is_string());
     assert_eq!(house.add(b"hello").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(house.directory.list_certs(None).await.unwrap().len(), 1);
     assert_eq!(house.keys(&format!("/vks/v1/by-fingerprint/{}", bob.clean.fingerprint())).await.status, StatusCode::NOT_FOUND);
@@ -380,7 +404,7 @@ async fn upload_tells_the_status_of_what_was_named() {
     let (status, body) = house.upload(&alice.clean.whole()).await;
     assert_eq!(status, StatusCode::OK);
     let expected = json!({
-        "token": "",
+        "token": body["token"],
         "key_fpr": alice.clean.fingerprint(),
         "status": {
             "alice@home.example": "published",
@@ -402,7 +426,7 @@ async fn bodies_that_are_not_a_submission() {
     for (path, kind, body, status) in [
         ("/pks/add", form, "", 400),
         ("/pks/add", form, "keytext=", 400),
-        ("/pks/add", "multipart/form-data; boundary=x", "--x--", 415),
+        ("/pks/add", "multipart/form-data; boundary=x", "--x--", 400),
         ("/pks/add", "text/plain", "hello", 415),
         ("/vks/v1/upload", "application/json", "{}", 422),
         ("/vks/v1/upload", "application/json", "{", 400),

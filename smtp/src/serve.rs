@@ -16,7 +16,7 @@ use hearth_types::{Clock, Secret};
 
 use crate::ctx::{Parts, Server};
 use crate::outbound::Outbound;
-use crate::queue::{Queue, worker};
+use crate::queue::{Queue, letters, worker};
 use crate::session;
 use crate::state::Kind;
 use crate::submission::sign::Signer;
@@ -37,6 +37,7 @@ pub async fn run(boot: Boot) -> anyhow::Result<()> {
     let outbound = outbound(&config, &server)?;
     let admission = Admission::new(config.limits.connections_max, config.limits.connections_per_address_max);
     let working = tokio::spawn(worker::run(Arc::clone(&server), outbound));
+    let writing = tokio::spawn(letters::run(Arc::clone(&server)));
     boot.ready();
     let door = |listeners, kind, implicit_tls| {
         let server = Arc::clone(&server);
@@ -47,6 +48,7 @@ pub async fn run(boot: Boot) -> anyhow::Result<()> {
     };
     tokio::join!(door(mx, Kind::Mx, false), door(submissions, Kind::Submission, true), door(submission, Kind::Submission, false));
     working.await.context("the queue's worker broke")?;
+    writing.await.context("the reader of letters broke")?;
     server.store.close().await.context("the mail store did not close")?;
     Ok(())
 }

@@ -132,7 +132,7 @@ impl Clean {
     /// As the store keeps it: only user ids with an address that `owns` affirms can ever be shown.
     pub fn to_certificate(
         &self,
-        account: AccountId,
+        account: impl Into<Option<AccountId>>,
         source: Source,
         secret_stored: bool,
         owns: impl Fn(&Address) -> bool,
@@ -150,7 +150,7 @@ impl Clean {
         };
         Certificate {
             fingerprint: self.fingerprint.clone(),
-            account,
+            account: account.into(),
             source,
             secret_stored,
             algorithm: self.algorithm,

@@ -4,12 +4,14 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hearth_types::Address;
+use sequoia_openpgp::armor::Kind;
+use sequoia_openpgp::packet::signature::subpacket::NotationDataFlags;
 use sequoia_openpgp::packet::{UserID, signature::SignatureBuilder};
 use sequoia_openpgp::parse::Parse as _;
 use sequoia_openpgp::policy::StandardPolicy;
-use sequoia_openpgp::serialize::MarshalInto as _;
-use sequoia_openpgp::types::SignatureType;
-use sequoia_openpgp::{Cert, Packet};
+use sequoia_openpgp::serialize::{MarshalInto as _, stream};
+use sequoia_openpgp::types::{CompressionAlgorithm, HashAlgorithm, SignatureType};
+use sequoia_openpgp::{Cert, Packet, PacketPile};
 
 use super::{Generated, Profile, generate};
 
@@ -66,4 +68,151 @@ pub(crate) fn forged_subkeys(of: &Cert, count: usize) -> Vec<u8> {
         key.set_creation_time(made - Duration::from_secs(n as u64)).unwrap();
         [Packet::from(key), signature.clone().into()]
     }))
+}
+
+/// Key revocations that name the certificate as their issuer and are none: each with other bytes, all of them old.
+pub(crate) fn forged_revocations(of: &Generated, count: usize) -> Vec<u8> {
+    let genuine = of.revocation.expose();
+    (0..count)
+        .flat_map(|n| {
+            let mut copy = genuine.clone();
+            let end = copy.len();
+            copy[end - 8..].copy_from_slice(&n.to_be_bytes());
+            copy
+        })
+        .collect()
+}
+
+/// A signature over the primary key with a remark of so many octets, made by the key itself.
+pub(crate) fn large_signature(of: &Cert, octets: usize) -> Vec<u8> {
+    let mut signer = of.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
+    let builder = SignatureBuilder::new(SignatureType::DirectKey)
+        .set_signature_creation_time(now())
+        .and_then(|builder| builder.set_notation("n@home.example", vec![b'x'; octets], NotationDataFlags::empty(), false))
+        .unwrap();
+    packets([builder.sign_direct_key(&mut signer, of.primary_key().key()).unwrap().into()])
+}
+
+/// Signatures in signatures in signatures (RFC 9580 §5.2.3.34), each in the unhashed area of the next.
+pub(crate) fn nested_signatures(depth: usize) -> Vec<u8> {
+    let outer = |inner: &[u8]| {
+        let mut body = vec![4, 0x10, 22, 8, 0, 0];
+        body.extend(u16::try_from(inner.len()).unwrap().to_be_bytes());
+        body.extend(inner);
+        body.extend([0, 0, 0, 1, 1, 0, 1, 1]);
+        body
+    };
+    let mut body = outer(&[]);
+    for _ in 0..depth {
+        let mut subpacket = vec![0xff];
+        subpacket.extend(u32::try_from(body.len() + 1).unwrap().to_be_bytes());
+        subpacket.push(32);
+        subpacket.extend(&body);
+        body = outer(&subpacket);
+    }
+    packet(2, &body)
+}
+
+/// A packet by its number and its octets (RFC 9580 §4.2.1).
+pub(crate) fn packet(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0xc0 | tag, 0xff];
+    bytes.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+/// The same in pieces of 32 octets (RFC 9580 §4.2.1.4), which only data may come in.
+pub(crate) fn packet_in_pieces(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0xc0 | tag];
+    let (pieces, rest) = body.as_chunks::<32>();
+    for piece in pieces {
+        bytes.push(0xe0 | 5);
+        bytes.extend(piece);
+    }
+    bytes.push(u8::try_from(rest.len()).unwrap());
+    bytes.extend(rest);
+    bytes
+}
+
+/// Pictures (RFC 9580 §5.12) of so many octets each.
+pub(crate) fn pictures(count: usize, octets: usize) -> Vec<u8> {
+    let mut subpacket = vec![0xff];
+    subpacket.extend(u32::try_from(octets + 1).unwrap().to_be_bytes());
+    subpacket.push(1);
+    subpacket.resize(subpacket.len() + octets, 0);
+    packet(17, &subpacket).repeat(count)
+}
+
+/// Zeros by the megabyte in a few kilobytes (RFC 9580 §5.6).
+pub(crate) fn compressed_zeros(octets: usize) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut bytes = Vec::new();
+    let message = stream::Message::new(&mut bytes);
+    let message = stream::Compressor::new(message).algo(CompressionAlgorithm::Zlib).build().unwrap();
+    let mut message = stream::LiteralWriter::new(message).build().unwrap();
+    message.write_all(&vec![0; octets]).unwrap();
+    message.finalize().unwrap();
+    bytes
+}
+
+/// A version 4 public key of an algorithm whose numbers all have so many octets.
+pub(crate) fn monstrous_key(tag: u8, algorithm: u8, numbers: usize, octets: usize) -> Vec<u8> {
+    let mut body = vec![4, 0x60, 0, 0, 0, algorithm];
+    for _ in 0..numbers {
+        body.extend(u16::try_from(octets * 8).unwrap().to_be_bytes());
+        body.extend(vec![0xff; octets]);
+    }
+    packet(tag, &body)
+}
+
+/// Signatures and keys of versions that there are not.
+pub(crate) fn unknown_versions(count: usize) -> Vec<u8> {
+    (0..count).flat_map(|n| packet(if n % 2 == 0 { 2 } else { 14 }, &[9, 1, 2, 3, n as u8, 0, 0, 0, 0, 0, 0, 0])).collect()
+}
+
+/// The certificate's user ids and subkeys with octets changed inside of their packets; the packets' own lengths stay.
+pub(crate) fn mangled(whole: &[u8], seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let pile = PacketPile::from_bytes(whole).unwrap();
+    let mut all = Vec::new();
+    for (position, original) in pile.children().enumerate() {
+        let mut bytes = original.to_vec().unwrap();
+        if position > 0 {
+            for _ in 0..3 {
+                let span = bytes.len() - 6;
+                let at = 6 + next() as usize % span.max(1);
+                if let Some(octet) = bytes.get_mut(at) {
+                    *octet ^= next() as u8;
+                }
+            }
+        }
+        all.extend(bytes);
+    }
+    all
+}
+
+/// Armour with header lines of so many octets in all.
+pub(crate) fn armor_with_headers(bytes: &[u8], octets: usize) -> Vec<u8> {
+    let text = String::from_utf8(super::armor(bytes, Kind::PublicKey).unwrap()).unwrap();
+    let (begin, rest) = text.split_once('\n').unwrap();
+    let line = format!("Comment: {}\n", "x".repeat(990));
+    format!("{begin}\n{}{rest}", line.repeat(octets / 1000)).into_bytes()
+}
+
+/// A binding of the first user id that rests on SHA-1.
+pub(crate) fn sha1_binding(of: &Cert) -> Vec<u8> {
+    let mut signer = of.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
+    let user_id = of.userids().next().unwrap().userid().clone();
+    let builder = SignatureBuilder::new(SignatureType::PositiveCertification)
+        .set_hash_algo(HashAlgorithm::SHA1)
+        .set_signature_creation_time(now())
+        .unwrap();
+    let signature = user_id.bind(&mut signer, of, builder).unwrap();
+    packets([user_id.into(), signature.into()])
 }

@@ -8,6 +8,7 @@
 
 use std::time::SystemTime;
 
+use sequoia_openpgp::crypto::mpi::PublicKey;
 use sequoia_openpgp::packet::signature::subpacket::SubpacketTag;
 use sequoia_openpgp::packet::{Key, Signature, UserID, key};
 use sequoia_openpgp::parse::{PacketParser, PacketParserBuilder, PacketParserResult, Parse as _};
@@ -16,8 +17,8 @@ use sequoia_openpgp::{KeyHandle, Packet};
 
 use super::Refusal;
 use crate::limits::{
-    ARMOR_BLOCKS_MAX, CANDIDATES_MAX, CLOCK_SKEW_MAX, PACKET_BYTES_MAX, PACKETS_MAX, SUBKEYS_MAX, UPLOAD_BYTES_MAX,
-    UPLOAD_CERTS_MAX, USER_ID_BYTES_MAX, USER_IDS_MAX,
+    ARMOR_BLOCKS_MAX, CANDIDATES_MAX, CLOCK_SKEW_MAX, DSA_BITS_MAX, DSA_ORDER_BITS_MAX, PACKET_BYTES_MAX, PACKETS_MAX,
+    RSA_BITS_MAX, SIGNATURES_MAX, SUBKEYS_MAX, UPLOAD_BYTES_MAX, UPLOAD_CERTS_MAX, USER_ID_BYTES_MAX, USER_IDS_MAX,
 };
 
 const ARMOR_BEGIN: &[u8] = b"-----BEGIN PGP ";
@@ -49,12 +50,29 @@ pub struct Dropped {
     pub other_packets: usize,
 }
 
+impl Dropped {
+    /// For the sender: what did not come through, or nothing.
+    pub fn says(&self) -> String {
+        let rows = [
+            (self.foreign_signatures, "signatures by other keys"),
+            (self.excess_signatures, "signatures over the bounds"),
+            (self.excess_components, "user ids and subkeys over the bounds"),
+            (self.other_packets, "pictures, oversized packets and other things"),
+        ];
+        let said: Vec<String> =
+            rows.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        if said.is_empty() { String::new() } else { format!("left out: {}", said.join(", ")) }
+    }
+}
+
 /// One certificate, unverified.
 #[derive(Clone, Debug)]
 pub struct Raw {
     primary: PrimaryKey,
     handles: [KeyHandle; 2],
     on_primary: Signatures,
+    /// The key revocation that came last: who appends one to a flood means it.
+    appended: Option<Signature>,
     user_ids: Vec<(UserID, Signatures)>,
     subkeys: Vec<(Subkey, Signatures)>,
 }
@@ -75,6 +93,7 @@ impl Raw {
     /// The packets in the order of a certificate (RFC 9580 §10.1).
     pub(super) fn into_packets(self) -> Vec<Packet> {
         let mut packets = vec![Packet::from(self.primary)];
+        packets.extend(self.appended.map(Packet::from));
         packets.extend(self.on_primary.into_packets());
         for (user_id, signatures) in self.user_ids {
             packets.push(user_id.into());
@@ -106,6 +125,7 @@ pub fn read_submission(bytes: &[u8], now: SystemTime) -> Result<Submission, Refu
     let mut submission = reader.out;
     for raw in &mut submission.certs {
         raw.shed_old_subkeys(&mut submission.dropped);
+        raw.shed_signatures(&mut submission.dropped);
     }
     if submission.certs.is_empty() && submission.revocations.is_empty() {
         return Err(Refusal::NoKey);
@@ -119,8 +139,7 @@ fn blocks(bytes: &[u8]) -> Result<Vec<&[u8]>, Refusal> {
     if bytes.first().is_none_or(|first| first & 0x80 != 0) {
         return Ok(vec![bytes]);
     }
-    let mut starts: Vec<usize> =
-        bytes.windows(ARMOR_BEGIN.len()).enumerate().filter(|(_, window)| *window == ARMOR_BEGIN).map(|(at, _)| at).collect();
+    let mut starts: Vec<usize> = memchr::memmem::find_iter(bytes, ARMOR_BEGIN).take(ARMOR_BLOCKS_MAX + 1).collect();
     if starts.len() > ARMOR_BLOCKS_MAX {
         return Err(Refusal::TooLarge { what: "the number of armoured blocks", max: ARMOR_BLOCKS_MAX });
     }
@@ -185,9 +204,10 @@ impl Reader {
         if self.out.certs.len() >= UPLOAD_CERTS_MAX {
             return Err(Refusal::TooLarge { what: "the number of certificates", max: UPLOAD_CERTS_MAX });
         }
+        check_arithmetic(primary.mpis())?;
         let handles = [KeyHandle::from(primary.fingerprint()), KeyHandle::from(primary.keyid())];
         let on_primary = Signatures::default();
-        self.out.certs.push(Raw { primary, handles, on_primary, user_ids: Vec::new(), subkeys: Vec::new() });
+        self.out.certs.push(Raw { primary, handles, on_primary, appended: None, user_ids: Vec::new(), subkeys: Vec::new() });
         self.at = At::Primary;
         Ok(())
     }
@@ -206,7 +226,7 @@ impl Reader {
     fn take_subkey(&mut self, subkey: Subkey) {
         self.at = At::Dropped;
         let Some(raw) = self.out.certs.last_mut() else { return };
-        if subkey.creation_time() > self.latest {
+        if subkey.creation_time() > self.latest || is_monstrous(subkey.mpis()) {
             self.out.dropped.excess_components += 1;
             return;
         }
@@ -234,6 +254,9 @@ impl Reader {
             return;
         }
         drop_unhashed(&mut signature);
+        if signature.typ() == SignatureType::KeyRevocation {
+            raw.appended = Some(signature.clone());
+        }
         let Some((target, is_revocation)) = raw.place(&self.at, signature.typ()) else {
             self.out.dropped.other_packets += 1;
             return;
@@ -276,6 +299,27 @@ impl Raw {
         }
     }
 
+    /// Leaves [`SIGNATURES_MAX`]: first the first choice of each component, then the second, and so on.
+    fn shed_signatures(&mut self, dropped: &mut Dropped) {
+        let mut lists: Vec<&mut Vec<Signature>> = vec![&mut self.on_primary.revocations, &mut self.on_primary.bindings];
+        let components = self.user_ids.iter_mut().map(|(_, on)| on).chain(self.subkeys.iter_mut().map(|(_, on)| on));
+        lists.extend(components.flat_map(|on| [&mut on.revocations, &mut on.bindings]));
+        let mut room = SIGNATURES_MAX;
+        let mut keeps = vec![0; lists.len()];
+        for round in 1..=CANDIDATES_MAX {
+            for (list, keep) in lists.iter().zip(&mut keeps).filter(|(list, _)| list.len() >= round) {
+                debug_assert!(list.len() <= CANDIDATES_MAX);
+                if room > 0 {
+                    (*keep, room) = (round, room - 1);
+                }
+            }
+        }
+        for (list, keep) in lists.into_iter().zip(keeps) {
+            dropped.excess_signatures += list.len() - keep;
+            list.truncate(keep);
+        }
+    }
+
     fn shed_old_subkeys(&mut self, dropped: &mut Dropped) {
         if self.subkeys.len() > SUBKEYS_MAX {
             dropped.excess_components += self.subkeys.len() - SUBKEYS_MAX;
@@ -301,6 +345,27 @@ fn add_candidate(kept: &mut Vec<Signature>, signature: Signature, oldest_first: 
     let fits = kept.len() <= CANDIDATES_MAX;
     kept.truncate(CANDIDATES_MAX);
     fits
+}
+
+/// Fails for a primary key whose signatures would cost too much to check.
+fn check_arithmetic(key: &PublicKey) -> Result<(), Refusal> {
+    match key {
+        PublicKey::RSA { n, .. } if n.bits() > RSA_BITS_MAX => {
+            Err(Refusal::TooLarge { what: "the bits of an RSA key", max: RSA_BITS_MAX })
+        }
+        key if is_monstrous(key) => Err(Refusal::TooLarge { what: "the bits of a DSA key", max: DSA_BITS_MAX }),
+        _ => Ok(()),
+    }
+}
+
+/// A DSA key with numbers that no standard has. (RSA of any size is refused by the library before it computes.)
+fn is_monstrous(key: &PublicKey) -> bool {
+    match key {
+        PublicKey::DSA { p, q, g, y } => {
+            [p, g, y].iter().any(|number| number.bits() > DSA_BITS_MAX) || q.bits() > DSA_ORDER_BITS_MAX
+        }
+        _ => false,
+    }
 }
 
 /// Anybody can write into the unhashed area: only what helps to find and to check the signer stays.

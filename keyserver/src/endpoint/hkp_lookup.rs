@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! `GET /pks/lookup` (draft-ietf-openpgp-hkp-01, legacy requests): `get` and `index`, always machine-readable.
+//! `GET /pks/lookup` (draft-ietf-openpgp-hkp-01, legacy requests): `get`, `index` and `stats`, always machine-readable.
 
 use hearth_identity::certs::Shown;
 use hearth_spec::Status;
 use hearth_types::Trouble;
 use hearth_web::Peer;
+use hearth_web::axum::Json;
 use hearth_web::axum::extract::rejection::QueryRejection;
 use hearth_web::axum::extract::{Query, State};
 use hearth_web::axum::http::StatusCode;
-use hearth_web::axum::response::Response;
+use hearth_web::axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::answer::{self, Failure, Refusal};
@@ -45,6 +46,9 @@ async fn look_up(ctx: &Ctx, peer: &Peer, lookup: &Lookup) -> Result<Response, Fa
         Some(Status::Declined(why)) => return Err(refuse(StatusCode::NOT_IMPLEMENTED, format!("Not answered here: {why}."))),
         Some(Status::Later) | None => return Err(refuse(StatusCode::NOT_IMPLEMENTED, "This operation is not known here.")),
     }
+    if lookup.op.eq_ignore_ascii_case("stats") {
+        return Ok(Json(super::hkp_v2::statistics(ctx)).into_response());
+    }
     let search = Search::parse(&lookup.search).map_err(|error| refuse(StatusCode::BAD_REQUEST, format!("{error}.")))?;
     let found = find(ctx, peer, &search).await?;
     if found.is_empty() {
@@ -68,7 +72,9 @@ pub(crate) async fn find(ctx: &Ctx, peer: &Peer, search: &Search) -> Result<Vec<
             ctx.directory.find_shown_certs_by_address(address).await
         }
     };
-    Ok(found.map_err(Trouble::from)?)
+    let found = found.map_err(Trouble::from)?;
+    ctx.count(!found.is_empty());
+    Ok(found)
 }
 
 fn refuse(status: StatusCode, says: impl Into<String>) -> Failure {

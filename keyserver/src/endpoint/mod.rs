@@ -3,5 +3,7 @@
 
 pub(crate) mod hkp_add;
 pub(crate) mod hkp_lookup;
+pub(crate) mod hkp_v2;
+pub(crate) mod pages;
 pub(crate) mod vks;
 pub(crate) mod wkd;

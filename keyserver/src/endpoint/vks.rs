@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! The interface of keys.openpgp.org (VKS v1): look-ups by one exact thing, and upload.
+//! The interface of keys.openpgp.org (VKS v1): look-ups by one exact thing, upload, and proof of addresses by letter.
 //!
-//! Upload updates what we keep. Publishing needs no proof mail here: it is for people of this house, who are
-//! signed in when they do it; so `token` is empty and there is no `request-verify`.
+//! Upload updates what we keep; what we do not keep waits, shown to nobody, for one of its addresses to answer a letter.
 
 use std::collections::BTreeMap;
 
-use hearth_types::Trouble;
+use hearth_identity::certs::{Purpose, Token};
+use hearth_types::{Address, Trouble};
 use hearth_web::Peer;
 use hearth_web::axum::Json;
 use hearth_web::axum::extract::rejection::JsonRejection;
@@ -19,9 +19,12 @@ use super::hkp_lookup::find;
 use crate::answer::{self, Failure, Refusal};
 use crate::cert::clean::NamedUserId;
 use crate::ctx::Ctx;
+use crate::limits::USER_IDS_MAX;
 use crate::rate::Bucket;
 use crate::search::{Search, parse_address, parse_key};
-use crate::submit::{Outcome, Submitted, submit};
+use crate::submit::{Outcome, compute, submit};
+use crate::words::Lang;
+use crate::{cert, proof};
 
 /// A fingerprint, 40 or 64 upper-case digits.
 pub(crate) async fn run_by_fingerprint(State(ctx): State<Ctx>, peer: Peer, Path(digits): Path<String>) -> Response {
@@ -54,11 +57,12 @@ pub(crate) struct Upload {
     keytext: String,
 }
 
+/// What was uploaded, and where its addresses stand.
 #[derive(Debug, Serialize)]
-struct Uploaded {
-    token: String,
-    key_fpr: String,
-    status: BTreeMap<String, &'static str>,
+pub(crate) struct Uploaded {
+    pub(crate) token: String,
+    pub(crate) key_fpr: String,
+    pub(crate) status: BTreeMap<String, &'static str>,
 }
 
 /// An update, as JSON.
@@ -73,32 +77,93 @@ pub(crate) async fn run_upload(State(ctx): State<Ctx>, peer: Peer, body: Result<
 
 async fn take(ctx: &Ctx, peer: &Peer, upload: Upload) -> Result<Response, Failure> {
     ctx.admit(Bucket::Upload, peer)?;
-    let outcomes = submit(ctx, decode(upload.keytext)).await?;
+    Ok(Json(upload_keys(ctx, decode(upload.keytext)).await?).into_response())
+}
+
+/// Takes an upload, and gives it a token with which its addresses can be asked.
+pub(crate) async fn upload_keys(ctx: &Ctx, keytext: Vec<u8>) -> Result<Uploaded, Failure> {
+    let outcomes = submit(ctx, keytext).await?.outcomes;
     // One upload is one certificate; of several the first is answered for, as keys.openpgp.org does.
     let (submitted, outcome) = outcomes.into_iter().next().ok_or_else(|| Failure::Peer(crate::cert::Refusal::NoKey.into()))?;
-    match outcome {
-        Outcome::Updated | Outcome::Unchanged => {}
-        Outcome::Refused(refusal) => return Err(Failure::Peer(refusal.into())),
-        Outcome::Unknown => {
-            let says = "This server keeps the keys of the people of this house only; they publish a new one when they are signed in, \
-                        or with `hearth key import`.";
-            return Err(Failure::Peer(Refusal::new(StatusCode::FORBIDDEN, says)));
+    let bytes = match (outcome, submitted.stranger) {
+        (Outcome::Refused(refusal), _) => return Err(Failure::Peer(refusal.into())),
+        (Outcome::Unknown, None) => return Err(Failure::Peer(crate::cert::Refusal::Unbound.into())),
+        (Outcome::Unknown, Some(bytes)) => bytes,
+        (Outcome::Updated | Outcome::Unchanged, _) => {
+            let kept = ctx.directory.find_kept(&submitted.fingerprint).await.map_err(Trouble::from)?;
+            kept.map(|kept| kept.whole).unwrap_or_default()
+        }
+    };
+    let token = Token::fresh();
+    ctx.directory.add_upload(&token, &submitted.fingerprint, bytes).await.map_err(Trouble::from)?;
+    let status = status_of(ctx, &submitted.fingerprint, &submitted.named).await?;
+    Ok(Uploaded { token: token.as_str().to_string(), key_fpr: submitted.fingerprint, status })
+}
+
+/// Which letters are wanted.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Verify {
+    token: String,
+    addresses: Vec<String>,
+    #[serde(default)]
+    locale: Vec<String>,
+}
+
+/// Letters to addresses of an upload, as JSON.
+pub(crate) async fn run_request_verify(State(ctx): State<Ctx>, peer: Peer, body: Result<Json<Verify>, JsonRejection>) -> Response {
+    match body {
+        Ok(Json(verify)) => {
+            let lang = Lang::choose(verify.locale.iter().map(String::as_str));
+            let asked = ask(&ctx, &peer, &verify.token, &verify.addresses, lang).await;
+            asked.map_or_else(answer::as_json, |uploaded| Json(uploaded).into_response())
+        }
+        Err(rejection) => {
+            let says = "Send {\"token\": \"...\", \"addresses\": [\"...\"]}.";
+            answer::as_json(Failure::Peer(Refusal::new(rejection.status(), says)))
         }
     }
-    let status = status_of(ctx, &submitted).await?;
-    Ok(Json(Uploaded { token: String::new(), key_fpr: submitted.fingerprint, status }).into_response())
+}
+
+/// Writes to addresses of an upload, as far as it names them.
+pub(crate) async fn ask(ctx: &Ctx, peer: &Peer, token: &str, addresses: &[String], lang: Lang) -> Result<Uploaded, Failure> {
+    ctx.admit(Bucket::Upload, peer)?;
+    if addresses.len() > USER_IDS_MAX {
+        return Err(Failure::Peer(cert::Refusal::TooLarge { what: "the number of addresses", max: USER_IDS_MAX }.into()));
+    }
+    let Some((_, waiting)) = proof::find(ctx, token, Purpose::Upload).await? else {
+        return Err(Failure::Peer(Refusal::new(StatusCode::BAD_REQUEST, "This token is not good any more. Upload the key again.")));
+    };
+    let (bytes, now) = (waiting.bytes.clone(), ctx.system_time());
+    let clean = compute(move || cert::Clean::from_stored(&bytes, now)).await?.map_err(Trouble::from)?;
+    let named = clean.named_user_ids();
+    for NamedUserId { address, .. } in &named {
+        let is_wanted = addresses.iter().any(|wanted| wanted.eq_ignore_ascii_case(&address.to_string()));
+        let is_shown = || is_shown(ctx, &waiting.fingerprint, address);
+        if is_wanted && !is_shown().await? {
+            proof::ask_to_publish(ctx, &waiting.bytes, address, lang).await?;
+        }
+    }
+    let status = status_of(ctx, &waiting.fingerprint, &named).await?;
+    Ok(Uploaded { token: token.to_string(), key_fpr: waiting.fingerprint, status })
+}
+
+async fn is_shown(ctx: &Ctx, fingerprint: &str, address: &Address) -> Result<bool, Failure> {
+    let shown = ctx.directory.find_shown_certs_by_address(address).await.map_err(Trouble::from)?;
+    Ok(shown.iter().any(|shown| shown.fingerprint == fingerprint))
 }
 
 /// Only of addresses that the sender named: what else we hold of the certificate is not told.
-async fn status_of(ctx: &Ctx, submitted: &Submitted) -> Result<BTreeMap<String, &'static str>, Failure> {
+async fn status_of(ctx: &Ctx, fingerprint: &str, named: &[NamedUserId]) -> Result<BTreeMap<String, &'static str>, Failure> {
     let mut status = BTreeMap::new();
-    for NamedUserId { address, revoked } in &submitted.named {
-        let shown = ctx.directory.find_shown_certs_by_address(address).await.map_err(Trouble::from)?;
-        let is_shown = shown.iter().any(|shown| shown.fingerprint == submitted.fingerprint);
-        let word = match (is_shown, revoked) {
-            (true, _) => "published",
-            (false, true) => "revoked",
-            (false, false) => "unpublished",
+    for NamedUserId { address, revoked } in named {
+        let word = if is_shown(ctx, fingerprint, address).await? {
+            "published"
+        } else if *revoked {
+            "revoked"
+        } else if ctx.directory.is_proof_pending(fingerprint, address).await.map_err(Trouble::from)? {
+            "pending"
+        } else {
+            "unpublished"
         };
         status.insert(address.to_string(), word);
     }

@@ -44,6 +44,7 @@ async fn look_up(ctx: &Ctx, peer: &Peer, domain: &Domain, name: &str) -> Result<
         return Err(Failure::Peer(Refusal::not_found()));
     }
     let found = ctx.directory.find_shown_certs_by_wkd_hash(domain, name).await.map_err(Trouble::from)?;
+    ctx.count(!found.is_empty());
     if found.is_empty() {
         return Err(Failure::Peer(Refusal::not_found()));
     }

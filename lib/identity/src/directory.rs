@@ -9,6 +9,7 @@ mod address;
 mod audit;
 mod domain;
 mod group;
+pub(crate) mod letter;
 mod list;
 mod network;
 mod resolve;
@@ -24,6 +25,7 @@ pub use address::{AddressEntry, Alias};
 pub use audit::{AuditEntry, Event};
 pub use domain::DomainEntry;
 pub use group::{Member, MemberRole};
+pub use letter::Letter;
 pub use list::{List, Posting};
 pub use resolve::Resolution;
 pub use revocation::Revoked;
@@ -34,8 +36,10 @@ pub(crate) use session::add as session_add;
 
 use crate::error::Result;
 
-const STEPS: &[Migration] =
-    &[Migration { version: 1, name: "people", breaking: false, sql: include_str!("../migrations/directory-0001.sql") }];
+const STEPS: &[Migration] = &[
+    Migration { version: 1, name: "people", breaking: false, sql: include_str!("../migrations/directory-0001.sql") },
+    Migration { version: 2, name: "letters", breaking: false, sql: include_str!("../migrations/directory-0002.sql") },
+];
 
 /// The directory, open. Cheap to clone.
 #[derive(Clone)]

@@ -59,3 +59,15 @@ pub const CLIENTS_MAX: usize = 1_000;
 pub const REFRESH_RETRY: Duration = Duration::from_secs(60);
 /// A code that comes again later than this ends the session that it granted; sooner it is only refused.
 pub const CODE_REPLAY_GRACE: Duration = Duration::from_secs(20);
+/// Letters of the house that wait for the mail server.
+pub const LETTERS_MAX: usize = 1_000;
+/// Octets of one such letter.
+pub const LETTER_BYTES_MAX: usize = 64 * 1024;
+/// An address is written to about its certificates this often at most.
+pub const CERT_MAIL_EVERY: Duration = Duration::from_secs(3600);
+/// How long an upload waits for a request to prove its addresses.
+pub const UPLOAD_KEEP: Duration = Duration::from_secs(3600);
+/// How long a link in a letter is good.
+pub const PROOF_KEEP: Duration = Duration::from_secs(24 * 3600);
+/// Uploads and proofs that wait; the oldest goes.
+pub const UPLOADS_MAX: usize = 500;

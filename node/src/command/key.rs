@@ -192,9 +192,12 @@ async fn addresses_of(directory: &Directory, account: AccountId) -> anyhow::Resu
     Ok(directory.list_addresses(account).await?.into_iter().map(|entry| entry.address).collect())
 }
 
-/// As the store keeps it: with the identities that are the account's own.
+/// As the store keeps it: with the identities that are the account's own, and those of other domains, which may be proven.
 fn for_store(clean: &Clean, account: AccountId, source: Source, secret_stored: bool, owned: &[Address]) -> Certificate {
-    clean.to_certificate(account, source, secret_stored, |address| owned.iter().any(|own| own.key() == address.key()))
+    let is_foreign = |address: &Address| owned.iter().all(|own| own.domain() != address.domain());
+    clean.to_certificate(account, source, secret_stored, |address| {
+        is_foreign(address) || owned.iter().any(|own| own.key() == address.key())
+    })
 }
 
 /// Those of the account's addresses that a certificate names in a user id that is not revoked.

@@ -4,13 +4,14 @@
 //! A message is stored once, with a row for each recipient that does not have it yet. `enqueue.rs` writes both in one
 //! synced transaction; `claim.rs` hands due rows to a worker with a lease (a worker that dies loses them to the next)
 //! and settles what came of them; `schedule.rs` says when to try again; `bounce.rs` writes reports; `show.rs` is for
-//! people; `worker.rs` (with `outbound/`) does the work. What differs between the engines is in `dialect.rs`.
+//! people; `letters.rs` takes what the other servers of the house write; `worker.rs` (with `outbound/`) does the work. What differs between the engines is in `dialect.rs`.
 
 mod body;
 pub mod bounce;
 pub mod claim;
 mod dialect;
 mod enqueue;
+pub(crate) mod letters;
 pub mod schedule;
 mod show;
 #[cfg(test)]

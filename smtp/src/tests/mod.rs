@@ -4,5 +4,6 @@
 mod bounds;
 mod homes;
 mod house;
+mod letters;
 mod sessions;
 mod transcripts;

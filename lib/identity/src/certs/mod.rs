@@ -10,13 +10,16 @@
 //!
 //! An identity is shown while three things hold: its owner published it, it is not revoked, and the
 //! address still belongs to the same account, which is not disabled. Nothing needs to be told here
-//! when an address is taken away.
+//! when an address is taken away. An address of somebody else's domain is shown once its owner answered a letter that
+//! only the key could open (see `proof.rs`); a certificate with such addresses alone belongs to no account.
 
+mod proof;
 mod shown;
 mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use proof::{Kept, Purpose, Token, Waiting};
 pub use shown::{Shown, ShownIdentity};
 pub use stored::{Held, NamedAddress, Summary};
 
@@ -30,8 +33,8 @@ pub const SHOWN_MAX: usize = 4;
 pub struct Certificate {
     /// Of the primary key: upper-case hexadecimal, 40 letters (version 4) or 64 (version 6).
     pub fingerprint: String,
-    /// Whose it is.
-    pub account: AccountId,
+    /// Whose it is; nobody's here when it is a stranger's.
+    pub account: Option<AccountId>,
     /// Where it came from.
     pub source: Source,
     /// Is its secret key sealed in the vault?
@@ -54,7 +57,7 @@ pub struct Certificate {
     pub tail: Vec<u8>,
     /// The primary key and every subkey.
     pub keys: Vec<Key>,
-    /// The user ids that name an address of the account.
+    /// The user ids that name an address.
     pub identities: Vec<Identity>,
 }
 
@@ -67,7 +70,7 @@ pub struct Key {
     pub key_id: String,
 }
 
-/// A user id that names an address of this home.
+/// A user id that names an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// As it stands in the certificate, such as `Alice <alice@home.example>`.

@@ -150,9 +150,11 @@ fn find_one(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>) -> Re
         "SELECT i.user_id, i.created_at, i.expires_at, i.block
            FROM cert_identity i
            JOIN cert c ON c.fingerprint = i.fingerprint
-           JOIN account o ON o.id = c.account AND NOT o.disabled
-           JOIN address a ON a.address_key = i.address_key AND a.account = c.account
+           LEFT JOIN account o ON o.id = c.account
+           LEFT JOIN domain d ON d.name = i.domain
+           LEFT JOIN address a ON a.address_key = i.address_key
           WHERE i.fingerprint = $1 AND i.published AND NOT i.revoked AND ($2 IS NULL OR i.address_key = $2)
+            AND (o.id IS NULL OR NOT o.disabled) AND (d.id IS NULL OR a.account = c.account)
           ORDER BY i.created_at, i.user_id",
         &[&fingerprint, &address_key.map(str::to_string)],
         |row| Ok(ShownIdentity { user_id: row.get(0)?, created_at: row.get(1)?, expires_at: row.get(2)?, block: row.get(3)? }),

@@ -61,12 +61,12 @@ impl Directory {
     }
 
     /// The same, but only while what is held is still `held`; `false` when somebody was quicker.
-    pub async fn replace_cert(&self, held: &Held, certificate: Certificate) -> Result<bool> {
-        let (now, held) = (self.now(), held.clone());
+    pub async fn replace_cert(&self, held: &[u8], certificate: Certificate) -> Result<bool> {
+        let (now, held) = (self.now(), held.to_vec());
         self.write(move |tx| {
             let whole =
-                tx.find("SELECT whole FROM cert WHERE fingerprint = $1", &[&held.fingerprint], |row| row.get::<Vec<u8>>(0))?;
-            let is_same = whole.is_some_and(|whole| whole == held.whole);
+                tx.find("SELECT whole FROM cert WHERE fingerprint = $1", &[&certificate.fingerprint], |row| row.get::<Vec<u8>>(0))?;
+            let is_same = whole.is_some_and(|whole| whole == held);
             if is_same {
                 store(tx, &certificate, now)?;
             }
@@ -156,11 +156,11 @@ pub(super) fn is_handle_of(fingerprint: &str, handle: &str) -> bool {
         || (handle.len() == 16 && if is_version_4 { fingerprint.ends_with(handle) } else { fingerprint.starts_with(handle) })
 }
 
-fn store(tx: &mut Tx<'_>, certificate: &Certificate, now: Timestamp) -> Result<()> {
+pub(super) fn store(tx: &mut Tx<'_>, certificate: &Certificate, now: Timestamp) -> Result<()> {
     let owner = tx.find("SELECT account FROM cert WHERE fingerprint = $1", &[&certificate.fingerprint], |row| {
         row.get::<Option<AccountId>>(0)
     })?;
-    if owner.flatten().is_some_and(|owner| owner != certificate.account) {
+    if owner.flatten().is_some_and(|owner| certificate.account.is_some_and(|account| account != owner)) {
         return Err(Error::InUse(format!("{} belongs to another account", certificate.fingerprint)));
     }
     tx.execute(
@@ -169,7 +169,7 @@ fn store(tx: &mut Tx<'_>, certificate: &Certificate, now: Timestamp) -> Result<(
              created_at, expires_at, added_at, changed_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
          ON CONFLICT (fingerprint) DO UPDATE SET
-            account = excluded.account, whole = excluded.whole, head = excluded.head, tail = excluded.tail,
+            account = COALESCE(excluded.account, cert.account), whole = excluded.whole, head = excluded.head, tail = excluded.tail,
             secret_stored = cert.secret_stored OR excluded.secret_stored, revoked = excluded.revoked,
             expires_at = excluded.expires_at, changed_at = excluded.changed_at",
         &[
@@ -233,7 +233,7 @@ fn store_identities(tx: &mut Tx<'_>, certificate: &Certificate) -> Result<()> {
     Ok(())
 }
 
-fn publish(tx: &mut Tx<'_>, fingerprint: &str, address: &Address) -> Result<bool> {
+pub(super) fn publish(tx: &mut Tx<'_>, fingerprint: &str, address: &Address) -> Result<bool> {
     let named = tx.execute(
         "UPDATE cert_identity SET published = TRUE WHERE fingerprint = $1 AND address_key = $2",
         &[&fingerprint, &address.key()],

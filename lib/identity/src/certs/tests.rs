@@ -3,7 +3,7 @@
 
 use hearth_types::{AccountId, Timestamp};
 
-use super::{Certificate, Identity, Key, Source};
+use super::{Certificate, Identity, Key, Purpose, Source, Token};
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::tests::{address, domain, on_each_engine};
@@ -25,7 +25,7 @@ fn certificate(fingerprint: &str, account: AccountId, named: &[&str]) -> Certifi
     let key = |fingerprint: &str| Key { fingerprint: fingerprint.into(), key_id: fingerprint[24..].into() };
     Certificate {
         fingerprint: fingerprint.into(),
-        account,
+        account: Some(account),
         source: Source::Imported,
         secret_stored: false,
         algorithm: 22,
@@ -88,8 +88,8 @@ fn stored_again_it_keeps_what_was_decided() {
         newer.secret_stored = false;
         newer.revoked = true;
         newer.whole.push(b'!');
-        assert!(directory.replace_cert(&held, newer.clone()).await.expect("replaced"));
-        assert!(!directory.replace_cert(&held, newer).await.expect("somebody was quicker"));
+        assert!(directory.replace_cert(&held.whole, newer.clone()).await.expect("replaced"));
+        assert!(!directory.replace_cert(&held.whole, newer).await.expect("somebody was quicker"));
         let listed = directory.list_certs(Some(alice)).await.expect("a list");
         assert_eq!(listed.len(), 1);
         assert!(listed[0].revoked && listed[0].secret_stored && listed[0].addresses[0].published);
@@ -116,6 +116,103 @@ fn by_key_its_own_comes_first() {
         }
         assert!(directory.find_shown_certs_by_key("0D6C5D2F").await.expect("a look-up").is_empty());
     });
+}
+
+#[test]
+fn a_strangers_address_is_shown_once_it_is_proven() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let alice = home.person("alice").await.id;
+        let stranger = |named: &[&str]| Certificate { account: None, ..certificate(FINGERPRINT, alice, named) };
+        let there = address("bob@elsewhere.test");
+        // An address of ours is never shown in a certificate that belongs to nobody here.
+        let named = ["bob@elsewhere.test", "alice@home.test"];
+        assert!(directory.prove_cert(stranger(&named), &there).await.expect("proven"));
+        assert!(directory.prove_cert(stranger(&named), &address("alice@home.test")).await.expect("named"));
+        assert!(!directory.prove_cert(stranger(&named), &address("carol@elsewhere.test")).await.expect("not named"));
+        assert_eq!(shown_by_address(directory, "bob@elsewhere.test").await, ["head[bob@elsewhere.test]tail"]);
+        assert!(shown_by_address(directory, "alice@home.test").await.is_empty());
+        let kept = directory.find_kept(FINGERPRINT).await.expect("a look-up").expect("kept");
+        assert_eq!(kept.account, None);
+        // A new version keeps what was proven; and one of ours may take it as their own.
+        directory.store_cert(stranger(&named)).await.expect("stored");
+        assert_eq!(shown_by_address(directory, "bob@elsewhere.test").await.len(), 1);
+        directory.store_cert(certificate(FINGERPRINT, alice, &named)).await.expect("taken");
+        assert_eq!(shown_by_address(directory, "alice@home.test").await.len(), 1);
+        directory.store_cert(stranger(&named)).await.expect("an update of it");
+        assert_eq!(directory.find_kept(FINGERPRINT).await.expect("a look-up").expect("kept").account, Some(alice));
+        directory.disable_account(alice).await.expect("disabled");
+        assert!(shown_by_address(directory, "bob@elsewhere.test").await.is_empty());
+    });
+}
+
+#[test]
+fn an_address_is_written_to_once_an_hour() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let there = address("Bob@elsewhere.test");
+        let ask = |token: Token, to: &str| {
+            let (directory, to) = (directory.clone(), address(to));
+            async move {
+                let about = (FINGERPRINT.to_string(), b"cert".to_vec());
+                directory.add_proof(&token, Purpose::Proof, &to, about, b"letter".to_vec()).await.expect("asked")
+            }
+        };
+        let token = Token::fresh();
+        assert!(ask(token.clone(), "Bob@elsewhere.test").await);
+        assert!(!ask(Token::fresh(), "bob@elsewhere.test").await);
+        home.clock.advance(std::time::Duration::from_millis(1));
+        assert!(ask(Token::fresh(), "carol@elsewhere.test").await);
+        let letters = directory.list_letters(9).await.expect("a list");
+        assert_eq!((letters.len(), &letters[0].recipient), (2, &there));
+        directory.remove_letter(letters[0].id).await.expect("taken");
+        assert_eq!(directory.list_letters(9).await.expect("a list").len(), 1);
+
+        let waiting = directory.find_waiting(&token, Purpose::Proof).await.expect("a look-up").expect("waits");
+        assert_eq!((waiting.fingerprint.as_str(), waiting.address), (FINGERPRINT, Some(there.clone())));
+        assert!(directory.find_waiting(&token, Purpose::Manage).await.expect("a look-up").is_none(), "another purpose");
+        assert!(directory.is_proof_pending(FINGERPRINT, &there).await.expect("a look-up"));
+        home.clock.advance(crate::limits::CERT_MAIL_EVERY);
+        assert!(ask(Token::fresh(), "bob@elsewhere.test").await, "an hour later");
+        home.clock.advance(crate::limits::PROOF_KEEP);
+        assert!(directory.find_waiting(&token, Purpose::Proof).await.expect("a look-up").is_none(), "too late");
+    });
+}
+
+#[test]
+fn uploads_and_letters_are_bounded() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let first = Token::fresh();
+        directory.add_upload(&first, FINGERPRINT, b"cert".to_vec()).await.expect("kept");
+        for _ in 1..crate::limits::UPLOADS_MAX {
+            home.clock.advance(std::time::Duration::from_millis(1));
+            directory.add_upload(&Token::fresh(), FINGERPRINT, b"cert".to_vec()).await.expect("kept");
+        }
+        assert!(directory.find_waiting(&first, Purpose::Upload).await.expect("a look-up").is_some());
+        let last = Token::fresh();
+        directory.add_upload(&last, FINGERPRINT, b"cert".to_vec()).await.expect("kept");
+        assert!(directory.find_waiting(&first, Purpose::Upload).await.expect("a look-up").is_none(), "the oldest went");
+        assert!(directory.find_waiting(&last, Purpose::Upload).await.expect("a look-up").is_some());
+        let to = address("bob@elsewhere.test");
+        let long = |octets: usize| vec![b'x'; octets];
+        directory.add_letter(&to, long(crate::limits::LETTER_BYTES_MAX)).await.expect("fits");
+        assert!(directory.add_letter(&to, long(crate::limits::LETTER_BYTES_MAX + 1)).await.is_err());
+        for _ in 1..crate::limits::LETTERS_MAX {
+            home.clock.advance(std::time::Duration::from_millis(1));
+            directory.add_letter(&to, b"x".to_vec()).await.expect("fits");
+        }
+        assert!(matches!(directory.add_letter(&to, b"x".to_vec()).await, Err(Error::TooMany { .. })));
+    });
+}
+
+#[test]
+fn a_token_is_43_letters() {
+    let token = Token::fresh();
+    assert_eq!(Token::parse(token.as_str()), Some(token.clone()));
+    for bad in ["", "x", &format!("{}x", token.as_str()), &token.as_str().replace(|_: char| true, "/")] {
+        assert_eq!(Token::parse(bad), None);
+    }
 }
 
 #[test]

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Letters that other servers of the house put down in the directory: signed, and into the queue under their own id.
+//!
+//! A letter is removed from the directory after the queue has it on disk. A process that dies in between finds it in both
+//! and removes it; only when the queue has passed it on by then is it sent a second time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use hearth_identity::directory::Letter;
+
+use super::{NewMail, NewRecipient};
+use crate::ctx::Server;
+
+/// How often the directory is looked at: a person waits for the letter.
+const LETTERS_LOOK: Duration = Duration::from_secs(2);
+/// Letters that are taken at once.
+const LETTERS_AT_ONCE: u32 = 16;
+
+/// Takes letters until the process stops.
+pub async fn run(server: Arc<Server>) {
+    while !server.stop.is_requested() {
+        if let Err(error) = take(&server).await {
+            tracing::error!(%error, "letters of the house wait; trying again");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LETTERS_LOOK) => {}
+            () = server.stop.requested() => {}
+        }
+    }
+}
+
+/// Takes those that wait.
+pub(crate) async fn take(server: &Server) -> anyhow::Result<()> {
+    for letter in server.directory.list_letters(LETTERS_AT_ONCE).await? {
+        let id = letter.id;
+        if server.queue.show(id).await?.is_none() {
+            let mail = seal(server, letter).await?;
+            server.queue.enqueue_as(id, mail).await?;
+            tracing::info!(queue = %id, "a letter of the house was queued");
+        }
+        server.directory.remove_letter(id).await?;
+    }
+    Ok(())
+}
+
+/// From the null sender, signed by the home's own domain.
+async fn seal(server: &Server, letter: Letter) -> anyhow::Result<NewMail> {
+    let domains = server.directory.list_domains().await?;
+    let domain = domains.into_iter().next().context("this home has no domain")?.name;
+    let keys = server.signer.keys_of(&domain).await;
+    let raw = Arc::new(letter.raw);
+    let signed = Arc::clone(&raw);
+    let head = tokio::task::spawn_blocking(move || keys.map(|keys| keys.sign(&signed)).transpose()).await?;
+    let head = head.unwrap_or_else(|error| {
+        tracing::error!(%domain, %error, "a letter could not be signed; it goes out unsigned");
+        None
+    });
+    Ok(NewMail {
+        sender: None,
+        account: None,
+        smtputf8: !letter.recipient.local().is_ascii(),
+        return_full: false,
+        envid: None,
+        head: head.unwrap_or_default().into_bytes(),
+        raw: Arc::try_unwrap(raw).unwrap_or_else(|shared| Vec::clone(&shared)),
+        recipients: vec![NewRecipient::to(letter.recipient)],
+    })
+}
