@@ -4,7 +4,7 @@
 use super::email::RICH;
 use super::*;
 use crate::endpoint::Kind as PlaceKind;
-use crate::limits::{CONCURRENT_UPLOADS_MAX, UPLOAD_IN_MEMORY_BYTES_MAX};
+use crate::limits::{CONCURRENT_UPLOADS_MAX, MEDIA_TYPE_BYTES_MAX, UPLOAD_IN_MEMORY_BYTES_MAX};
 
 #[tokio::test]
 async fn what_was_uploaded_comes_down() {
@@ -41,6 +41,21 @@ async fn uploads_are_bounded_on_both_sides() {
     assert_eq!(home.send("POST", &path, &[], "x").await.status, StatusCode::CREATED);
     held.push(home.app.places.take(account, PlaceKind::Upload, usize::MAX));
     assert_eq!(home.send("POST", &path, &[], "x").await.json()["limit"], "maxConcurrentUpload");
+}
+
+#[tokio::test]
+async fn a_media_type_is_bounded_on_both_sides() {
+    let home = Home::new().await;
+    let fits = format!("text/{}", "x".repeat(MEDIA_TYPE_BYTES_MAX - "text/".len()));
+    let longer = format!("{fits}x");
+    let path = format!("/jmap/upload/{}/", home.account);
+    for (given, taken) in [(&fits, fits.as_str()), (&longer, "application/octet-stream")] {
+        let up = home.send("POST", &path, &[("content-type", given)], "x").await.json();
+        assert_eq!(up["type"], taken);
+        let blob = up["blobId"].as_str().expect("an id");
+        let down = home.send("GET", &format!("/jmap/download/{}/{blob}/x?type={given}", home.account), &[], "").await;
+        assert_eq!(down.header("content-type"), taken);
+    }
 }
 
 #[tokio::test]

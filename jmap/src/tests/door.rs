@@ -7,6 +7,7 @@ use std::time::Duration;
 use hearth_web::axum::http::StatusCode;
 
 use super::*;
+use crate::limits::AUTHORIZATION_BYTES_MAX;
 
 #[tokio::test]
 async fn a_token_and_an_app_password_open_the_session() {
@@ -34,12 +35,14 @@ async fn urls_do_not_come_from_the_request() {
 #[tokio::test]
 async fn who_is_not_let_in_is_told_how_to() {
     let home = Home::new().await;
-    let long = format!("Bearer {}", "a".repeat(crate::limits::AUTHORIZATION_BYTES_MAX));
+    let fits = format!("Bearer {}", "a".repeat(AUTHORIZATION_BYTES_MAX - "Bearer ".len()));
+    let long = format!("{fits}a");
     for (credential, status, says) in [
         ("", StatusCode::UNAUTHORIZED, "Bearer realm=\"hearth\""),
         ("Bearer bad-token", StatusCode::UNAUTHORIZED, "invalid_token"),
         ("Digest x", StatusCode::UNAUTHORIZED, "Bearer"),
-        (long.as_str(), StatusCode::UNAUTHORIZED, "Bearer"),
+        (fits.as_str(), StatusCode::UNAUTHORIZED, "invalid_token"),
+        (long.as_str(), StatusCode::UNAUTHORIZED, "Bearer realm=\"hearth\""),
         (&basic("alice@home.localhost", "wrong"), StatusCode::UNAUTHORIZED, "invalid_token"),
         ("Bearer narrow-token", StatusCode::FORBIDDEN, "insufficient_scope"),
         ("Bearer hasty-token", StatusCode::TOO_MANY_REQUESTS, "invalid_token"),

@@ -7,7 +7,8 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use super::*;
-use crate::limits::EVENT_SOURCES_PER_ACCOUNT_MAX;
+use crate::endpoint::Kind as PlaceKind;
+use crate::limits::{EVENT_SOURCES_MAX, EVENT_SOURCES_PER_ACCOUNT_MAX};
 
 /// An open stream.
 struct Events(hearth_web::axum::body::BodyDataStream);
@@ -102,6 +103,18 @@ async fn streams_are_bounded_on_both_sides() {
     open.pop();
     open.push(Events::open(&home, "types=*&closeafter=no&ping=0", None).await);
     assert_eq!(home.send("GET", "/jmap/eventsource/?closeafter=soon", &[], "").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn streams_of_all_accounts_are_bounded_on_both_sides() {
+    let home = Home::new().await;
+    let somebody = hearth_types::AccountId::new(hearth_types::Timestamp::from_secs(1));
+    let take = || home.app.places.take(somebody, PlaceKind::EventSource, usize::MAX).expect("a place");
+    let mut others: Vec<_> = (1..EVENT_SOURCES_MAX).map(|_| take()).collect();
+    drop(Events::open(&home, "types=*&closeafter=no&ping=0", None).await);
+    others.push(take());
+    let refused = home.send("GET", "/jmap/eventsource/?types=*", &[], "").await;
+    assert_eq!(refused.json()["limit"], "maxConcurrentEventSources");
 }
 
 #[tokio::test]
