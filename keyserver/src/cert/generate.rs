@@ -15,7 +15,7 @@ use super::{Clean, Refusal};
 /// How long a new certificate is good for; it can be extended for as long as the secret key is there.
 pub const VALIDITY: Duration = Duration::from_secs(3 * 365 * 24 * 3600);
 /// A certificate is dated a little back, so that a correspondent whose clock is behind can use it at once.
-const BACKDATE: Duration = Duration::from_secs(60);
+pub(super) const BACKDATE: Duration = Duration::from_secs(60);
 
 /// Which programs a certificate is made for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

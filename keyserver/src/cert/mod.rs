@@ -4,10 +4,12 @@
 //! - [`intake`]: bytes of a stranger into a bounded [`Submission`], nothing believed yet
 //! - [`clean`]: what of it the key's owner really signed; merging; taking it apart for the store
 //! - [`generate`](mod@generate): making a certificate, in two profiles
+//! - [`care`]: a later end, a new encryption key
 //! - [`secret`]: sealed secret keys: bringing, revoking, exporting
 //!
 //! All of it is pure: bytes and a time in, bytes out. It computes, so servers call it on a blocking thread.
 
+pub mod care;
 pub mod clean;
 #[cfg(test)]
 pub(crate) mod flood;

@@ -140,6 +140,7 @@ pub const ALL: &[Rfc] = &[
     rfc(7518, "JWA"),
     rfc(7519, "JWT"),
     rfc(7565, "The acct URI"),
+    rfc(7578, "Form data in multipart/form-data"),
     rfc(7591, "OAuth dynamic client registration"),
     rfc(7617, "HTTP Basic"),
     rfc(7628, "OAUTHBEARER"),

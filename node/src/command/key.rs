@@ -5,12 +5,14 @@
 //! the vault, sealed, and come out for `revoke` and `export --secret` alone. What is in a certificate is known to
 //! `hearth_keyserver::cert`. One file per command; what they share is here.
 
+mod care;
 mod export;
 mod generate;
 mod import;
 mod list;
 mod publish;
 mod revoke;
+mod show;
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -76,6 +78,30 @@ enum KeyCommand {
         #[arg(long)]
         withdraw: bool,
     },
+    /// Show what to compare with the key's owner, on paper or by telephone.
+    Show {
+        /// Its fingerprint, or an address of the account when it has only one.
+        key: String,
+    },
+    /// Let a certificate end later. Needs its secret key here.
+    Extend {
+        /// Its fingerprint, or an address of the account when it has only one.
+        key: String,
+        /// How many days from today.
+        #[arg(long, default_value_t = 1095, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+        /// Read the passphrase of the secret key from standard input.
+        #[arg(long)]
+        passphrase_stdin: bool,
+    },
+    /// Give a certificate a new encryption key; the old one still opens old mail. Needs its secret key here.
+    Rotate {
+        /// Its fingerprint, or an address of the account when it has only one.
+        key: String,
+        /// Read the passphrase of the secret key from standard input.
+        #[arg(long)]
+        passphrase_stdin: bool,
+    },
     /// Say for good that a certificate is not to be used any more.
     Revoke {
         /// Its fingerprint, or an address of the account when it has only one.
@@ -138,6 +164,15 @@ pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> 
         KeyCommand::Import { account, file, publish } => import::run(place, &account, file.as_deref(), publish, out).await,
         KeyCommand::List { account } => list::run(place, account.as_deref(), out).await,
         KeyCommand::Publish { key, addresses, withdraw } => publish::run(place, &key, &addresses, withdraw, out).await,
+        KeyCommand::Show { key } => show::run(place, &key, out).await,
+        KeyCommand::Extend { key, days, passphrase_stdin } => {
+            let passphrase = passphrase_stdin.then(passphrase).transpose()?;
+            care::run(place, &key, care::Care::Extend(days), passphrase.as_ref(), out).await
+        }
+        KeyCommand::Rotate { key, passphrase_stdin } => {
+            let passphrase = passphrase_stdin.then(passphrase).transpose()?;
+            care::run(place, &key, care::Care::Rotate, passphrase.as_ref(), out).await
+        }
         KeyCommand::Revoke { key, reason, message, passphrase_stdin } => {
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
             revoke::run(place, &key, reason, &message, passphrase.as_ref(), out).await
