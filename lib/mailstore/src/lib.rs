@@ -14,7 +14,7 @@
 //! - [`message`]: append, look at, flag, copy, move, expunge; bodies
 //! - [`changes`]: what happened since a modseq, for IMAP's CONDSTORE/QRESYNC and JMAP's `/changes`
 //! - [`search`]: filters, sorting, text
-//! - [`thread`], [`blob`], [`quota`]
+//! - [`thread`], [`blob`], [`quota`], [`script`]
 //! - [`delivery`]: mail on its way in, for hearth-smtp alone: durable before it is answered
 //! - [`Store::subscribe`]: wakes when another session, in any process, changed the account
 //!
@@ -44,6 +44,7 @@ pub mod mailbox;
 pub mod message;
 pub mod quota;
 mod schema;
+pub mod script;
 pub mod search;
 mod snippet;
 mod store;

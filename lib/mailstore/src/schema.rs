@@ -5,7 +5,10 @@
 use hearth_db::Migration;
 
 /// The steps of an account's `mail.db`, or of the schema `mail`.
-pub(crate) const STEPS: &[Migration] = &[Migration { version: 1, name: "mail", breaking: false, sql: MAIL }];
+pub(crate) const STEPS: &[Migration] = &[
+    Migration { version: 1, name: "mail", breaking: false, sql: MAIL },
+    Migration { version: 2, name: "scripts", breaking: false, sql: SCRIPTS },
+];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
 pub(crate) const SEARCH_STEPS: &[Migration] = &[Migration { version: 1, name: "search", breaking: false, sql: SEARCH }];
@@ -185,6 +188,22 @@ CREATE TABLE words (
 );
 CREATE INDEX words_head ON words USING GIN (head);
 CREATE INDEX words_body ON words USING GIN (body);
+";
+
+const SCRIPTS: &str = "
+-- Sieve scripts; at most one is active.
+CREATE TABLE script (
+    account BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    active BOOLEAN NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    modseq BIGINT NOT NULL,
+    content BYTES NOT NULL,
+    PRIMARY KEY (account, id)
+);
+CREATE UNIQUE INDEX script_name ON script (account, name);
+CREATE UNIQUE INDEX script_active ON script (account) WHERE active;
 ";
 
 const SEARCH: &str = "

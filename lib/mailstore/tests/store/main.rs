@@ -8,5 +8,6 @@ mod feed;
 mod law;
 mod mailboxes;
 mod messages;
+mod scripts;
 mod searching;
 mod support;
