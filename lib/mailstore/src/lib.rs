@@ -15,6 +15,7 @@
 //! - [`changes`]: what happened since a modseq, for IMAP's CONDSTORE/QRESYNC and JMAP's `/changes`
 //! - [`search`]: filters, sorting, text
 //! - [`thread`], [`blob`], [`quota`], [`script`]
+//! - [`memory`], [`lesson`]: what a person's filter has seen, and what it learns from what they do
 //! - [`delivery`]: mail on its way in, for hearth-smtp alone: durable before it is answered
 //! - [`Store::subscribe`]: wakes when another session, in any process, changed the account
 //!
@@ -39,8 +40,10 @@ mod feed;
 mod flags;
 mod index;
 mod journal;
+pub mod lesson;
 pub mod limits;
 pub mod mailbox;
+pub mod memory;
 pub mod message;
 pub mod quota;
 mod schema;

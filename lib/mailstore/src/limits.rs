@@ -72,3 +72,5 @@ pub const INDEX_DELAY: Duration = Duration::from_secs(3);
 pub const HOUSEKEEPING: Duration = Duration::from_secs(10);
 /// Tombstones, delivery ids and uploads that are too old are removed this often.
 pub const FORGETTING: Duration = Duration::from_secs(3600);
+/// Ids that an account's filter remembers.
+pub const MEMORIES_MAX: usize = 10_000;

@@ -8,6 +8,7 @@ use hearth_db::Migration;
 pub(crate) const STEPS: &[Migration] = &[
     Migration { version: 1, name: "mail", breaking: false, sql: MAIL },
     Migration { version: 2, name: "scripts", breaking: false, sql: SCRIPTS },
+    Migration { version: 3, name: "filters", breaking: false, sql: FILTERS },
 ];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
@@ -204,6 +205,47 @@ CREATE TABLE script (
 );
 CREATE UNIQUE INDEX script_name ON script (account, name);
 CREATE UNIQUE INDEX script_active ON script (account) WHERE active;
+";
+
+const FILTERS: &str = "
+-- Hashes of what a filter has seen (duplicates, senders who were answered).
+CREATE TABLE memory (
+    account BIGINT NOT NULL,
+    id TEXT NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (account, id)
+);
+CREATE INDEX memory_until ON memory (account, until);
+
+-- What was thought of a message, and whether its words were counted so.
+CREATE TABLE lesson (
+    account BIGINT NOT NULL,
+    message BIGINT NOT NULL,
+    junk BOOLEAN NOT NULL,
+    learnt BOOLEAN NOT NULL,
+    PRIMARY KEY (account, message)
+);
+
+-- One row: messages that were learnt, and the modseq up to which changes were looked at.
+CREATE TABLE learning (
+    account BIGINT NOT NULL PRIMARY KEY,
+    modseq BIGINT NOT NULL,
+    good BIGINT NOT NULL,
+    junk BIGINT NOT NULL
+);
+
+-- word is a hash.
+CREATE TABLE word (
+    account BIGINT NOT NULL,
+    word BIGINT NOT NULL,
+    good BIGINT NOT NULL,
+    junk BIGINT NOT NULL,
+    PRIMARY KEY (account, word)
+-- sqlite:
+) WITHOUT ROWID;
+-- postgres:
+);
+-- both:
 ";
 
 const SEARCH: &str = "

@@ -5,6 +5,7 @@
 mod changes;
 mod delivery;
 mod feed;
+mod filtering;
 mod law;
 mod mailboxes;
 mod messages;
