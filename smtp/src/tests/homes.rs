@@ -240,6 +240,7 @@ async fn arrival_is_reported_when_it_was_asked_for() {
         account: None,
         smtputf8: false,
         return_full: false,
+        require_tls: false,
         envid: Some("mine".into()),
         head: Vec::new(),
         raw: b"From: alice@one.example\r\n\r\nhi\r\n".to_vec(),
