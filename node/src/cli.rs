@@ -37,7 +37,11 @@ pub enum Command {
     ///
     /// The domain is home.localhost, on this machine alone (127.0.0.1), with all ports 10000 higher than usual. DIR is
     /// ./hearth-demo when not given. The second start uses DIR again.
-    Demo,
+    Demo {
+        /// Set it up, print what a person needs to know, and end.
+        #[arg(long, hide = true)]
+        set_up_only: bool,
+    },
     /// Set up a home: configuration, databases, keys, certificates.
     Init(InitArgs),
     /// Start all processes and look after them, until Ctrl-C.
@@ -100,6 +104,10 @@ pub struct InitArgs {
     /// A PEM file of certificates to trust beside the public ones; may be repeated.
     #[arg(long, value_name = "PEM")]
     pub extra_root: Vec<PathBuf>,
+    /// Keep everything in this PostgreSQL database, postgres://USER@HOST/DATABASE; in files of DIR when not given. A
+    /// password belongs into ~/.pgpass or the variable PGPASSWORD.
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
     /// Who signs this node's certificate: its own authority, or a public one.
     #[arg(long, value_enum, default_value_t = CaChoice::Own)]
     pub ca: CaChoice,

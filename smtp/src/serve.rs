@@ -71,8 +71,11 @@ async fn open(config: &Config, stop: hearth_boot::Stop) -> anyhow::Result<Arc<Se
     let store = Store::open(store).await?;
     let queue = open_queue(config, clock.clone()).await?;
     queue.recover().await?;
-    // Without validation: a home's resolver often cannot pass signatures on, and nothing here rests on them yet.
-    let dns = Resolver::new(&Options { servers: config.dns.servers.clone(), validate: false })?;
+    let dns = Resolver::new(&Options {
+        servers: config.dns.servers.clone(),
+        validate: config.dns.validate(),
+        trust_anchor: config.dns.trust_anchor(),
+    })?;
     let tls = Tls::load(&config.path("tls/node.pem"), &config.path("tls/node.key"), &[])?;
     Ok(Server::new(Parts {
         hostname: config.hostname(),

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::Dns;
+use crate::postgres::Database;
 
 /// How long a node may take until it says that it is ready: debug builds on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -49,6 +50,7 @@ pub struct Home {
     pub bob: Person,
     up: Option<Child>,
     _dns: Option<Dns>,
+    _database: Option<Database>,
     temp: TempDir,
 }
 
@@ -162,11 +164,16 @@ impl HomeBuilder {
             bob: nobody,
             up: None,
             _dns: own_dns,
+            _database: None,
             temp,
         };
+        let database = Database::if_asked_for()?;
+        let postgres = database.as_ref().map(Database::url);
+        home._database = database;
         let (address, offset) = (home.address.to_string(), home.offset.to_string());
         let mut init = vec!["init", "--domain", &home.domain, "--address", &address, "--port-offset", &offset, "--dns", &dns];
         init.extend(self.init.iter().map(String::as_str));
+        init.extend(postgres.iter().flat_map(|url| ["--postgres", url]));
         home.hearth(&init)?;
         home.write_environment(&self.environment)?;
         home.alice = home.add_person("alice", "correct horse battery staple")?;

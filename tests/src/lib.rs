@@ -7,6 +7,7 @@
 mod dns;
 mod home;
 mod imap;
+mod postgres;
 mod stranger;
 mod token;
 

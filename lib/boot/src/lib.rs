@@ -26,6 +26,7 @@
 //! This room imports nothing of ours: addresses of people, domains and the clock belong to the floor above.
 
 pub mod config;
+pub mod footprint;
 pub mod limits;
 pub mod log;
 mod metrics;

@@ -19,5 +19,9 @@ pub const METRICS_DEADLINE: Duration = Duration::from_secs(2);
 pub const METRICS_UPKEEP: Duration = Duration::from_secs(60);
 /// `hearth.toml` is small; more is not ours.
 pub const CONFIG_BYTES_MAX: u64 = 256 * 1024;
+/// After this a process has started up, and gives back what only that needed ...
+pub const STARTED_WITHIN: Duration = Duration::from_secs(5);
+/// ... and then what it does not need any more, this often.
+pub const GIVE_BACK_EVERY: Duration = Duration::from_secs(60);
 /// What remains of the runtime is abandoned this long after `main`'s future returned.
 pub const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(500);

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::limits::{BLOCKING_THREAD_IDLE, BLOCKING_THREADS_MAX, RUNTIME_SHUTDOWN, THREAD_STACK_BYTES, WORKER_THREADS};
-use crate::{Config, Stop, log, metrics, rights};
+use crate::{Config, Stop, footprint, log, metrics, rights};
 
 /// What a server is given.
 #[derive(Clone, Debug)]
@@ -100,6 +100,7 @@ where
     let result = runtime.block_on(async {
         metrics::start(name, boot.config.run_path(&format!("{name}.metrics.sock")));
         listen_to_signals(name, boot.stop.clone())?;
+        tokio::spawn(footprint::keep_small());
         let stop = boot.stop.clone();
         let overdue = async {
             stop.requested().await;

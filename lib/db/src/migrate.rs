@@ -32,6 +32,10 @@ const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     applied_at BIGINT NOT NULL
 )";
 
+/// Processes that start together migrate one after the other; on SQLite the write lock sees to that. The number is
+/// free for any one use, and another schema of the same database waits no longer than its steps take.
+const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(4827) IS NULL";
+
 /// The newest step that the database has; `None` for a database that has not begun.
 pub(crate) fn newest_applied(tx: &mut Tx<'_>) -> Result<Option<i64>> {
     let begun = match tx.engine() {
@@ -50,6 +54,9 @@ pub(crate) fn newest_applied(tx: &mut Tx<'_>) -> Result<Option<i64>> {
 
 /// Applies what is missing. Runs inside one write transaction: a power cut leaves all of it or none.
 pub(crate) fn apply(tx: &mut Tx<'_>, place: &str, steps: &[Migration], now: Timestamp) -> Result<()> {
+    if tx.engine() == Engine::Postgres {
+        tx.one(ONE_AT_A_TIME, &[], |row| row.get::<bool>(0))?;
+    }
     tx.execute(VERSIONS, &[])?;
     refuse_newer(tx, place, steps)?;
     let applied = tx.query("SELECT version FROM schema_version", &[], |row| row.get::<i64>(0))?;

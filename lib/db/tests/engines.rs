@@ -56,6 +56,20 @@ async fn names(db: &Database) -> Vec<String> {
 }
 
 #[test]
+fn processes_that_start_together_migrate_once() {
+    on_each_engine(async |source| {
+        let opening: Vec<_> = (0..6).map(|_| tokio::spawn(async_open(source.clone()))).collect();
+        for opened in opening {
+            opened.await.expect("no panic").expect("each finds the tables");
+        }
+    });
+}
+
+async fn async_open(source: Source) -> Result<(), Error> {
+    open(&source, STEPS).await.map(drop)
+}
+
+#[test]
 fn parameters_bind_by_number() {
     on_each_engine(async |source| {
         let db = open(&source, STEPS).await.expect("opens");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! DNS: addresses, mail exchangers, texts and names of addresses, from the servers of the
-//! configuration, with DNSSEC validation where it is switched on.
+//! configuration, with DNSSEC validation (RFC 4035 §5) where these pass signatures on.
 //!
 //! A name that does not exist, or has no such record, is an empty answer. An error is always one of
 //! the moment ([`DnsError`]): the caller tries again later and never takes it for a no.
@@ -9,6 +9,7 @@
 //! says so beforehand, so that a machine without DNS does not wait seconds for each mail that it takes.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError as Semantic, NetError};
+use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::rr::{RData, RecordType};
 
 /// One question to one server.
@@ -39,9 +41,11 @@ const PROBE: Duration = Duration::from_millis(1500);
 pub struct Options {
     /// The servers to ask; empty: those of the system.
     pub servers: Vec<SocketAddr>,
-    /// Validate by DNSSEC from the root on. What is signed and wrong is then an error, and
-    /// [`Answer::secure`] can be true.
-    pub validate: bool,
+    /// Validate by DNSSEC from the root on: what is signed and wrong is then an error, and [`Answer::secure`] can
+    /// be true. `None`: while the servers pass the root's signatures on, as many a home's router does not.
+    pub validate: Option<bool>,
+    /// The root's keys as DNSKEY records; without it, those of the Internet.
+    pub trust_anchor: Option<PathBuf>,
 }
 
 /// A question that has no answer now.
@@ -59,7 +63,7 @@ pub enum DnsError {
         cause: String,
     },
     /// The configuration does not make a resolver.
-    #[error("cannot set up DNS: {0}; correct dns.servers in hearth.toml")]
+    #[error("cannot set up DNS: {0}; correct [dns] in hearth.toml")]
     Setup(String),
 }
 
@@ -86,7 +90,9 @@ pub struct Mx {
 pub struct Resolver(Arc<Inner>);
 
 struct Inner {
-    resolver: TokioResolver,
+    plain: TokioResolver,
+    validating: TokioResolver,
+    validate: Option<bool>,
     has_servers: bool,
     reach: Mutex<Reach>,
 }
@@ -94,6 +100,7 @@ struct Inner {
 #[derive(Default)]
 struct Reach {
     answers: Option<bool>,
+    validates: bool,
     looked_at: Option<Instant>,
     looking: bool,
 }
@@ -106,24 +113,28 @@ impl Resolver {
             servers => ResolverConfig::from_parts(None, Vec::new(), servers.iter().map(|server| name_server(*server)).collect()),
         };
         let has_servers = !config.name_servers().is_empty();
-        let mut opts = ResolverOpts::default();
-        opts.timeout = QUERY;
-        opts.attempts = ATTEMPTS;
-        opts.cache_size = CACHED_ANSWERS_MAX;
-        opts.validate = options.validate;
-        opts.edns0 = true;
-        opts.try_tcp_on_error = true;
-        let resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-            .with_options(opts)
-            .with_tls_config(no_tls()?)
-            .build()
-            .map_err(|error| DnsError::Setup(error.to_string()))?;
-        Ok(Self(Arc::new(Inner { resolver, has_servers, reach: Mutex::default() })))
+        let anchors = options.trust_anchor.as_deref().map(anchors).transpose()?.unwrap_or_default();
+        Ok(Self(Arc::new(Inner {
+            plain: resolver(config.clone(), None)?,
+            validating: resolver(config, Some(Arc::new(anchors)))?,
+            validate: options.validate,
+            has_servers,
+            reach: Mutex::default(),
+        })))
     }
 
-    /// The resolver below, which shares its cache with this one: for mail-auth.
-    pub fn inner(&self) -> &TokioResolver {
-        &self.0.resolver
+    /// The resolver below, as it is asked now; it shares its cache with this one: for mail-auth.
+    pub async fn inner(&self) -> &TokioResolver {
+        let validates = match self.0.validate {
+            Some(validate) => validate,
+            None => self.is_reachable().await && self.reach().validates,
+        };
+        if validates { &self.0.validating } else { &self.0.plain }
+    }
+
+    /// Are answers validated now?
+    pub async fn validates(&self) -> bool {
+        std::ptr::eq(self.inner().await, &raw const self.0.validating)
     }
 
     /// Does any server answer? Waits for the first look only; later ones go on behind the scenes.
@@ -149,16 +160,19 @@ impl Resolver {
         known.unwrap_or(true)
     }
 
-    /// Asks for the root's servers, which every resolver knows; any answer will do, even a refusal.
+    /// Asks for the root's servers, which every resolver knows; any answer will do, even a refusal. Whether it is
+    /// signed says whether the servers pass signatures on.
     async fn look(&self) -> bool {
-        self.0.resolver.clear_lookup_cache(".", RecordType::NS);
-        let looked = tokio::time::timeout(PROBE, self.0.resolver.lookup(".", RecordType::NS)).await;
+        let resolver = if self.0.validate == Some(false) { &self.0.plain } else { &self.0.validating };
+        resolver.clear_lookup_cache(".", RecordType::NS);
+        let looked = tokio::time::timeout(PROBE, resolver.lookup(".", RecordType::NS)).await;
         let answers = matches!(looked, Ok(Ok(_) | Err(NetError::Dns(_))));
+        let validates = matches!(&looked, Ok(Ok(lookup)) if is_secure(lookup));
         let mut reach = self.reach();
-        if reach.answers.is_some_and(|before| before != answers) || !answers && reach.answers.is_none() {
-            tracing::info!(answers, "whether the DNS servers answer");
+        if reach.answers != Some(answers) || reach.validates != validates {
+            tracing::info!(answers, validates, "whether the DNS servers answer, and pass signatures on");
         }
-        *reach = Reach { answers: Some(answers), looked_at: Some(Instant::now()), looking: false };
+        *reach = Reach { answers: Some(answers), validates, looked_at: Some(Instant::now()), looking: false };
         answers
     }
 
@@ -233,7 +247,7 @@ impl Resolver {
     async fn ask<T>(&self, name: &str, kind: RecordType, read: impl Fn(&RData) -> Option<T>) -> Result<Answer<T>, DnsError> {
         // A final dot: the search list of the machine has no part in mail.
         let asked = format!("{}.", name.trim_end_matches('.'));
-        match self.0.resolver.lookup(asked, kind).await {
+        match self.inner().await.lookup(asked, kind).await {
             Ok(lookup) => answer(name, &lookup, kind, read),
             Err(NetError::Dns(Semantic::NoRecordsFound(_) | Semantic::Nsec { .. })) => {
                 Ok(Answer { records: Vec::new(), secure: false })
@@ -250,8 +264,33 @@ fn answer<T>(name: &str, lookup: &Lookup, kind: RecordType, read: impl Fn(&RData
         return Err(DnsError::Bogus(name.to_string()));
     }
     // Aliases on the way count too: one that is not signed could lead anywhere.
-    let secure = lookup.answers().iter().all(|record| record.proof.is_secure());
+    let secure = is_secure(lookup);
     Ok(Answer { records: records().filter_map(|record| read(&record.data)).take(RECORDS_MAX).collect(), secure })
+}
+
+fn is_secure(lookup: &Lookup) -> bool {
+    lookup.answers().iter().all(|record| record.proof.is_secure())
+}
+
+/// Validating when there are `anchors`.
+fn resolver(config: ResolverConfig, anchors: Option<Arc<TrustAnchors>>) -> Result<TokioResolver, DnsError> {
+    let mut opts = ResolverOpts::default();
+    opts.timeout = QUERY;
+    opts.attempts = ATTEMPTS;
+    opts.cache_size = CACHED_ANSWERS_MAX;
+    opts.validate = anchors.is_some();
+    opts.edns0 = true;
+    opts.try_tcp_on_error = true;
+    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(opts);
+    let builder = match anchors {
+        Some(anchors) => builder.with_trust_anchor(anchors),
+        None => builder,
+    };
+    builder.with_tls_config(no_tls()?).build().map_err(|error| DnsError::Setup(error.to_string()))
+}
+
+fn anchors(path: &Path) -> Result<TrustAnchors, DnsError> {
+    TrustAnchors::from_file(path).map_err(|error| DnsError::Setup(format!("dns.trust_anchor {}: {error}", path.display())))
 }
 
 fn host_text(name: &str) -> String {
@@ -292,7 +331,7 @@ mod tests {
     #[tokio::test]
     async fn without_servers_it_says_so_at_once() {
         // TEST-NET-1 answers nobody.
-        let resolver = Resolver::new(&Options { servers: vec!["192.0.2.1:53".parse().unwrap()], validate: false }).unwrap();
+        let resolver = Resolver::new(&Options { servers: vec!["192.0.2.1:53".parse().unwrap()], ..Options::default() }).unwrap();
         let begun = Instant::now();
         assert!(!resolver.is_reachable().await);
         assert!(begun.elapsed() < QUERY);

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use anyhow::{Context, ensure};
 use hearth_boot::Config;
 use hearth_identity::Directory;
 use hearth_identity::Services;
@@ -29,25 +30,44 @@ struct Shown {
     app_password: Secret<String>,
 }
 
-/// Runs it until it is asked to stop.
-pub async fn run(dir: Option<&Path>, out: &Out) -> anyhow::Result<()> {
+/// Runs it until it is asked to stop, or with `set_up_only` until it is set up.
+pub async fn run(dir: Option<&Path>, set_up_only: bool, out: &Out) -> anyhow::Result<()> {
     let dir = chosen(Some(dir.unwrap_or(Path::new(DEFAULT_DIR))))?;
-    let config = match init::look(&dir)? {
-        Found::Home => Config::load(&dir)?,
-        Found::Nothing => {
-            out.progress(&format!("setting up {}", dir.display()));
-            init::create(&dir, &settings()).await?
-        }
-    };
-    // Before anybody is made: passwords are shown once, and a start that fails would swallow them.
-    doctor::ports_are_free(&config)?;
-    let shown = people(&config).await?;
-    supervisor::supervise(&config, async || {
-        out.line(&welcome(&config, &shown));
+    if set_up_only {
+        out.line(&set_up(&dir).await?);
+        return Ok(());
+    }
+    if init::look(&dir)? == Found::Nothing {
+        out.progress(&format!("setting up {}", dir.display()));
+    }
+    let welcome = set_up_apart(&dir).await?;
+    supervisor::supervise(&Config::load(&dir)?, async || {
+        out.line(&welcome);
         out.line("hearth: ready");
         Ok(())
     })
     .await
+}
+
+/// Sets up in a process of its own, which takes with it the memory that making keys and databases needed.
+async fn set_up_apart(dir: &Path) -> anyhow::Result<String> {
+    let own = std::env::current_exe().context("cannot find my own program file")?;
+    let made = tokio::process::Command::new(own).args(["demo", "--set-up-only", "--dir"]).arg(dir).output().await?;
+    let says = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    ensure!(made.status.success(), "{}", says(&made.stderr).trim_start_matches("hearth: "));
+    Ok(says(&made.stdout))
+}
+
+/// Makes what is not there yet; gives the words of welcome.
+async fn set_up(dir: &Path) -> anyhow::Result<String> {
+    let config = match init::look(dir)? {
+        Found::Home => Config::load(dir)?,
+        Found::Nothing => init::create(dir, &settings()).await?,
+    };
+    // Before anybody is made: passwords are shown once, and a start that fails would swallow them.
+    doctor::ports_are_free(&config)?;
+    let shown = people(&config).await?;
+    Ok(welcome(&config, &shown))
 }
 
 fn settings() -> Settings {

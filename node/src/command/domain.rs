@@ -94,7 +94,11 @@ impl State {
 
 /// Compares the records of a domain with DNS.
 pub(super) async fn check(config: &Config, domain: &str) -> anyhow::Result<Vec<(Record, State)>> {
-    let resolver = Resolver::new(&Options { servers: config.dns.servers.clone(), validate: false })?;
+    let resolver = Resolver::new(&Options {
+        servers: config.dns.servers.clone(),
+        validate: config.dns.validate(),
+        trust_anchor: config.dns.trust_anchor(),
+    })?;
     let mut checked = Vec::new();
     if !resolver.is_reachable().await {
         bail!("no DNS server answers; correct dns.servers in hearth.toml or the machine's network");
@@ -125,7 +129,7 @@ async fn compare(resolver: &Resolver, record: &Record) -> Result<State, DnsError
 async fn raw(resolver: &Resolver, record: &Record) -> Result<Vec<String>, DnsError> {
     use hickory_resolver::proto::rr::RecordType;
     let kind = if record.kind == Kind::Srv { RecordType::SRV } else { RecordType::TLSA };
-    match resolver.inner().lookup(record.name.as_str(), kind).await {
+    match resolver.inner().await.lookup(record.name.as_str(), kind).await {
         Ok(lookup) => Ok(lookup
             .answers()
             .iter()

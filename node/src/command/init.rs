@@ -34,6 +34,7 @@ pub async fn run(dir: Option<&Path>, args: InitArgs, out: &Out) -> anyhow::Resul
         addresses: args.address,
         port_offset: args.port_offset,
         dns: args.dns,
+        postgres: args.postgres.unwrap_or_default(),
         extra_roots: args.extra_root.iter().map(absolute).collect::<anyhow::Result<_>>()?,
     };
     let config = init::create(&dir, &settings).await?;

@@ -26,7 +26,7 @@ pub async fn run(cli: Cli, out: &Out) -> anyhow::Result<()> {
     let dir = cli.dir.as_deref();
     // These make their directory, or say what is wrong with it.
     let command = match cli.command {
-        Command::Demo => return demo::run(dir, out).await,
+        Command::Demo { set_up_only } => return demo::run(dir, set_up_only, out).await,
         Command::Init(args) => return init::run(dir, args, out).await,
         // A configuration that cannot be read is a finding.
         Command::Doctor => return doctor::run(dir, out).await,
@@ -34,7 +34,7 @@ pub async fn run(cli: Cli, out: &Out) -> anyhow::Result<()> {
     };
     let place = Place::load(dir)?;
     match command {
-        Command::Demo | Command::Init(_) | Command::Doctor => Ok(()),
+        Command::Demo { .. } | Command::Init(_) | Command::Doctor => Ok(()),
         Command::Up => up::run(&place, out).await,
         Command::Status => status::run(&place, out).await,
         Command::Account(command) => account::run(&place, command, out).await,

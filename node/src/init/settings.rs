@@ -19,6 +19,8 @@ pub struct Settings {
     pub port_offset: u16,
     /// Name servers; empty for the system's.
     pub dns: Vec<SocketAddr>,
+    /// Where PostgreSQL keeps the data; empty for files.
+    pub postgres: String,
     /// Roots to trust beside the public ones.
     pub extra_roots: Vec<PathBuf>,
 }
@@ -57,7 +59,8 @@ extra_roots = {}
 
 [store]
 # \"sqlite\": files in this directory. \"postgres\" needs url = \"postgres://user@host/database\".
-engine = \"sqlite\"
+engine = {}
+url = {}
 ",
             text(&self.domain),
             text(&hostname),
@@ -65,6 +68,8 @@ engine = \"sqlite\"
             self.port_offset,
             list(&texts(&self.dns)),
             list(&roots),
+            text(if self.postgres.is_empty() { "sqlite" } else { "postgres" }),
+            text(&self.postgres),
         )
     }
 }
@@ -95,6 +100,7 @@ mod tests {
             addresses: vec!["127.0.0.2".parse().unwrap()],
             port_offset: 10_000,
             dns: vec!["127.0.0.1:5353".parse().unwrap()],
+            postgres: "postgres://hearth@localhost/home".into(),
             extra_roots: vec!["/etc/a \"quoted\"\\path.pem".into()],
         };
         let config = Config::from_text(Path::new("/srv/hearth"), &settings.to_toml(), []).unwrap();
@@ -104,5 +110,10 @@ mod tests {
         assert_eq!(config.listen.port_offset, 10_000);
         assert_eq!(config.dns.servers, settings.dns);
         assert_eq!(config.tls.extra_roots, settings.extra_roots);
+        assert_eq!(config.store.engine, hearth_boot::config::Engine::Postgres);
+        assert_eq!(config.store.url, settings.postgres);
+        let files = Settings { postgres: String::new(), ..settings };
+        let config = Config::from_text(Path::new("/srv/hearth"), &files.to_toml(), []).unwrap();
+        assert_eq!(config.store.engine, hearth_boot::config::Engine::Sqlite);
     }
 }

@@ -59,6 +59,7 @@ pub async fn supervise<Fut: Future<Output = anyhow::Result<()>>>(
         Ok(()) => {
             logs.release();
             hearth_boot::log::start(&config.log);
+            tokio::spawn(hearth_boot::footprint::keep_small());
             let result = ready().await;
             if result.is_ok() {
                 tokio::select! {

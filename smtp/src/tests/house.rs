@@ -76,7 +76,7 @@ impl House {
             directory,
             store: Store::open(store).await.expect("a store"),
             gate: Gate::new(gate),
-            dns: Resolver::new(&Options { servers: dns.to_vec(), validate: false }).expect("a resolver"),
+            dns: Resolver::new(&Options { servers: dns.to_vec(), ..Options::default() }).expect("a resolver"),
             queue: Queue::open(&Source::Sqlite(dir.join("queue/queue.db")), dir.join("queue"), clock.clone())
                 .await
                 .expect("a queue"),

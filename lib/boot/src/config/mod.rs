@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::limits::CONFIG_BYTES_MAX;
 pub use error::ConfigError;
-pub use sections::{Ca, Dns, Engine, File, Home, Limits, Listen, Log, LogFormat, Process, Smtp, Store, Tls};
+pub use sections::{Ca, Dns, Dnssec, Engine, File, Home, Limits, Listen, Log, LogFormat, Process, Smtp, Store, Tls};
 
 /// The file's name inside the data directory.
 pub const FILE_NAME: &str = "hearth.toml";

@@ -71,6 +71,39 @@ impl Default for Listen {
 pub struct Dns {
     /// Name servers as `IP:port`. Empty: those of the system (`/etc/resolv.conf`).
     pub servers: Vec<SocketAddr>,
+    /// Whether answers are validated (RFC 4035 §5): `auto`, `on` or `off`.
+    pub dnssec: Dnssec,
+    /// A file with the root's keys as DNSKEY records, for a DNS of one's own. Empty: the Internet's.
+    pub trust_anchor: PathBuf,
+}
+
+impl Dns {
+    /// Whether answers are validated; `None`: while the servers pass signatures on.
+    pub fn validate(&self) -> Option<bool> {
+        match self.dnssec {
+            Dnssec::Auto => None,
+            Dnssec::On => Some(true),
+            Dnssec::Off => Some(false),
+        }
+    }
+
+    /// The root's keys, if they are not the Internet's.
+    pub fn trust_anchor(&self) -> Option<PathBuf> {
+        Some(self.trust_anchor.clone()).filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+/// Whether answers are validated by DNSSEC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dnssec {
+    /// While the servers pass signatures on, as many a home's router does not.
+    #[default]
+    Auto,
+    /// Always: without signatures nothing is found, and mail waits.
+    On,
+    /// Never.
+    Off,
 }
 
 /// Who signs the node's certificate.
@@ -154,7 +187,7 @@ pub struct Smtp {
     pub proxies: Vec<String>,
     /// A stranger's first mail is put off for some minutes. Default false.
     pub greylisting: bool,
-    /// How long the first mail of a sender waits for its reply, in seconds. Default 5.
+    /// How long the first mail of a sender waits for its reply, in seconds. Default 3.
     pub first_sender_delay_seconds: u64,
     /// How fast strangers may send, in percent of what is usual; 0 is without bounds. Default 100.
     pub pace_percent: u32,
@@ -172,7 +205,7 @@ impl Default for Smtp {
             trusted_networks: Vec::new(),
             proxies: Vec::new(),
             greylisting: false,
-            first_sender_delay_seconds: 5,
+            first_sender_delay_seconds: 3,
             pace_percent: 100,
             blocklists: Vec::new(),
             allowlists: Vec::new(),

@@ -130,7 +130,7 @@ fn unknown(subject: &Subject<'_>, from_list: bool) -> Findings {
 }
 
 async fn look(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Option<Findings> {
-    let authenticator = MessageAuthenticator(dns.inner().clone());
+    let authenticator = MessageAuthenticator(dns.inner().await.clone());
     let message = AuthenticatedMessage::parse(subject.raw)?;
     let sender = subject.sender.map(ToString::to_string).unwrap_or_default();
     let (iprev, spf, dkim, arc, blocked_by, vouched) = tokio::join!(
