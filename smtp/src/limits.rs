@@ -79,6 +79,10 @@ pub const LESSONS_AT_ONCE_MAX: usize = 50;
 pub const LESSONS_UNNOTED_MAX: u64 = 40;
 /// A larger mail is not learnt from.
 pub const LEARNT_BYTES_MAX: u64 = 1024 * 1024;
+/// Refused mail is kept for this long,
+pub const REJECTS_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+/// and at most so many for one person.
+pub const REJECTS_MAX: usize = 200;
 /// Characters of what a person's rules say to somebody they refuse.
 pub const REJECTION_CHARS_MAX: usize = 400;
 

@@ -10,7 +10,7 @@ use hearth_types::MessageId;
 
 use crate::error::Result;
 use crate::flags::{Flag, FlagSet};
-use crate::mailbox::Role;
+use crate::mailbox::{self, Role};
 use crate::tx::{MailTx, number};
 
 /// Which of the two a mail is.
@@ -97,12 +97,20 @@ fn lesson(tx: &mut MailTx<'_>, message: MessageId, flags: &FlagSet) -> Result<Op
     let known = tx.find("SELECT junk, learnt FROM lesson WHERE account = $1 AND message = $2", &[&account, &message], |row| {
         Ok((if row.get(0)? { Class::Junk } else { Class::Good }, row.get::<bool>(1)?))
     })?;
-    let roles = tx.query(
-        "SELECT m.role FROM entry e JOIN mailbox m ON m.account = e.account AND m.id = e.mailbox
+    let places = tx.query(
+        "SELECT m.role, m.name, m.parent FROM entry e JOIN mailbox m ON m.account = e.account AND m.id = e.mailbox
          WHERE e.account = $1 AND e.message = $2",
         &[&account, &message],
-        |row| Ok(row.get::<Option<String>>(0)?.and_then(|role| Role::parse(&role))),
+        |row| {
+            let role = row.get::<Option<String>>(0)?.and_then(|role| Role::parse(&role));
+            Ok((role, row.get::<i64>(2)? == 0 && row.get::<String>(1)? == mailbox::REJECTS))
+        },
     )?;
+    if places.iter().any(|(_, is_rejects)| *is_rejects) {
+        // It lies where we put it.
+        return Ok(None);
+    }
+    let roles: Vec<Option<Role>> = places.into_iter().map(|(role, _)| role).collect();
     let was = known.map(|(class, _)| class);
     let Some(is) = class(&roles, flags, was).filter(|is| Some(*is) != was) else { return Ok(None) };
     Ok(Some(Lesson { message, was: was.filter(|_| known.is_some_and(|(_, learnt)| learnt)), is }))

@@ -11,6 +11,7 @@ pub mod verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hearth_filter::Judgement;
 use hearth_mailstore::Refusal;
 use hearth_types::id::Id;
 use hearth_types::{AccountId, Address, Fault, Timestamp, Trouble};
@@ -27,6 +28,7 @@ use crate::queue::bounce::{self, Failure};
 use crate::queue::{NewMail, QueueError};
 use crate::state::{Goal, Hello, Transaction};
 use crate::trace;
+use verdict::Verdict;
 
 /// Which way a mail came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,12 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         mail = %id, peer = %ctx.ip(), bytes = raw.len(), recipients = transaction.recipients.len(), verdict = verdict.name(),
         spf = ?findings.spf, dmarc = ?findings.dmarc.finding, signed = findings.has_good_signature(), "a mail came"
     );
-    let (judgement, reason) = verdict.judged().map_err(Fault::Peer)?;
+    let refusal = match &verdict {
+        Verdict::Defer(reply) => return Err(Fault::Peer(reply.clone())),
+        Verdict::Reject(reply) => Some(reply.clone()),
+        Verdict::Accept(_) | Verdict::Quarantine(_) => None,
+    };
+    let (judgement, reason) = verdict.judged().ok().unzip();
     let trace = head(ctx, door, hello, &transaction, &findings, &id, now);
     let delivered_to = trace::delivered_to(&raw);
     let raw = Arc::new(trace::without_claims(&raw, hostname).unwrap_or(raw));
@@ -69,11 +76,16 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         trace,
         raw,
         received_at: now,
-        judgement,
-        reason: Some(reason),
+        judgement: judgement.unwrap_or(Judgement::Suspect),
+        reason,
         delivered_to,
         require_tls: transaction.params.require_tls,
     };
+    if let Some(reply) = refusal {
+        let people: Vec<_> = goals(&transaction).0.into_iter().map(|(account, address)| (account, address.clone())).collect();
+        local::rejects::keep(&ctx.server, &arrival, &reply.text, &people).await;
+        return Err(Fault::Peer(reply));
+    }
     deliver(ctx, trusted, &transaction, &arrival).await
 }
 

@@ -11,6 +11,7 @@
 mod learn;
 mod notice;
 mod plan;
+pub(crate) mod rejects;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
