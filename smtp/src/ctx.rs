@@ -4,19 +4,27 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use hearth_identity::Directory;
 use hearth_identity::login::{ChannelBinding, Gate, Revocations};
 use hearth_mailstore::Store;
 use hearth_net::dns::Resolver;
 use hearth_net::listen::Peer;
 use hearth_net::tls::{Facts, Tls};
-use hearth_types::{Clock, Fault};
+use hearth_types::{Address, Clock, Fault, Trouble};
 use hearth_wire::smtp::Reply;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
+use crate::inbound::pace::Pace;
 use crate::limits::{MEMORY_STEP_BYTES, MESSAGES_IN_MEMORY_BYTES_MAX};
+use crate::policy::Policy;
 use crate::queue::Queue;
+use crate::srs::{self, Rewriter};
 use crate::submission::sign::Signer;
+
+/// Where the directory keeps the key of rewritten senders.
+const SRS_KEY: &str = "smtp.srs_key";
 
 /// What a command comes to.
 pub(crate) type Outcome = Result<Reply, Fault<Reply>>;
@@ -43,11 +51,16 @@ pub struct Server {
     pub signer: Signer,
     /// Our certificate.
     pub tls: Option<Tls>,
+    /// What the owner of the home has decided.
+    pub policy: Policy,
+    /// How fast strangers may be.
+    pub pace: Pace,
     /// Time.
     pub clock: Clock,
     /// Requested when the process is to end.
     pub stop: hearth_boot::Stop,
     memory: Arc<Semaphore>,
+    rewriter: OnceCell<Rewriter>,
 }
 
 /// The parts that a [`Server`] is made of.
@@ -70,6 +83,8 @@ pub struct Parts {
     pub signer: Signer,
     /// See [`Server::tls`].
     pub tls: Option<Tls>,
+    /// See [`Server::policy`].
+    pub policy: Policy,
     /// See [`Server::clock`].
     pub clock: Clock,
     /// See [`Server::stop`].
@@ -79,7 +94,7 @@ pub struct Parts {
 impl Server {
     /// Puts the parts together; needs a runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { hostname, size_bytes_max, directory, store, gate, dns, queue, signer, tls, clock, stop } = parts;
+        let Parts { hostname, size_bytes_max, directory, store, gate, dns, queue, signer, tls, policy, clock, stop } = parts;
         let revocations = Revocations::start(directory.clone());
         let memory = Arc::new(Semaphore::new(MESSAGES_IN_MEMORY_BYTES_MAX / MEMORY_STEP_BYTES));
         Arc::new(Self {
@@ -93,10 +108,47 @@ impl Server {
             queue,
             signer,
             tls,
+            policy,
+            pace: Pace::default(),
             clock,
             stop,
             memory,
+            rewriter: OnceCell::new(),
         })
+    }
+
+    /// What rewrites the senders of forwarded mail; its key is made once and kept in the directory.
+    pub(crate) async fn rewriter(&self) -> Result<&Rewriter, Trouble> {
+        self.rewriter.get_or_try_init(|| self.load_rewriter()).await
+    }
+
+    async fn load_rewriter(&self) -> Result<Rewriter, Trouble> {
+        let kept = self.directory.find_setting(SRS_KEY).await?.and_then(|text| BASE64_STANDARD.decode(text).ok());
+        if let Some(key) = kept.and_then(|key| <[u8; 32]>::try_from(key).ok()) {
+            return Ok(Rewriter::new(key));
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(Trouble::new)?;
+        self.directory.change_setting(SRS_KEY, &BASE64_STANDARD.encode(key)).await?;
+        Ok(Rewriter::new(key))
+    }
+
+    /// The envelope sender of a mail that `through` passes on: ours stays, a stranger's is rewritten, and what cannot
+    /// be becomes `through` itself, who then hears of failures.
+    pub(crate) async fn forwarder(&self, sender: &Address, through: &Address) -> Address {
+        if matches!(self.directory.find_domain(sender.domain()).await, Ok(Some(_))) {
+            return sender.clone();
+        }
+        let wrapped = self.rewriter().await.map(|rewriter| rewriter.wrap(sender, through.domain(), self.clock.now()));
+        wrapped.ok().flatten().unwrap_or_else(|| through.clone())
+    }
+
+    /// Whose mail a report is about that came to a rewritten address; `None` when it is no such address of ours.
+    pub(crate) async fn rewritten(&self, address: &Address) -> Result<Option<Address>, Trouble> {
+        if !srs::is_wrapped(address) || self.directory.find_domain(address.domain()).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(self.rewriter().await?.unwrap(address, self.clock.now()))
     }
 
     /// An account of the memory that one message takes.
@@ -144,10 +196,9 @@ impl Ctx {
         self.peer.ip()
     }
 
-    /// Is it a program on this very machine? It speaks from the loopback address that it came to; another home
-    /// on the same machine (a test) has another. Its address says nothing about a sender, so none is judged by it.
-    pub fn is_this_machine(&self) -> bool {
-        self.ip().is_loopback() && self.ip() == self.peer.local.ip().to_canonical()
+    /// Is mail from there neither judged nor slowed?
+    pub fn is_trusted(&self) -> bool {
+        self.server.policy.trusts(self.ip())
     }
 
     /// What SCRAM-PLUS can bind to.

@@ -7,6 +7,7 @@
 //! - A session is a straight line: [`session`] reads a line, `hearth_wire::smtp` parses it, [`state`] admits it, a file
 //!   in `command/` carries it out. Whole messages go to [`inbound`] (checked, judged, delivered at once) or to
 //!   [`submission`] (must be the account's own, is made complete, signed, and queued).
+//! - What somebody of this home gets passes their classifier and their own rules in `local/`.
 //! - The [`queue`] is durable: a submission is on disk before 250, and its worker delivers here or sends elsewhere
 //!   ([`outbound`]). It is also the face for the `hearth queue` command.
 //!
@@ -23,11 +24,16 @@ mod command;
 pub mod ctx;
 pub mod inbound;
 pub mod limits;
+mod lmtp;
+mod local;
 pub mod outbound;
+pub mod policy;
+mod proxied;
 pub mod queue;
 pub mod registry;
 pub mod serve;
 pub mod session;
+mod srs;
 pub mod state;
 pub mod submission;
 #[cfg(test)]

@@ -41,6 +41,51 @@ pub const DATA: Duration = Duration::from_secs(30 * 60);
 /// All checks of a message together; what is not known by then is a temperror.
 pub const CHECKS: Duration = Duration::from_secs(20);
 
+/// How fast something may be: so many at once, and so many in an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// At once.
+    pub burst: u32,
+    /// In an hour.
+    pub per_hour: u32,
+}
+
+/// Mails from one address.
+pub const ADDRESS_RATE: Rate = Rate { burst: 200, per_hour: 600 };
+/// Mails from one network.
+pub const NETWORK_RATE: Rate = Rate { burst: 400, per_hour: 1200 };
+/// Mails from one envelope sender.
+pub const SENDER_RATE: Rate = Rate { burst: 100, per_hour: 300 };
+/// Mails to one recipient.
+pub const RECIPIENT_RATE: Rate = Rate { burst: 300, per_hour: 900 };
+/// Buckets, and greylisted triples, that are kept.
+pub const PACE_PLACES_MAX: usize = 50_000;
+/// Greylisting: who comes again is let in after this long,
+pub const GREY_AFTER: Duration = Duration::from_secs(2 * 60);
+/// and before this;
+pub const GREY_WITHIN: Duration = Duration::from_secs(24 * 3600);
+/// and is known for this long after the last mail.
+pub const GREY_KEPT: Duration = Duration::from_secs(35 * 24 * 3600);
+/// A sender is known to a person for this long after the last mail.
+pub const SENDER_KNOWN: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Sessions on the LMTP socket; the next one waits.
+pub const LMTP_SESSIONS_MAX: usize = 20;
+/// A proxy says for whom a connection is within this.
+pub const PROXY_HEADER: Duration = Duration::from_secs(5);
+
+/// Changed mails that are looked at before a delivery, to learn from what the person did.
+pub const LESSONS_AT_ONCE_MAX: usize = 50;
+/// Changes that said nothing and are looked at again, before that is written down.
+pub const LESSONS_UNNOTED_MAX: u64 = 40;
+/// A larger mail is not learnt from.
+pub const LEARNT_BYTES_MAX: u64 = 1024 * 1024;
+/// Refused mail is kept for this long,
+pub const REJECTS_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+/// and at most so many for one person.
+pub const REJECTS_MAX: usize = 200;
+/// Characters of what a person's rules say to somebody they refuse.
+pub const REJECTION_CHARS_MAX: usize = 400;
+
 /// Bodies up to this size, compressed, live in the queue's database, larger ones in files beside it.
 pub const QUEUED_BODY_IN_DB_BYTES_MAX: usize = 256 * 1024;
 /// RFC 5321 §4.5.4.1 wants at least 4 to 5 days.

@@ -11,6 +11,7 @@ use crate::state::Kind;
 pub const ROWS: &[Row] = &[
     Row::spoken("EHLO", 5321, "§4.1.1.1"),
     Row::spoken("HELO", 5321, "§4.1.1.1"),
+    Row::spoken("LHLO", 2033, "§4.1"),
     Row::spoken("MAIL", 5321, "§4.1.1.2"),
     Row::spoken("RCPT", 5321, "§4.1.1.3"),
     Row::spoken("DATA", 5321, "§4.1.1.4"),
@@ -34,8 +35,15 @@ pub const ROWS: &[Row] = &[
     Row { name: "DSN", rfc: 3461, section: "", status: Status::Partial("on the submission ports") },
     Row { name: "LIMITS", rfc: 9422, section: "", status: Status::Partial("RCPTMAX") },
     Row::later("BINARYMIME", 3030, "§3"),
-    Row::later("REQUIRETLS", 8689, ""),
-    Row::later("LMTP", 2033, ""),
+    Row {
+        name: "REQUIRETLS",
+        rfc: 8689,
+        section: "",
+        status: Status::Partial(
+            "kept with the mail; what would have to go on to another home is returned, since no way there is vouched for",
+        ),
+    },
+    Row::spoken("LMTP", 2033, ""),
     Row::later("DANE", 7672, ""),
     Row::later("MTA-STS", 8461, ""),
     Row::spoken("SPF", 7208, ""),
@@ -43,6 +51,8 @@ pub const ROWS: &[Row] = &[
     Row::spoken("DKIM Ed25519", 8463, ""),
     Row::spoken("DMARC", 9989, ""),
     Row { name: "ARC", rfc: 8617, section: "", status: Status::Partial("verified, not sealed") },
+    Row::spoken("DNS lists", 5782, ""),
+    Row::spoken("Sieve", 5228, ""),
     Row::spoken("Authentication-Results", 8601, ""),
     Row::spoken("Null MX", 7505, ""),
     Row::spoken("delivery status notifications", 3464, ""),
@@ -81,7 +91,8 @@ fn keyword(name: &str, facts: &Facts<'_>) -> Option<String> {
         "PIPELINING" | "8BITMIME" | "SMTPUTF8" | "ENHANCEDSTATUSCODES" | "CHUNKING" => plain(),
         "SIZE" => Some(format!("SIZE {}", facts.size_bytes_max)),
         "LIMITS" => Some(format!("LIMITS RCPTMAX={RECIPIENTS_MAX}")),
-        "STARTTLS" if facts.tls_available && !facts.secured => plain(),
+        "STARTTLS" if facts.kind != Kind::Lmtp && facts.tls_available && !facts.secured => plain(),
+        "REQUIRETLS" if facts.secured => plain(),
         "DSN" if facts.kind == Kind::Submission => plain(),
         "AUTH" if facts.kind == Kind::Submission && facts.secured && !facts.signed_in => {
             let offered = Mechanism::ALL.into_iter().filter(|mechanism| mechanism.is_offered(facts.secured, facts.binding));
@@ -105,6 +116,8 @@ mod tests {
         let mx = "STARTTLS|PIPELINING|SIZE 1000|8BITMIME|SMTPUTF8|ENHANCEDSTATUSCODES|CHUNKING|LIMITS RCPTMAX=100";
         assert_eq!(shown(Kind::Mx, false, false), mx);
         assert!(!shown(Kind::Mx, true, false).contains("STARTTLS"));
+        assert!(shown(Kind::Mx, true, false).contains("|REQUIRETLS"));
+        assert!(!shown(Kind::Lmtp, false, false).contains("STARTTLS"));
         assert!(!shown(Kind::Submission, false, false).contains("AUTH"));
         let submission = shown(Kind::Submission, true, false);
         assert!(submission.contains("AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN|"), "{submission}");

@@ -16,10 +16,12 @@ use hearth_types::{Clock, Secret};
 
 use crate::ctx::{Parts, Server};
 use crate::outbound::Outbound;
+use crate::policy::Policy;
 use crate::queue::{Queue, letters, worker};
 use crate::session;
 use crate::state::Kind;
 use crate::submission::sign::Signer;
+use crate::{lmtp, proxied};
 
 /// What a connection beyond the limits hears.
 const TOO_MANY: &[u8] = b"421 4.7.0 too many connections\r\n";
@@ -43,10 +45,17 @@ pub async fn run(boot: Boot) -> anyhow::Result<()> {
         let server = Arc::clone(&server);
         let stop = boot.stop.clone();
         listen::serve(listeners, admission.clone(), TOO_MANY, async move { stop.requested().await }, move |stream, peer| {
-            session::run(Arc::clone(&server), kind, implicit_tls, peer, stream)
+            let server = Arc::clone(&server);
+            async move {
+                if let Some((stream, peer)) = proxied::peer(&server.policy, stream, peer).await {
+                    session::run(server, kind, implicit_tls, peer, stream).await;
+                }
+            }
         })
     };
+    let before_us = tokio::spawn(lmtp::serve(Arc::clone(&server), config.run_path(lmtp::SOCKET)));
     tokio::join!(door(mx, Kind::Mx, false), door(submissions, Kind::Submission, true), door(submission, Kind::Submission, false));
+    before_us.await.context("the LMTP socket broke")?;
     working.await.context("the queue's worker broke")?;
     writing.await.context("the reader of letters broke")?;
     server.store.close().await.context("the mail store did not close")?;
@@ -80,6 +89,7 @@ async fn open(config: &Config, stop: hearth_boot::Stop) -> anyhow::Result<Arc<Se
         queue,
         signer: Signer::new(config.path("dkim")),
         tls: Some(tls),
+        policy: Policy::new(&config.smtp)?,
         clock,
         stop,
     }))

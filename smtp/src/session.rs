@@ -167,6 +167,7 @@ where
     }
     Ok(match command {
         Command::Ehlo(name) => command::ehlo::run(ctx, state, name, true),
+        Command::Lhlo(name) => command::ehlo::run(ctx, state, name, true),
         Command::Helo(name) => command::ehlo::run(ctx, state, name, false),
         Command::Mail(path, params) => command::mail::run(ctx, state, path, params).await,
         Command::Rcpt(path, params) => command::rcpt::run(ctx, state, path, params).await,
@@ -204,7 +205,7 @@ where
 }
 
 /// A fault of ours becomes a reply with the id that the log has too.
-fn settle(command: &Command, outcome: Outcome) -> Reply {
+pub(crate) fn settle(command: &Command, outcome: Outcome) -> Reply {
     match outcome {
         Ok(reply) | Err(Fault::Peer(reply)) => reply,
         Err(Fault::Ours(trouble)) => {

@@ -5,7 +5,7 @@ use hearth_identity::login::Login;
 use hearth_types::{AccountId, Address};
 use hearth_wire::smtp::replies::{
     AUTH_FAILED_535_5_7_8, AUTH_REQUIRED_530_5_7_0, BAD_SEQUENCE_503_5_5_1, NO_RECIPIENTS_554_5_5_1, NOT_IMPLEMENTED_502_5_5_1,
-    TLS_FOR_AUTH_538_5_7_11, TLS_REQUIRED_530_5_7_0, TOO_MUCH_421_4_7_0,
+    TLS_FOR_AUTH_538_5_7_11, TLS_REQUIRED_530_5_7_0, TOO_MUCH_421_4_7_0, UNKNOWN_COMMAND_500_5_5_2,
 };
 use hearth_wire::smtp::{Command, LineCheck, MailParams, RcptParams, Reply, Severity};
 
@@ -19,6 +19,8 @@ pub enum Kind {
     Mx,
     /// Ports 465 and 587: our own people, for anybody (RFC 6409).
     Submission,
+    /// A socket of this machine: a mail server that stands before us (RFC 2033).
+    Lmtp,
 }
 
 /// A session from its greeting to its end. STARTTLS makes a new one (RFC 3207 §4.2).
@@ -118,7 +120,11 @@ impl State {
     pub fn admit(&self, command: &Command) -> Result<(), Reply> {
         let in_chunks = self.transaction.as_ref().is_some_and(|transaction| transaction.chunks.is_some());
         match command {
-            Command::Auth { .. } if self.kind == Kind::Mx => Err(NOT_IMPLEMENTED_502_5_5_1),
+            // RFC 2033 §4.1: each protocol has its own greeting.
+            Command::Ehlo(_) | Command::Helo(_) if self.kind == Kind::Lmtp => Err(UNKNOWN_COMMAND_500_5_5_2),
+            Command::Lhlo(_) if self.kind != Kind::Lmtp => Err(UNKNOWN_COMMAND_500_5_5_2),
+            Command::StartTls if self.kind == Kind::Lmtp => Err(NOT_IMPLEMENTED_502_5_5_1),
+            Command::Auth { .. } if self.kind != Kind::Submission => Err(NOT_IMPLEMENTED_502_5_5_1),
             Command::Auth { .. } if !self.secured => Err(TLS_FOR_AUTH_538_5_7_11),
             // RFC 4954 §4: once, outside a transaction; (deviates: EHLO is not asked for again after it)
             Command::Auth { .. } if self.login.is_some() || self.transaction.is_some() => Err(BAD_SEQUENCE_503_5_5_1),
@@ -213,6 +219,17 @@ mod tests {
         for (line, want) in [("RCPT TO:<a@x.org>", 503), ("DATA", 503), ("BDAT 1", 0), ("RSET", 0)] {
             assert_eq!(code(&state, line), want, "{line}");
         }
+    }
+
+    #[test]
+    fn lmtp_has_a_greeting_of_its_own() {
+        let lmtp = State::new(Kind::Lmtp, false);
+        for (line, want) in
+            [("EHLO x", 500), ("HELO x", 500), ("LHLO x", 0), ("MAIL FROM:<>", 503), ("STARTTLS", 502), ("AUTH PLAIN", 502)]
+        {
+            assert_eq!(code(&lmtp, line), want, "{line}");
+        }
+        assert_eq!(code(&State::new(Kind::Mx, false), "LHLO x"), 500);
     }
 
     #[test]

@@ -78,9 +78,20 @@ pub(crate) fn delivery(sender: Option<&Address>, recipient: &Address) -> String 
     format!("Return-Path: <{sender}>\r\nDelivered-To: {recipient}\r\n")
 }
 
-/// What the server found, and why the mail is where it is.
-pub(crate) fn results(results: &str, reason: &str) -> String {
-    format!("Authentication-Results: {results}\r\nX-Hearth-Reason: {reason}\r\n")
+/// What the server found.
+pub(crate) fn results(results: &str) -> String {
+    format!("Authentication-Results: {results}\r\n")
+}
+
+/// Why the mail is where it is.
+pub(crate) fn reason(reason: &str) -> String {
+    format!("X-Hearth-Reason: {reason}\r\n")
+}
+
+/// Where the mail says that it was delivered before, in lower case: who stands there gets it a second time.
+pub(crate) fn delivered_to(raw: &[u8]) -> Vec<String> {
+    let said = Fields::of(raw).filter(|field| field.is("Delivered-To"));
+    said.map(|field| String::from_utf8_lossy(field.value()).trim().to_lowercase()).collect()
 }
 
 /// How often the mail has been received already.

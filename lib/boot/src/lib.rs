@@ -34,6 +34,6 @@ pub mod rights;
 mod run;
 mod stop;
 
-pub use config::{Config, ConfigError, Engine};
+pub use config::{Config, ConfigError, Engine, Smtp};
 pub use run::{Boot, run, run_with_flags, runtime};
 pub use stop::Stop;

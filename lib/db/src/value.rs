@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What goes into a statement and what comes out of a row: four types, and ours made of them.
 
-use hearth_types::{AccountId, Address, BlobId, ClientId, Domain, DomainId, MailboxId, MessageId, SessionId, ThreadId, Timestamp};
+use hearth_types::{
+    AccountId, Address, BlobId, ClientId, Domain, DomainId, MailboxId, MessageId, ScriptId, SessionId, ThreadId, Timestamp,
+};
 use rusqlite::types::ValueRef;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -200,6 +202,7 @@ numbered! {
     MessageId, MessageId::from_i64, as_i64;
     ThreadId, ThreadId::from_i64, as_i64;
     BlobId, BlobId::from_i64, as_i64;
+    ScriptId, ScriptId::from_i64, as_i64;
     SessionId, SessionId::from_i64, as_i64;
     ClientId, ClientId::from_i64, as_i64;
 }

@@ -3,15 +3,19 @@
 //!
 //! What enters is a [`Judgement`] (the server that took the mail has judged its sender) with the reason
 //! for it; what leaves is a [`Placement`]: mailboxes, first flags, and one line in plain words that the
-//! person can read with the mail. All of it is pure.
+//! person can read with the mail. [`junk`] is the opinion that a person's own mail gives of a new one, and
+//! [`sieve`] are a person's own rules. All of it is pure.
 //!
-//! To add a step (a person's rules, a classifier): a file here that turns a placement into another, and
-//! its place in [`place`].
+//! To add a step: a file here that turns what is known of a mail into another judgement or placement, and its place
+//! in `smtp/src/local`.
+
+pub mod junk;
+pub mod limits;
+pub mod sieve;
 
 use hearth_mailstore::{Flag, FlagSet, Role, Target};
 
-/// Characters of a reason; it is one header line.
-pub const REASON_CHARS_MAX: usize = 200;
+pub use limits::REASON_CHARS_MAX;
 
 /// What was thought of a mail before anybody's own rules saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

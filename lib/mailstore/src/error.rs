@@ -22,8 +22,17 @@ pub enum Error {
     /// It has children (IMAP: NO `[INUSE]`... JMAP: mailboxHasChild).
     #[error("the mailbox has mailboxes below it")]
     HasChildren,
-    /// Not a name for a mailbox: empty, too long, too deep, or with a control character (IMAP: NO `[CANNOT]`).
-    #[error("not a name for a mailbox: {0}")]
+    /// There is no such script (ManageSieve: NO `(NONEXISTENT)`).
+    #[error("no such script")]
+    NoSuchScript,
+    /// A script of this name is there already (ManageSieve: NO `(ALREADYEXISTS)`).
+    #[error("a script of that name is there already")]
+    ScriptExists,
+    /// The active script cannot be deleted (ManageSieve: NO `(ACTIVE)`).
+    #[error("the script is active")]
+    ScriptActive,
+    /// Not a name for a mailbox or a script: empty, too long, too deep, or with a control character (IMAP: NO `[CANNOT]`).
+    #[error("not a name for this: {0}")]
     BadName(&'static str),
     /// What must not be: removing INBOX, moving a mailbox below itself, a message in no mailbox.
     #[error("{0}")]
@@ -34,6 +43,9 @@ pub enum Error {
     /// A bound of `limits.rs` (IMAP: NO `[LIMIT]`).
     #[error("too many: {0}")]
     TooMany(&'static str),
+    /// It has more bytes than `limits.rs` admits (ManageSieve: NO `(QUOTA/MAXSIZE)`).
+    #[error("too large: {0}")]
+    TooLarge(&'static str),
     /// Changes since that modseq are no longer known (JMAP: cannotCalculateChanges).
     #[error("changes since then are no longer known")]
     TooOld,

@@ -14,7 +14,8 @@
 //! - [`message`]: append, look at, flag, copy, move, expunge; bodies
 //! - [`changes`]: what happened since a modseq, for IMAP's CONDSTORE/QRESYNC and JMAP's `/changes`
 //! - [`search`]: filters, sorting, text
-//! - [`thread`], [`blob`], [`quota`]
+//! - [`thread`], [`blob`], [`quota`], [`script`]
+//! - [`memory`], [`lesson`]: what a person's filter has seen, and what it learns from what they do
 //! - [`delivery`]: mail on its way in, for hearth-smtp alone: durable before it is answered
 //! - [`Store::subscribe`]: wakes when another session, in any process, changed the account
 //!
@@ -39,11 +40,14 @@ mod feed;
 mod flags;
 mod index;
 mod journal;
+pub mod lesson;
 pub mod limits;
 pub mod mailbox;
+pub mod memory;
 pub mod message;
 pub mod quota;
 mod schema;
+pub mod script;
 pub mod search;
 mod snippet;
 mod store;

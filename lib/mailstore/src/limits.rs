@@ -18,6 +18,12 @@ pub const MAILBOXES_MAX: usize = 5_000;
 pub const KEYWORDS_MAX: usize = 100;
 /// Bytes of one keyword (RFC 8621 §4.1.1: 1 to 255).
 pub const KEYWORD_BYTES_MAX: usize = 255;
+/// Sieve scripts of one account.
+pub const SCRIPTS_MAX: usize = 64;
+/// Bytes of one script.
+pub const SCRIPT_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a script's name (RFC 5804 §1.6: at least 512).
+pub const SCRIPT_NAME_BYTES_MAX: usize = 512;
 /// Tombstones are kept this long (then JMAP clients and QRESYNC start anew).
 pub const TOMBSTONES_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Uploads live this long (RFC 8620 §6.1: at least an hour after the last reference).
@@ -66,3 +72,5 @@ pub const INDEX_DELAY: Duration = Duration::from_secs(3);
 pub const HOUSEKEEPING: Duration = Duration::from_secs(10);
 /// Tombstones, delivery ids and uploads that are too old are removed this often.
 pub const FORGETTING: Duration = Duration::from_secs(3600);
+/// Ids that an account's filter remembers.
+pub const MEMORIES_MAX: usize = 10_000;

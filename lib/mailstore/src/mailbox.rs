@@ -11,6 +11,9 @@ use crate::limits::{MAILBOX_DEPTH_MAX, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX};
 use crate::message;
 use crate::tx::{MailTx, number};
 
+/// Where refused mail is kept for a while; a mailbox like any other, and made when it is first needed.
+pub const REJECTS: &str = "Rejects";
+
 /// Special use (RFC 6154, RFC 8621 §2). INBOX is a role too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {

@@ -5,7 +5,11 @@
 use hearth_db::Migration;
 
 /// The steps of an account's `mail.db`, or of the schema `mail`.
-pub(crate) const STEPS: &[Migration] = &[Migration { version: 1, name: "mail", breaking: false, sql: MAIL }];
+pub(crate) const STEPS: &[Migration] = &[
+    Migration { version: 1, name: "mail", breaking: false, sql: MAIL },
+    Migration { version: 2, name: "scripts", breaking: false, sql: SCRIPTS },
+    Migration { version: 3, name: "filters", breaking: false, sql: FILTERS },
+];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
 pub(crate) const SEARCH_STEPS: &[Migration] = &[Migration { version: 1, name: "search", breaking: false, sql: SEARCH }];
@@ -185,6 +189,63 @@ CREATE TABLE words (
 );
 CREATE INDEX words_head ON words USING GIN (head);
 CREATE INDEX words_body ON words USING GIN (body);
+";
+
+const SCRIPTS: &str = "
+-- Sieve scripts; at most one is active.
+CREATE TABLE script (
+    account BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    active BOOLEAN NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    modseq BIGINT NOT NULL,
+    content BYTES NOT NULL,
+    PRIMARY KEY (account, id)
+);
+CREATE UNIQUE INDEX script_name ON script (account, name);
+CREATE UNIQUE INDEX script_active ON script (account) WHERE active;
+";
+
+const FILTERS: &str = "
+-- Hashes of what a filter has seen (duplicates, senders who were answered).
+CREATE TABLE memory (
+    account BIGINT NOT NULL,
+    id TEXT NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (account, id)
+);
+CREATE INDEX memory_until ON memory (account, until);
+
+-- What was thought of a message, and whether its words were counted so.
+CREATE TABLE lesson (
+    account BIGINT NOT NULL,
+    message BIGINT NOT NULL,
+    junk BOOLEAN NOT NULL,
+    learnt BOOLEAN NOT NULL,
+    PRIMARY KEY (account, message)
+);
+
+-- One row: messages that were learnt, and the modseq up to which changes were looked at.
+CREATE TABLE learning (
+    account BIGINT NOT NULL PRIMARY KEY,
+    modseq BIGINT NOT NULL,
+    good BIGINT NOT NULL,
+    junk BIGINT NOT NULL
+);
+
+-- word is a hash.
+CREATE TABLE word (
+    account BIGINT NOT NULL,
+    word BIGINT NOT NULL,
+    good BIGINT NOT NULL,
+    junk BIGINT NOT NULL,
+    PRIMARY KEY (account, word)
+-- sqlite:
+) WITHOUT ROWID;
+-- postgres:
+);
+-- both:
 ";
 
 const SEARCH: &str = "

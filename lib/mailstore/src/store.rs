@@ -21,7 +21,7 @@ use crate::journal::{self, Journal};
 use crate::limits::{ACCOUNT_IDLE_MAX, FEED_TIMER, HOUSEKEEPING, INDEX_DELAY, OPEN_ACCOUNTS_MAX, SYNC_DELAY};
 use crate::message::Prepared;
 use crate::tx::{After, MailTx};
-use crate::{blob, changes, limits, message, quota, schema, search};
+use crate::{blob, changes, lesson, limits, memory, message, quota, schema, search};
 
 /// Where rows live. Journal, large bodies and the feed are in the data directory on both.
 #[derive(Clone, Debug)]
@@ -356,6 +356,8 @@ impl Store {
             let done = self.write(account, Durability::Committed, move |tx| {
                 changes::forget(tx, now.before(limits::TOMBSTONES_KEPT))?;
                 delivery::forget(tx, now.before(limits::DELIVERY_IDS_KEPT))?;
+                memory::forget(tx)?;
+                lesson::forget(tx)?;
                 blob::expire(tx)
             });
             if let Err(error) = done.await {
@@ -524,6 +526,11 @@ fn remove_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
         "DELETE FROM summary WHERE account = $1",
         "DELETE FROM message WHERE account = $1",
         "DELETE FROM mailbox WHERE account = $1",
+        "DELETE FROM script WHERE account = $1",
+        "DELETE FROM memory WHERE account = $1",
+        "DELETE FROM lesson WHERE account = $1",
+        "DELETE FROM learning WHERE account = $1",
+        "DELETE FROM word WHERE account = $1",
         "DELETE FROM account WHERE account = $1",
     ] {
         tx.execute(sql, &[&account])?;

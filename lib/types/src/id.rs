@@ -149,6 +149,8 @@ ids! {
     ThreadId,
     /// Stored bytes that are not yet a message (an upload).
     BlobId,
+    /// A Sieve script.
+    ScriptId,
     /// A signed-in device, an app password or a browser session.
     SessionId,
     /// An OAuth client.

@@ -9,12 +9,14 @@
 //!
 //! - `imap/`: commands in, responses out (RFC 9051, RFC 3501)
 //! - `smtp/`: commands in, replies out (RFC 5321)
+//! - `proxy.rs`: who is really at the other end (PROXY protocol, version 2)
 //! - `sasl/`: the mechanisms' messages, and SCRAM's arithmetic (RFC 4422, RFC 5802)
 //! - `message/`: a mail: bounded entry to mail-parser, envelope, structure, preview (RFC 5322, RFC 2045)
 //! - `wkd.rs`: the names under which a Web Key Directory keeps certificates
 
 pub mod imap;
 pub mod message;
+pub mod proxy;
 pub mod sasl;
 pub mod smtp;
 pub mod wkd;

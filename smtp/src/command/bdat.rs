@@ -27,8 +27,11 @@ where
     let size = usize::try_from(size_bytes).unwrap_or(usize::MAX);
     let refusal = refusal.or_else(|| (!memory.grow_to(held.saturating_add(size))).then_some(NO_SPACE_452_4_3_1));
     if let Some(refusal) = refusal {
-        state.transaction = None;
         skip(lines, size_bytes).await?;
+        if last {
+            data::repeat(state, lines, &refusal).await?;
+        }
+        state.transaction = None;
         return Ok(Err(Fault::Peer(refusal)));
     }
     let Some(chunks) = state.transaction.as_mut().map(|transaction| transaction.chunks.get_or_insert_default()) else {
@@ -49,14 +52,16 @@ where
         return Ok(Ok(OK_250_2_0_0.saying(format!("{size_bytes} octets received"))));
     }
     if let Some(fault) = chunks.check.finish() {
+        let refusal = data::of_fault(fault);
+        data::repeat(state, lines, &refusal).await?;
         state.transaction = None;
-        return Ok(Err(Fault::Peer(data::of_fault(fault))));
+        return Ok(Err(Fault::Peer(refusal)));
     }
     let mut raw = std::mem::take(&mut chunks.raw);
     if !raw.is_empty() && !raw.ends_with(b"\r\n") {
         raw.extend_from_slice(b"\r\n");
     }
-    Ok(data::take(ctx, state, raw).await)
+    data::take(ctx, state, lines, raw).await
 }
 
 /// Reads a chunk that nobody wants.

@@ -6,19 +6,20 @@ use std::io;
 use hearth_net::lines::Lines;
 use hearth_types::Fault;
 use hearth_wire::smtp::replies::{
-    BARE_LINE_END_550_5_6_11, CLOSING_421_4_3_2, NO_SPACE_452_4_3_1, TEXT_LINE_TOO_LONG_554_5_6_0, TIMEOUT_421_4_4_2,
-    TOO_BIG_552_5_3_4, start_input_354,
+    BARE_LINE_END_550_5_6_11, CLOSING_421_4_3_2, NO_SPACE_452_4_3_1, NUL_554_5_6_0, TEXT_LINE_TOO_LONG_554_5_6_0,
+    TIMEOUT_421_4_4_2, TOO_BIG_552_5_3_4, start_input_354,
 };
-use hearth_wire::smtp::{DataDecoder, DataFault, DataProgress, Reply};
+use hearth_wire::smtp::{Command, DataDecoder, DataFault, DataProgress, Reply};
 use metrics::counter;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use crate::ctx::{Ctx, Outcome};
+use crate::inbound::{self, Door};
 use crate::limits::{DATA, DEADLINES, OVERRUN_BYTES_MAX};
-use crate::session::{AT_COMMAND, say};
-use crate::state::State;
-use crate::{inbound, submission};
+use crate::session::{AT_COMMAND, say, settle};
+use crate::state::{Hello, Kind, State, Transaction};
+use crate::submission;
 
 pub(crate) async fn run<S>(ctx: &Ctx, state: &mut State, lines: &mut Lines<S>) -> io::Result<Outcome>
 where
@@ -32,6 +33,7 @@ where
     let raw = match read {
         Ok(Ok(Ok(raw))) => raw,
         Ok(Ok(Err(refusal))) => {
+            repeat(state, lines, &refusal).await?;
             state.transaction = None;
             return Ok(Err(Fault::Peer(refusal)));
         }
@@ -39,19 +41,64 @@ where
         Ok(Err(error)) => return Err(error),
         Err(_) => return Ok(Err(Fault::Peer(TIMEOUT_421_4_4_2))),
     };
-    Ok(take(ctx, state, raw).await)
+    take(ctx, state, lines, raw).await
+}
+
+/// RFC 2033 §4.2: as many replies as recipients; the last one is the session's to say.
+pub(crate) async fn repeat<S>(state: &State, lines: &mut Lines<S>, reply: &Reply) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if state.kind == Kind::Lmtp {
+        let recipients = state.transaction.as_ref().map_or(0, |transaction| transaction.recipients.len());
+        for _ in 1..recipients {
+            say(lines, reply).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The whole message is here: whoever it is for decides. The transaction is over, whatever comes of it.
-pub(crate) async fn take(ctx: &Ctx, state: &mut State, raw: Vec<u8>) -> Outcome {
+pub(crate) async fn take<S>(ctx: &Ctx, state: &mut State, lines: &mut Lines<S>, raw: Vec<u8>) -> io::Result<Outcome>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let Some(transaction) = state.transaction.take() else {
-        return Err(Fault::Peer(hearth_wire::smtp::replies::BAD_SEQUENCE_503_5_5_1));
+        return Ok(Err(Fault::Peer(hearth_wire::smtp::replies::BAD_SEQUENCE_503_5_5_1)));
     };
     let hello = state.hello.clone();
-    match &state.login {
-        Some(login) => submission::accept(ctx, login, hello.as_ref(), transaction, raw).await,
-        None => inbound::accept(ctx, hello.as_ref(), transaction, raw).await,
+    if state.kind == Kind::Lmtp {
+        return take_each(ctx, hello.as_ref(), lines, transaction, raw).await;
     }
+    Ok(match &state.login {
+        Some(login) => submission::accept(ctx, login, hello.as_ref(), transaction, raw).await,
+        None => inbound::accept(ctx, Door::Mx, hello.as_ref(), transaction, raw).await,
+    })
+}
+
+/// RFC 2033 §4.2: a reply for each recipient, so each is a delivery of its own.
+async fn take_each<S>(
+    ctx: &Ctx,
+    hello: Option<&Hello>,
+    lines: &mut Lines<S>,
+    transaction: Transaction,
+    raw: Vec<u8>,
+) -> io::Result<Outcome>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Transaction { sender, params, recipients, .. } = transaction;
+    let mut last = Err(Fault::Peer(hearth_wire::smtp::replies::NO_RECIPIENTS_554_5_5_1));
+    let count = recipients.len();
+    for (at, recipient) in recipients.into_iter().enumerate() {
+        let one = Transaction { sender: sender.clone(), params: params.clone(), recipients: vec![recipient], chunks: None };
+        last = inbound::accept(ctx, Door::Lmtp, hello, one, raw.clone()).await;
+        if at + 1 < count {
+            let reply = settle(&Command::Data, std::mem::replace(&mut last, Ok(Reply::plain(250, ""))));
+            say(lines, &reply).await?;
+        }
+    }
+    Ok(last)
 }
 
 async fn read<S>(ctx: &Ctx, lines: &mut Lines<S>, memory: &mut crate::ctx::Memory) -> io::Result<Result<Vec<u8>, Reply>>
@@ -100,6 +147,7 @@ pub(crate) fn of_fault(fault: DataFault) -> Reply {
     counter!("smtp_bad_framing_total").increment(1);
     match fault {
         DataFault::BareCr | DataFault::BareLf => BARE_LINE_END_550_5_6_11,
+        DataFault::Nul => NUL_554_5_6_0,
         DataFault::LineTooLong => TEXT_LINE_TOO_LONG_554_5_6_0,
     }
 }

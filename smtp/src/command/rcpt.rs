@@ -5,13 +5,15 @@ use hearth_identity::directory::Resolution;
 use hearth_mailstore::quota;
 use hearth_types::{Address, Domain, Fault, Trouble};
 use hearth_wire::smtp::replies::{
-    MAILBOX_FULL_452_4_2_2, NEEDS_SMTPUTF8_553_5_6_7, NO_SUCH_USER_550_5_1_1, RECIPIENT_OK_250_2_1_5, RELAY_DENIED_550_5_7_1,
-    TOO_MANY_RECIPIENTS_452_4_5_3, UNKNOWN_PARAMETER_555_5_5_4,
+    COME_AGAIN_451_4_7_1, MAILBOX_FULL_452_4_2_2, NEEDS_SMTPUTF8_553_5_6_7, NO_SUCH_USER_550_5_1_1, RECIPIENT_OK_250_2_1_5,
+    RELAY_DENIED_550_5_7_1, REPORTS_ALONE_550_5_7_1, TOO_FAST_451_4_7_1, TOO_MANY_RECIPIENTS_452_4_5_3,
+    UNKNOWN_PARAMETER_555_5_5_4,
 };
 use hearth_wire::smtp::{Path, RcptParams, Reply};
 
 use crate::ctx::{Ctx, Outcome};
-use crate::limits::{MAILBOXES_MAX, RECIPIENTS_MAX};
+use crate::inbound::pace::Of;
+use crate::limits::{MAILBOXES_MAX, RECIPIENT_RATE, RECIPIENTS_MAX};
 use crate::state::{Accepted, Goal, Kind, State, Transaction};
 
 pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &RcptParams) -> Outcome {
@@ -20,7 +22,7 @@ pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &Rcpt
         return Err(Fault::Peer(hearth_wire::smtp::replies::BAD_SEQUENCE_503_5_5_1));
     };
     let refuse = |reply| Err(Fault::Peer(reply));
-    if kind == Kind::Mx && (params.notify.is_some() || params.orcpt.is_some()) {
+    if kind != Kind::Submission && (params.notify.is_some() || params.orcpt.is_some()) {
         return refuse(UNKNOWN_PARAMETER_555_5_5_4);
     }
     if transaction.recipients.len() >= RECIPIENTS_MAX {
@@ -34,6 +36,21 @@ pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &Rcpt
         Path::Postmaster => postmaster(ctx).await?,
         Path::Literal { .. } | Path::Null => return refuse(RELAY_DENIED_550_5_7_1),
     };
+    if let Some(sender) = ctx.server.rewritten(&address).await? {
+        // Reports alone: else whoever holds such an address could write to its owner through us.
+        if transaction.sender.is_some() {
+            return refuse(REPORTS_ALONE_550_5_7_1);
+        }
+        transaction.recipients.push(Accepted {
+            address,
+            goal: Goal::Here { accounts: Vec::new(), forwards: vec![sender] },
+            params: params.clone(),
+        });
+        return Ok(RECIPIENT_OK_250_2_1_5);
+    }
+    if kind == Kind::Mx && !ctx.is_trusted() {
+        check_pace(ctx, transaction, &address).map_err(Fault::Peer)?;
+    }
     let resolution = ctx.server.directory.resolve(&address).await.map_err(Trouble::from)?;
     let goal = goal(kind, resolution).map_err(Fault::Peer)?;
     check_mailboxes(ctx, transaction, &goal).await?;
@@ -42,6 +59,18 @@ pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &Rcpt
         transaction.recipients.push(Accepted { address, goal, params: params.clone() });
     }
     Ok(RECIPIENT_OK_250_2_1_5)
+}
+
+/// Not too much for one person, and with greylisting nobody's first attempt.
+fn check_pace(ctx: &Ctx, transaction: &Transaction, address: &Address) -> Result<(), Reply> {
+    let (server, now) = (&ctx.server, ctx.server.clock.now());
+    if !server.pace.take(Of::Recipient(address), RECIPIENT_RATE, server.policy.pace_percent, now) {
+        return Err(TOO_FAST_451_4_7_1);
+    }
+    if server.policy.greylisting && !server.pace.was_here(ctx.ip(), transaction.sender.as_ref(), address, now) {
+        return Err(COME_AGAIN_451_4_7_1);
+    }
+    Ok(())
 }
 
 /// RFC 5321 §4.5.1: `postmaster` alone is the postmaster of the domain that the home is named after.

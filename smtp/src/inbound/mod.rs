@@ -5,12 +5,14 @@
 //! a delivery durable. What an alias sends elsewhere goes into the queue.
 
 pub mod check;
+pub mod pace;
 pub mod verdict;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use hearth_filter::{Reason, place};
-use hearth_mailstore::{Content, Delivery, Error as StoreError, Recipient, Refusal};
+use hearth_filter::Judgement;
+use hearth_mailstore::Refusal;
 use hearth_types::id::Id;
 use hearth_types::{AccountId, Address, Fault, Timestamp, Trouble};
 use hearth_wire::smtp::replies::{
@@ -21,13 +23,24 @@ use metrics::counter;
 
 use crate::ctx::{Ctx, Outcome};
 use crate::limits::RECEIVED_MAX;
+use crate::local::{self, Arrival};
 use crate::queue::bounce::{self, Failure};
-use crate::queue::{NewMail, NewRecipient, QueueError};
+use crate::queue::{NewMail, QueueError};
 use crate::state::{Goal, Hello, Transaction};
 use crate::trace;
+use verdict::Verdict;
 
-/// Takes a whole message from port 25.
-pub(crate) async fn accept(ctx: &Ctx, hello: Option<&Hello>, transaction: Transaction, raw: Vec<u8>) -> Outcome {
+/// Which way a mail came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Port 25.
+    Mx,
+    /// From a mail server of the same home, which has judged it.
+    Lmtp,
+}
+
+/// Takes a whole message.
+pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transaction: Transaction, raw: Vec<u8>) -> Outcome {
     let now = ctx.server.clock.now();
     let id = Id::new(now).to_string();
     if !header_is_bounded(&raw) {
@@ -36,32 +49,54 @@ pub(crate) async fn accept(ctx: &Ctx, hello: Option<&Hello>, transaction: Transa
     if trace::hops(&raw) > RECEIVED_MAX {
         return Err(Fault::Peer(LOOP_554_5_4_6));
     }
+    let trusted = door == Door::Lmtp || ctx.is_trusted();
     let name = hello.map_or("unknown", |hello| hello.name.as_str());
     let hostname = ctx.server.hostname.as_str();
     let subject = check::Subject { hostname, ip: ctx.ip(), hello: name, sender: transaction.sender.as_ref(), raw: &raw };
-    let findings =
-        if ctx.is_this_machine() { check::none_for_this_machine(&subject) } else { check::run(&subject, &ctx.server.dns).await };
+    let findings = if trusted { check::none(&subject) } else { check::run(&subject, &ctx.server.dns, &ctx.server.policy).await };
     let verdict = verdict::decide(&findings);
     counter!("smtp_messages_received_total", "verdict" => verdict.name()).increment(1);
     tracing::info!(
         mail = %id, peer = %ctx.ip(), bytes = raw.len(), recipients = transaction.recipients.len(), verdict = verdict.name(),
         spf = ?findings.spf, dmarc = ?findings.dmarc.finding, signed = findings.has_good_signature(), "a mail came"
     );
-    let (judgement, reason) = verdict.judged().map_err(Fault::Peer)?;
-    let trace = head(ctx, hello, &transaction, &findings, &id, &reason, now);
-    let raw = trace::without_claims(&raw, hostname).unwrap_or(raw);
-    let mail = Mail { id, trace, raw, received_at: now };
-    deliver(ctx, &transaction, mail, &place(judgement)).await
+    let refusal = match &verdict {
+        Verdict::Defer(reply) => return Err(Fault::Peer(reply.clone())),
+        Verdict::Reject(reply) => Some(reply.clone()),
+        Verdict::Accept(_) | Verdict::Quarantine(_) => None,
+    };
+    let (judgement, reason) = verdict.judged().ok().unzip();
+    let trace = head(ctx, door, hello, &transaction, &findings, &id, now);
+    let delivered_to = trace::delivered_to(&raw);
+    let raw = Arc::new(trace::without_claims(&raw, hostname).unwrap_or(raw));
+    let sender = transaction.sender.clone();
+    let arrival = Arrival {
+        id,
+        sender,
+        trace,
+        raw,
+        received_at: now,
+        judgement: judgement.unwrap_or(Judgement::Suspect),
+        reason,
+        delivered_to,
+        require_tls: transaction.params.require_tls,
+    };
+    if let Some(reply) = refusal {
+        let people: Vec<_> = goals(&transaction).0.into_iter().map(|(account, address)| (account, address.clone())).collect();
+        local::rejects::keep(&ctx.server, &arrival, &reply.text, &people).await;
+        return Err(Fault::Peer(reply));
+    }
+    deliver(ctx, trusted, &transaction, &arrival).await
 }
 
-/// Received, Authentication-Results and the reason.
+/// Received and Authentication-Results.
 fn head(
     ctx: &Ctx,
+    door: Door,
     hello: Option<&Hello>,
     transaction: &Transaction,
     findings: &check::Findings,
     id: &str,
-    reason: &Reason,
     now: Timestamp,
 ) -> String {
     let recipient = match transaction.recipients.as_slice() {
@@ -72,62 +107,63 @@ fn head(
         hello: hello.map_or("unknown", |hello| hello.name.as_str()),
         from: Some((ctx.ip(), findings.host.as_deref())),
         by: &ctx.server.hostname,
-        with: trace::protocol(hello.is_some_and(|hello| hello.extended), ctx.tls.is_some(), false),
+        with: match door {
+            Door::Mx => trace::protocol(hello.is_some_and(|hello| hello.extended), ctx.tls.is_some(), false),
+            Door::Lmtp => "LMTP",
+        },
         tls: ctx.tls.as_ref().map(|tls| (tls.version, tls.cipher.as_str())),
         id,
         recipient,
         at: now,
     };
-    trace::received(&hop) + &trace::results(&findings.results, reason.as_str())
+    trace::received(&hop) + &trace::results(&findings.results)
 }
 
-struct Mail {
-    id: String,
-    trace: String,
-    raw: Vec<u8>,
-    received_at: Timestamp,
-}
-
-async fn deliver(ctx: &Ctx, transaction: &Transaction, mail: Mail, placement: &hearth_filter::Placement) -> Outcome {
-    let sender = transaction.sender.as_ref();
+async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &Arrival) -> Outcome {
+    let server = &ctx.server;
     let (mailboxes, forwards) = goals(transaction);
-    let forwarded = forward(ctx, transaction, &mail, forwards).await?;
-    let (accounts, addresses): (Vec<AccountId>, Vec<&Address>) = mailboxes.into_iter().unzip();
-    let recipients = accounts.iter().zip(&addresses).map(|(account, address)| Recipient {
-        account: *account,
-        prefix: (trace::delivery(sender, address) + &mail.trace).into_bytes(),
-        targets: placement.targets.clone(),
-        flags: placement.flags.clone(),
-    });
-    let delivery = Delivery {
-        id: mail.id.clone(),
-        content: Content::Bytes(mail.raw),
-        received_at: mail.received_at,
-        recipients: recipients.collect(),
-    };
-    let outcomes = if delivery.recipients.is_empty() { Ok(Vec::new()) } else { ctx.server.store.deliver(delivery).await };
-    let outcomes = match outcomes {
+    if forwards.values().any(|through| arrival.delivered_to.contains(&through.to_string().to_lowercase())) {
+        return Err(Fault::Peer(LOOP_554_5_4_6));
+    }
+    let people: Vec<(AccountId, Address)> = mailboxes.into_iter().map(|(account, address)| (account, address.clone())).collect();
+    let mut plans = local::plan(server, arrival, &people).await?;
+    if !trusted && !plans.is_empty() && !plans.iter().any(|plan| plan.knows_sender) {
+        // Who has many addresses to try has no time; who writes a letter has.
+        counter!("smtp_first_senders_total").increment(1);
+        tokio::time::sleep(server.policy.first_sender_delay).await;
+    }
+    if let ([plan], true) = (plans.as_mut_slice(), forwards.is_empty())
+        && let Some(reply) = plan.rejected.take()
+    {
+        // RFC 5429 §2.1: the refusal of the only recipient is the server's own, and no report is written.
+        return Err(Fault::Peer(reply));
+    }
+    let rejected: Vec<Option<Reply>> = plans.iter_mut().map(|plan| plan.rejected.take()).collect();
+    let forwarded = forward(ctx, transaction, arrival, forwards).await?;
+    let outcomes = match local::carry_out(server, arrival, plans).await {
         Ok(outcomes) => outcomes,
-        Err(error) => {
-            if let Some(queued) = forwarded {
+        Err(fault) => {
+            for queued in forwarded {
                 // The sender comes again with all of it.
-                ctx.server.queue.drop_mail(queued).await.map_err(Trouble::from)?;
+                server.queue.drop_mail(queued).await.map_err(Trouble::from)?;
             }
-            return Err(not_stored(error));
+            return Err(fault);
         }
     };
-    let full: Vec<&Address> = addresses
-        .iter()
-        .zip(&outcomes)
-        .filter(|(_, outcome)| **outcome == Err(Refusal::OverQuota))
-        .map(|(address, _)| *address)
-        .collect();
-    if !full.is_empty() && full.len() == outcomes.len() && forwarded.is_none() {
+    let full = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::OverQuota)).count();
+    if full > 0 && full == outcomes.len() && forwarded.is_empty() {
         return Err(Fault::Peer(MAILBOX_FULL_452_4_2_2));
     }
-    tell_of_full(ctx, sender, &mail.id, &mail.trace, &full).await?;
-    counter!("smtp_mailboxes_delivered_total").increment((outcomes.len() - full.len()) as u64);
-    Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", mail.id)))
+    let failures = people.iter().zip(outcomes).zip(rejected).filter_map(|(((_, address), outcome), rejected)| {
+        let reply = match outcome {
+            Err(Refusal::OverQuota) => Some(Reply::named(552, 2, 2, "the mailbox is full")),
+            Ok(()) => rejected,
+        };
+        reply.map(|reply| Failure { recipient: address.clone(), orcpt: None, reply, host: None })
+    });
+    tell(ctx, arrival, failures.collect()).await?;
+    counter!("smtp_mailboxes_delivered_total").increment((people.len() - full) as u64);
+    Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)))
 }
 
 /// Every mailbox once, with the address that led to it first; and every address elsewhere once.
@@ -146,62 +182,58 @@ fn goals(transaction: &Transaction) -> (BTreeMap<AccountId, &Address>, BTreeMap<
     (mailboxes, elsewhere)
 }
 
-/// What aliases send to other homes waits in the queue, from the envelope sender that it came with; (todo: SRS)
+/// What aliases send to other homes waits in the queue; one mail for each alias, whose address rewrites the sender.
 async fn forward(
     ctx: &Ctx,
     transaction: &Transaction,
-    mail: &Mail,
+    arrival: &Arrival,
     forwards: BTreeMap<&Address, &Address>,
-) -> Result<Option<Id>, Fault<Reply>> {
-    if forwards.is_empty() {
-        return Ok(None);
+) -> Result<Vec<Id>, Fault<Reply>> {
+    let mut by_alias: BTreeMap<&Address, Vec<Address>> = BTreeMap::new();
+    for (to, through) in forwards {
+        by_alias.entry(through).or_default().push(to.clone());
     }
-    let recipients = forwards.into_keys().map(|address| NewRecipient::to(address.clone())).collect();
-    let queued = ctx.server.queue.enqueue(NewMail {
-        sender: transaction.sender.clone(),
-        account: None,
-        smtputf8: transaction.params.smtputf8,
-        return_full: false,
-        envid: None,
-        head: mail.trace.clone().into_bytes(),
-        raw: mail.raw.clone(),
-        recipients,
-    });
-    Ok(Some(queued.await.map_err(not_queued)?))
+    let mut queued = Vec::new();
+    for (through, to) in by_alias {
+        let sender = match &arrival.sender {
+            Some(sender) => Some(ctx.server.forwarder(sender, through).await),
+            None => None,
+        };
+        let head = format!("Delivered-To: {through}\r\n{}", arrival.trace);
+        let mail = NewMail {
+            smtputf8: transaction.params.smtputf8,
+            require_tls: transaction.params.require_tls,
+            ..local::leaving(sender, to, head.into_bytes(), arrival.raw.to_vec())
+        };
+        match ctx.server.queue.enqueue(mail).await {
+            Ok(id) => queued.push(id),
+            Err(error) => {
+                for id in queued {
+                    ctx.server.queue.drop_mail(id).await.map_err(Trouble::from)?;
+                }
+                return Err(not_queued(error));
+            }
+        }
+    }
+    Ok(queued)
 }
 
-/// Some got it, so the sender hears 250; those whose mailbox is full are told of in a report.
-async fn tell_of_full(ctx: &Ctx, sender: Option<&Address>, id: &str, header: &str, full: &[&Address]) -> Result<(), Fault<Reply>> {
-    let Some(sender) = sender.filter(|_| !full.is_empty()) else { return Ok(()) };
-    let failures = full.iter().map(|address| Failure {
-        recipient: (*address).clone(),
-        orcpt: None,
-        reply: Reply::named(552, 2, 2, "the mailbox is full"),
-        host: None,
-    });
+/// Some got it, so the sender hears 250; those who did not are told of in a report.
+async fn tell(ctx: &Ctx, arrival: &Arrival, failures: Vec<Failure>) -> Result<(), Fault<Reply>> {
+    let Some(sender) = arrival.sender.as_ref().filter(|_| !failures.is_empty()) else { return Ok(()) };
     let report = bounce::Report {
         hostname: &ctx.server.hostname,
-        id,
+        id: &arrival.id,
         sender,
         envid: None,
         arrived_at: ctx.server.clock.now(),
         now: ctx.server.clock.now(),
         action: bounce::Action::Failed,
-        recipients: failures.collect(),
-        returned: bounce::Returned::Header(header.as_bytes()),
+        recipients: failures,
+        returned: bounce::Returned::Header(arrival.trace.as_bytes()),
     };
     ctx.server.queue.enqueue(bounce::write(&report)).await.map_err(not_queued)?;
     Ok(())
-}
-
-fn not_stored(error: StoreError) -> Fault<Reply> {
-    match error {
-        StoreError::Full => {
-            tracing::error!("the disk is full; mail is put off");
-            Fault::Peer(NO_SPACE_452_4_3_1)
-        }
-        error => Fault::Ours(Trouble::from(error)),
-    }
 }
 
 /// The queue's errors as a session sees them.

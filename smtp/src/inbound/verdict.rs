@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! One pure function from findings to what is done with a mail.
 //!
-//! The rule, in order: a program on this machine is believed. Where DMARC fails, the domain in From decides (RFC 9989
-//! §5.4): `reject` refuses, unless a list or an intact ARC chain explains the failure, then the mail is suspect;
+//! The rule, in order: who the owner of the home trusts is believed. Where DMARC fails, the domain in From decides (RFC 9989
+//! §5.4): `reject` refuses, unless a list or an intact ARC chain explains the failure: then the mail is suspect, or welcome
+//! where the owner of the home trusts the last sealer;
 //! `quarantine` makes it suspect. Where a domain asks for `reject` and it cannot be known now whether DMARC holds, the
-//! sender is asked to come again (RFC 7489 §6.6.2). Without DMARC, SPF's hard fail without any good signature makes a
-//! mail suspect. All else is welcome: not knowing is never held against a mail.
+//! sender is asked to come again (RFC 7489 §6.6.2). Without DMARC, a server on a blocklist (and on no
+//! allowlist) makes a mail suspect, and so does SPF's hard fail without any good signature. All else is welcome: not knowing is never held against a mail.
 
 use hearth_filter::{Judgement, Reason};
 use hearth_wire::smtp::Reply;
@@ -50,11 +51,16 @@ impl Verdict {
 /// What is done with a mail of which this was found.
 pub fn decide(findings: &Findings) -> Verdict {
     let domain = &findings.dmarc.domain;
-    if findings.this_machine {
-        return Verdict::Accept(Reason::new("It was sent by a program on this machine."));
+    if findings.trusted {
+        return Verdict::Accept(Reason::new("It comes from a server that this home trusts."));
     }
     match (findings.dmarc.finding, findings.dmarc.policy) {
         (Finding::Pass, _) => Verdict::Accept(Reason::new(&format!("It comes from {domain}, as it says."))),
+        (Finding::Fail | Finding::PermError, Policy::Reject | Policy::Quarantine)
+            if findings.arc == Finding::Pass && findings.sealer_is_trusted =>
+        {
+            Verdict::Accept(Reason::new(&format!("It was forwarded by a server that this home trusts, and comes from {domain}.")))
+        }
         (Finding::Fail | Finding::PermError, Policy::Reject) if findings.from_list => Verdict::Quarantine(Reason::new(&format!(
             "A mailing list changed it, so it cannot be seen whether it comes from {domain}, as it says."
         ))),
@@ -73,6 +79,11 @@ pub fn decide(findings: &Findings) -> Verdict {
 }
 
 fn without_dmarc(findings: &Findings) -> Verdict {
+    if let Some(list) = findings.blocked_by.as_ref().filter(|_| !findings.is_vouched_for) {
+        return Verdict::Quarantine(Reason::new(&format!(
+            "The server that it came from is on the list {list} of senders of junk."
+        )));
+    }
     if findings.spf == Finding::Fail && !findings.has_good_signature() {
         return Verdict::Quarantine(Reason::new("The sender's domain does not send mail from the server that this came from."));
     }
@@ -115,7 +126,24 @@ mod tests {
         assert_eq!(decide(&Findings { from_list: true, ..failed.clone() }).name(), "quarantine");
         assert_eq!(decide(&Findings { arc: Finding::Pass, ..failed.clone() }).name(), "quarantine");
         assert_eq!(decide(&Findings { arc: Finding::Fail, ..failed.clone() }).name(), "reject");
-        assert_eq!(decide(&Findings { this_machine: true, ..failed }).name(), "accept");
+        assert_eq!(decide(&Findings { trusted: true, ..failed }).name(), "accept");
+    }
+
+    #[test]
+    fn a_trusted_sealer_is_believed() {
+        let failed = found(Finding::Fail, Policy::Reject);
+        let sealed = Findings { arc: Finding::Pass, sealer_is_trusted: true, ..failed.clone() };
+        assert_eq!(decide(&sealed).name(), "accept");
+        assert_eq!(decide(&Findings { arc: Finding::Fail, ..sealed }).name(), "reject");
+    }
+
+    #[test]
+    fn lists_of_servers() {
+        let blocked = Findings { blocked_by: Some("zen.example".into()), ..Findings::default() };
+        assert_eq!(decide(&blocked).name(), "quarantine");
+        assert_eq!(decide(&Findings { is_vouched_for: true, ..blocked.clone() }).name(), "accept");
+        let signed = Findings { blocked_by: blocked.blocked_by, ..found(Finding::Pass, Policy::None) };
+        assert_eq!(decide(&signed).name(), "accept", "its domain answers for it");
     }
 
     #[test]

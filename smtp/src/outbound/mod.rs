@@ -49,6 +49,8 @@ pub struct Outgoing {
     pub smtputf8: bool,
     /// RFC 3461 RET=FULL.
     pub return_full: bool,
+    /// RFC 8689: no server on the way may take it without TLS.
+    pub require_tls: bool,
     /// RFC 3461 ENVID.
     pub envid: Option<String>,
     /// For whom.
@@ -98,6 +100,11 @@ impl Outbound {
     /// Sends a mail to its recipients in one domain; an answer for each, in order.
     pub async fn send(&self, domain: &Domain, mail: &Outgoing) -> Vec<Sent> {
         let all = |sent: Sent| vec![sent; mail.recipients.len()];
+        if mail.require_tls {
+            // RFC 8689 §4.2.1 wants the server's name vouched for, by DNSSEC or MTA-STS, and its certificate checked. (todo)
+            let says = "REQUIRETLS: nothing vouches for the way to the servers of the domain";
+            return all(Sent::ours(Reply::named(550, 7, 30, says)));
+        }
         let hosts = match route::find(self, domain).await {
             Route::Hosts(hosts) => hosts,
             Route::Nowhere(reply) => return all(Sent::ours(reply)),

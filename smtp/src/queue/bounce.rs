@@ -133,6 +133,7 @@ pub fn write(report: &Report<'_>) -> NewMail {
         account: None,
         smtputf8: utf8,
         return_full: false,
+        require_tls: false,
         envid: None,
         head: Vec::new(),
         raw,

@@ -28,6 +28,8 @@ pub struct Claimed {
     pub smtputf8: bool,
     /// RFC 3461 RET=FULL.
     pub return_full: bool,
+    /// RFC 8689.
+    pub require_tls: bool,
     /// RFC 3461 ENVID.
     pub envid: Option<String>,
     /// When it came.
@@ -179,7 +181,8 @@ fn claim(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Claimed>, QueueError> {
 
 fn find_message(tx: &mut Tx<'_>, id: Id, recipients: Vec<Due>) -> Result<Option<Claimed>, QueueError> {
     let found = tx.find(
-        "SELECT sender, account, size_bytes, smtputf8, return_full, envid, created_at, expires_at FROM message WHERE id = $1",
+        "SELECT sender, account, size_bytes, smtputf8, return_full, envid, created_at, expires_at, require_tls
+         FROM message WHERE id = $1",
         &[&id.as_i64()],
         |row| {
             Ok(Claimed {
@@ -192,6 +195,7 @@ fn find_message(tx: &mut Tx<'_>, id: Id, recipients: Vec<Due>) -> Result<Option<
                 envid: row.get(5)?,
                 created_at: row.get(6)?,
                 expires_at: row.get(7)?,
+                require_tls: row.get(8)?,
                 recipients: Vec::new(),
             })
         },

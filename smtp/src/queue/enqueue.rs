@@ -53,8 +53,9 @@ pub(super) fn insert(tx: &mut Tx<'_>, ready: &Ready, now: Timestamp) -> Result<(
     let Ready { id, mail, packed } = ready;
     let sender = mail.sender.as_ref().map(ToString::to_string).unwrap_or_default();
     tx.execute(
-        "INSERT INTO message (id, sender, account, size_bytes, smtputf8, return_full, envid, created_at, expires_at, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO message (id, sender, account, size_bytes, smtputf8, return_full, envid, created_at, expires_at, body,
+                              require_tls)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         &[
             &id.as_i64(),
             &sender,
@@ -66,6 +67,7 @@ pub(super) fn insert(tx: &mut Tx<'_>, ready: &Ready, now: Timestamp) -> Result<(
             &now,
             &now.after(QUEUE_LIFETIME),
             &packed.row,
+            &mail.require_tls,
         ],
     )?;
     let mut positions = 0_i64..;

@@ -27,8 +27,10 @@ use hearth_wire::smtp::{Notify, OriginalRecipient};
 
 pub use show::{QueuedMail, QueuedRecipient, Waits};
 
-const STEPS: &[Migration] =
-    &[Migration { version: 1, name: "queue", breaking: false, sql: include_str!("../../migrations/queue-0001.sql") }];
+const STEPS: &[Migration] = &[
+    Migration { version: 1, name: "queue", breaking: false, sql: include_str!("../../migrations/queue-0001.sql") },
+    Migration { version: 2, name: "requiretls", breaking: false, sql: include_str!("../../migrations/queue-0002.sql") },
+];
 
 /// The queue, open. Cheap to clone; the server and the `hearth` command may have it open at once.
 #[derive(Clone)]
@@ -51,6 +53,8 @@ pub struct NewMail {
     pub smtputf8: bool,
     /// A report of failure returns all of it (RFC 3461 RET=FULL).
     pub return_full: bool,
+    /// No server on the way may take it without TLS (RFC 8689).
+    pub require_tls: bool,
     /// The sender's own name for it (RFC 3461 ENVID).
     pub envid: Option<String>,
     /// Header fields that go in front.

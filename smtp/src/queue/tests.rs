@@ -58,6 +58,7 @@ fn mail(raw: Vec<u8>, recipients: &[&str]) -> NewMail {
         account: None,
         smtputf8: false,
         return_full: true,
+        require_tls: false,
         envid: Some("mine".into()),
         head: b"Received: y\r\n".to_vec(),
         raw,

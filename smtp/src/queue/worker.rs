@@ -4,13 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hearth_filter::{Judgement, place};
+use hearth_filter::Judgement;
 use hearth_identity::directory::Resolution;
-use hearth_mailstore::{Content, Delivery, Error as StoreError, Recipient, Refusal};
-use hearth_types::{Address, Domain, Trouble};
-use hearth_wire::smtp::replies::{
-    ACCEPTED_250_2_6_0, MAILBOX_FULL_452_4_2_2, NO_SPACE_452_4_3_1, NO_SUCH_USER_550_5_1_1, TRY_LATER_451_4_3_0,
-};
+use hearth_mailstore::Refusal;
+use hearth_types::{Address, Domain, Fault, Trouble};
+use hearth_wire::smtp::replies::{ACCEPTED_250_2_6_0, MAILBOX_FULL_452_4_2_2, NO_SUCH_USER_550_5_1_1, TRY_LATER_451_4_3_0};
 use hearth_wire::smtp::{Notify, Reply, body_offset};
 use metrics::counter;
 use tokio::sync::Semaphore;
@@ -20,9 +18,10 @@ use tokio::time::timeout;
 use super::bounce::{self, Action, Failure};
 use super::claim::{Claimed, Due, Settled};
 use super::schedule::{self, Next};
-use super::{NewMail, NewRecipient, QueueError};
+use super::{NewMail, QueueError};
 use crate::ctx::Server;
 use crate::limits::{DESTINATIONS_MAX, LEASE, QUEUE_LOOK, RETURNED_BYTES_MAX};
+use crate::local::{self, Arrival};
 use crate::outbound::{Outbound, Outgoing, OutgoingRecipient, Sent};
 use crate::trace;
 
@@ -115,6 +114,7 @@ async fn attempt(server: &Server, outbound: &Outbound, domain: &Domain, mail: &C
         raw: Arc::new(raw),
         smtputf8: mail.smtputf8,
         return_full: mail.return_full,
+        require_tls: mail.require_tls,
         envid: mail.envid.clone(),
         recipients: recipients.collect(),
     };
@@ -123,6 +123,13 @@ async fn attempt(server: &Server, outbound: &Outbound, domain: &Domain, mail: &C
 
 /// To mailboxes here. The delivery is named after the queued message, so that a second attempt doubles nothing.
 async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, raw: &[u8]) -> Result<Reply, Trouble> {
+    if let Some(sender) = server.rewritten(&due.address).await? {
+        // A report about a mail that we passed on goes back to where that came from.
+        if mail.sender.is_none() {
+            server.queue.enqueue(local::leaving(None, vec![sender], Vec::new(), raw.to_vec())).await?;
+        }
+        return Ok(ACCEPTED_250_2_6_0);
+    }
     let (accounts, forwards) = match server.directory.resolve(&due.address).await? {
         Resolution::Account(account) => (vec![account], Vec::new()),
         Resolution::Members { accounts, forwards } => (accounts, forwards),
@@ -130,40 +137,40 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, raw: &[u8]) ->
         Resolution::TooMany => return Ok(Reply::named(550, 4, 6, "this address stands for too many, or for itself")),
         Resolution::NoSuchUser | Resolution::NotOurDomain => return Ok(NO_SUCH_USER_550_5_1_1),
     };
-    let placement = place(Judgement::Welcome);
-    let recipients = accounts.into_iter().map(|account| Recipient {
-        account,
-        prefix: trace::delivery(mail.sender.as_ref(), &due.address).into_bytes(),
-        targets: placement.targets.clone(),
-        flags: placement.flags.clone(),
-    });
-    let delivery = Delivery {
+    let arrival = Arrival {
         id: format!("queue-{}", mail.id),
-        content: Content::Bytes(raw.to_vec()),
+        sender: mail.sender.clone(),
+        trace: String::new(),
+        raw: Arc::new(raw.to_vec()),
         received_at: server.clock.now(),
-        recipients: recipients.collect(),
+        judgement: Judgement::Welcome,
+        reason: None,
+        delivered_to: trace::delivered_to(raw),
+        require_tls: mail.require_tls,
     };
-    if !delivery.recipients.is_empty() {
-        match server.store.deliver(delivery).await {
-            Ok(outcomes) if !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Err(Refusal::OverQuota)) => {
-                return Ok(MAILBOX_FULL_452_4_2_2);
-            }
-            Ok(_) => {}
-            Err(StoreError::Full) => return Ok(NO_SPACE_452_4_3_1),
-            Err(error) => return Err(error.into()),
+    let people: Vec<_> = accounts.into_iter().map(|account| (account, due.address.clone())).collect();
+    let mut plans = local::plan(server, &arrival, &people).await?;
+    let rejected = plans.iter_mut().filter_map(|plan| plan.rejected.take()).last();
+    let alone = plans.len() == 1 && forwards.is_empty();
+    match local::carry_out(server, &arrival, plans).await {
+        Ok(outcomes) if !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Err(Refusal::OverQuota)) => {
+            return Ok(MAILBOX_FULL_452_4_2_2);
         }
+        Ok(_) => {}
+        Err(Fault::Peer(reply)) => return Ok(reply),
+        Err(Fault::Ours(trouble)) => return Err(trouble),
+    }
+    if let Some(reply) = rejected.filter(|_| alone) {
+        return Ok(reply);
     }
     if !forwards.is_empty() {
-        let recipients = forwards.into_iter().map(NewRecipient::to).collect();
+        let head = format!("Delivered-To: {}\r\n", due.address);
         let forwarded = NewMail {
-            sender: mail.sender.clone(),
             account: mail.account,
             smtputf8: mail.smtputf8,
             return_full: mail.return_full,
-            envid: None,
-            head: Vec::new(),
-            raw: raw.to_vec(),
-            recipients,
+            require_tls: mail.require_tls,
+            ..local::leaving(mail.sender.clone(), forwards, head.into_bytes(), raw.to_vec())
         };
         server.queue.enqueue(forwarded).await?;
     }

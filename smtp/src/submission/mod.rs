@@ -43,7 +43,7 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
     }
     let domain = authors.first().map(|author| author.domain().clone()).unwrap_or_else(|| login.address.domain().clone());
     let raw = compose::complete(raw, &domain, &id.to_string(), now);
-    let mut head = sign(ctx, &domain, &raw).await?;
+    let mut head = ctx.server.signer.fields(&domain, &raw).await;
     head.push_str(&received(ctx, hello, &transaction, &id, now));
     let recipients = transaction.recipients.into_iter().map(|accepted| NewRecipient {
         notify: accepted.params.notify,
@@ -55,6 +55,7 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
         account: Some(login.account),
         smtputf8: transaction.params.smtputf8,
         return_full: transaction.params.ret != Some(Return::Headers),
+        require_tls: transaction.params.require_tls,
         envid: transaction.params.envid,
         head: head.into_bytes(),
         raw: Arc::try_unwrap(raw).unwrap_or_else(|shared| Vec::clone(&shared)),
@@ -97,21 +98,6 @@ fn received(ctx: &Ctx, hello: Option<&Hello>, transaction: &Transaction, id: &Id
         recipient,
         at: now,
     })
-}
-
-/// The signatures as header fields; none when the domain has no keys (the mail goes out all the same).
-async fn sign(ctx: &Ctx, domain: &hearth_types::Domain, raw: &Arc<Vec<u8>>) -> Result<String, Fault<Reply>> {
-    let keys = ctx.server.signer.keys_of(domain).await;
-    let raw = Arc::clone(raw);
-    let signed = tokio::task::spawn_blocking(move || keys.map(|keys| keys.sign(&raw))).await.map_err(Trouble::from)?;
-    match signed {
-        Some(Ok(fields)) => Ok(fields),
-        Some(Err(error)) => {
-            tracing::error!(%domain, %error, "a mail could not be signed; it goes out unsigned");
-            Ok(String::new())
-        }
-        None => Ok(String::new()),
-    }
 }
 
 #[cfg(test)]

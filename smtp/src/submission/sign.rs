@@ -77,6 +77,23 @@ impl Signer {
         keys
     }
 
+    /// The signatures of a message as header fields; none when the domain has no keys (it goes out all the same).
+    pub async fn fields(&self, domain: &Domain, raw: &Arc<Vec<u8>>) -> String {
+        let Some(keys) = self.keys_of(domain).await else { return String::new() };
+        let raw = Arc::clone(raw);
+        match tokio::task::spawn_blocking(move || keys.sign(&raw)).await {
+            Ok(Ok(fields)) => fields,
+            Ok(Err(error)) => {
+                tracing::error!(%domain, %error, "a mail could not be signed; it goes out unsigned");
+                String::new()
+            }
+            Err(error) => {
+                tracing::error!(%domain, %error, "a mail could not be signed; it goes out unsigned");
+                String::new()
+            }
+        }
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Domain, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,7 +9,7 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hearth_mailstore::Role;
+use hearth_mailstore::{Durability, Flag, Role, lesson, mailbox, message};
 use hearth_net::listen::{self, Admission};
 use hearth_net::tls::Connector;
 use hearth_types::{Address, Clock};
@@ -229,6 +229,39 @@ async fn a_forged_sender_is_refused_by_the_domain_s_wish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_mail_can_be_rescued_for_a_while() {
+    let homes = Homes::new().await;
+    let (house, alice) = (&homes.one, homes.one.alice.id);
+    let mut pipe = house.talk_from(Kind::Mx, false, "192.0.2.66");
+    let reply = pipe.send("bob@two.example", &["alice@one.example"], "From: bob@two.example\r\n\r\nit is really me\r\n").await;
+    assert!(reply.starts_with("550 5.7.26 "), "{reply}");
+    let (flags, body) = house
+        .server
+        .store
+        .read(alice, |tx| {
+            let rejects = mailbox::find_by_name(tx, mailbox::REJECTS)?.expect("made");
+            let entry = message::view(tx, rejects.id)?.remove(0);
+            Ok::<_, hearth_mailstore::Error>((entry.flags, message::body(tx, entry.id)?.expect("a body").bytes()?))
+        })
+        .await
+        .expect("read");
+    assert!(flags.contains(&Flag::Seen));
+    assert!(String::from_utf8_lossy(&body).contains("X-Hearth-Reason: It was refused: the sender's domain asks"));
+    let lessons = |store: hearth_mailstore::Store| async move {
+        store.read(alice, |tx| lesson::lessons(tx, 50)).await.expect("lessons").lessons
+    };
+    assert_eq!(lessons(house.server.store.clone()).await, vec![]);
+    let moved = house.server.store.write(alice, Durability::Synced, |tx| {
+        let rejects = mailbox::find_by_name(tx, mailbox::REJECTS)?.expect("made").id;
+        let inbox = mailbox::find_by_role(tx, Role::Inbox)?.expect("INBOX").id;
+        message::move_to(tx, rejects, &[1], inbox)
+    });
+    moved.await.expect("moved");
+    let [one] = lessons(house.server.store.clone()).await[..] else { panic!("one lesson") };
+    assert_eq!((one.was, one.is), (None, lesson::Class::Good));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn arrival_is_reported_when_it_was_asked_for() {
     let homes = Homes::new().await;
     homes.listen(&homes.two, TWO);
@@ -240,6 +273,7 @@ async fn arrival_is_reported_when_it_was_asked_for() {
         account: None,
         smtputf8: false,
         return_full: false,
+        require_tls: false,
         envid: Some("mine".into()),
         head: Vec::new(),
         raw: b"From: alice@one.example\r\n\r\nhi\r\n".to_vec(),

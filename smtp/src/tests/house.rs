@@ -19,6 +19,7 @@ use hearth_types::{AccountId, Address, Clock, Domain, SessionId};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 use crate::ctx::{Parts, Server};
+use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::session;
 use crate::state::Kind;
@@ -43,7 +44,13 @@ impl House {
         Self::with("home.example", &["192.0.2.53:53".parse().expect("an address")], Clock::system()).await
     }
 
+    /// A house that trusts this machine, so that nobody is looked up.
     pub async fn with(domain: &str, dns: &[SocketAddr], clock: Clock) -> Self {
+        let trusted = vec!["127.0.0.1/32".parse().expect("a network")];
+        Self::of(domain, dns, clock, Policy { trusted, ..Policy::default() }).await
+    }
+
+    pub async fn of(domain: &str, dns: &[SocketAddr], clock: Clock, policy: Policy) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let dir = folder.path();
         for name in ["queue", "run", "dkim", "tls", "mail"] {
@@ -75,6 +82,7 @@ impl House {
                 .expect("a queue"),
             signer: Signer::new(dir.join("dkim")),
             tls: Some(certificate(dir, &domain)),
+            policy,
             clock,
             stop: hearth_boot::Stop::new(),
         });

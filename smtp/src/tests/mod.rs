@@ -2,6 +2,8 @@
 //! The server as a whole, in memory: sessions over pipes against stores in a temporary folder.
 
 mod bounds;
+mod filtering;
+mod gates;
 mod homes;
 mod house;
 mod letters;

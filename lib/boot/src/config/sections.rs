@@ -27,6 +27,9 @@ pub struct File {
     /// How much is accepted.
     #[serde(default)]
     pub limits: Limits,
+    /// Whose mail is taken, and how it is judged.
+    #[serde(default)]
+    pub smtp: Smtp,
     /// What is written down.
     #[serde(default)]
     pub log: Log,
@@ -170,6 +173,43 @@ impl Default for Limits {
             connections_per_address_max: 200,
             quota_bytes: 10 * 1024 * 1024 * 1024,
             drain_seconds: 8,
+        }
+    }
+}
+
+/// `[smtp]`: whose mail is taken, and how it is judged.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smtp {
+    /// Addresses and networks (`"192.0.2.0/24"`) whose mail is neither judged nor slowed. Default: none, not even this machine.
+    pub trusted_networks: Vec<String>,
+    /// Proxies that say in front of each connection for whom it is (PROXY protocol, version 2). Default: none.
+    pub proxies: Vec<String>,
+    /// A stranger's first mail is put off for some minutes. Default false.
+    pub greylisting: bool,
+    /// How long the first mail of a sender waits for its reply, in seconds. Default 3.
+    pub first_sender_delay_seconds: u64,
+    /// How fast strangers may send, in percent of what is usual; 0 is without bounds. Default 100.
+    pub pace_percent: u32,
+    /// Zones that list servers which send junk (DNSBL). Default: none.
+    pub blocklists: Vec<String>,
+    /// Zones that list servers which do not (DNSWL). Default: none.
+    pub allowlists: Vec<String>,
+    /// Domains of forwarders and lists whose ARC seals are believed. Default: none.
+    pub arc_sealers: Vec<String>,
+}
+
+impl Default for Smtp {
+    fn default() -> Self {
+        Self {
+            trusted_networks: Vec::new(),
+            proxies: Vec::new(),
+            greylisting: false,
+            first_sender_delay_seconds: 3,
+            pace_percent: 100,
+            blocklists: Vec::new(),
+            allowlists: Vec::new(),
+            arc_sealers: Vec::new(),
         }
     }
 }

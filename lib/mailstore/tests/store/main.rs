@@ -5,8 +5,10 @@
 mod changes;
 mod delivery;
 mod feed;
+mod filtering;
 mod law;
 mod mailboxes;
 mod messages;
+mod scripts;
 mod searching;
 mod support;

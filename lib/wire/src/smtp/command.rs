@@ -17,6 +17,8 @@ pub enum Command {
     Ehlo(String),
     /// RFC 5321 §4.1.1.1, the older form.
     Helo(String),
+    /// RFC 2033 §4.1: LMTP's EHLO.
+    Lhlo(String),
     /// RFC 5321 §4.1.1.2.
     Mail(Path, MailParams),
     /// RFC 5321 §4.1.1.3.
@@ -59,6 +61,7 @@ impl Command {
         match self {
             Self::Ehlo(_) => "EHLO",
             Self::Helo(_) => "HELO",
+            Self::Lhlo(_) => "LHLO",
             Self::Mail(..) => "MAIL",
             Self::Rcpt(..) => "RCPT",
             Self::Data => "DATA",
@@ -103,6 +106,7 @@ pub fn parse_command(line: &[u8]) -> Result<Command, CommandError> {
     match verb.to_ascii_uppercase().as_str() {
         "EHLO" => client_name(rest).map(Command::Ehlo),
         "HELO" => client_name(rest).map(Command::Helo),
+        "LHLO" => client_name(rest).map(Command::Lhlo),
         "MAIL" => mail(rest),
         "RCPT" => rcpt(rest),
         "DATA" => alone(rest, Command::Data),

@@ -17,6 +17,8 @@ pub enum DataFault {
     BareCr,
     /// A LF without CR.
     BareLf,
+    /// An octet 0: some servers drop it, which makes a line of a dot out of what was none.
+    Nul,
     /// A line beyond [`TEXT_LINE_BYTES_MAX`].
     LineTooLong,
 }
@@ -99,10 +101,11 @@ impl DataDecoder {
 
     /// Takes up to the next CR or LF; the number of bytes taken.
     fn take_line(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
-        let length = input.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(input.len());
+        let length = input.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0)).unwrap_or(input.len());
         self.put(input.get(..length).unwrap_or_default(), out);
         match input.get(length) {
             Some(b'\r') => self.state = State::Cr,
+            Some(0) => self.fail(DataFault::Nul),
             Some(_) => self.fail(DataFault::BareLf),
             None => return length,
         }
@@ -141,6 +144,7 @@ impl LineCheck {
                 (b'\n', true) => self.line_bytes = 0,
                 (b'\n', false) => self.fail(DataFault::BareLf),
                 (_, true) => self.fail(DataFault::BareCr),
+                (0, false) => self.fail(DataFault::Nul),
                 _ => {}
             }
             self.after_cr = byte == b'\r';

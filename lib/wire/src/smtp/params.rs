@@ -21,6 +21,8 @@ pub struct MailParams {
     pub ret: Option<Return>,
     /// RFC 3461 §4.4: the sender's own name for this transaction, decoded.
     pub envid: Option<String>,
+    /// RFC 8689 §2: no server on the way may take it without TLS.
+    pub require_tls: bool,
     /// RFC 4954 §5: who submitted it, decoded; read and not trusted.
     pub auth: Option<String>,
 }
@@ -85,11 +87,12 @@ impl MailParams {
                 ("SIZE", Some(value)) => params.size_bytes = Some(size(value)?),
                 ("BODY", Some(value)) => params.body = Some(body(value)?),
                 ("SMTPUTF8", None) => params.smtputf8 = true,
+                ("REQUIRETLS", None) => params.require_tls = true,
                 ("RET", Some(value)) if value.eq_ignore_ascii_case("FULL") => params.ret = Some(Return::Full),
                 ("RET", Some(value)) if value.eq_ignore_ascii_case("HDRS") => params.ret = Some(Return::Headers),
                 ("ENVID", Some(value)) => params.envid = Some(bounded(value, ENVID_BYTES_MAX)?),
                 ("AUTH", Some(value)) => params.auth = Some(bounded(value, ORCPT_BYTES_MAX)?),
-                (known, _) if ["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"].contains(&known) => {
+                (known, _) if ["SIZE", "BODY", "SMTPUTF8", "REQUIRETLS", "RET", "ENVID", "AUTH"].contains(&known) => {
                     return Err(CommandError::Syntax("a parameter's value is not well formed"));
                 }
                 _ => return Err(CommandError::UnknownParameter),
@@ -243,10 +246,11 @@ mod tests {
 
     #[test]
     fn mail_parameters() {
-        let params = MailParams::parse(" SIZE=1000 body=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb AUTH=<>").expect("parameters");
+        let params =
+            MailParams::parse(" SIZE=1000 body=8BITMIME SMTPUTF8 requiretls RET=HDRS ENVID=a+2Bb AUTH=<>").expect("parameters");
         assert_eq!(params.size_bytes, Some(1000));
         assert_eq!(params.body, Some(Body::EightBitMime));
-        assert!(params.smtputf8);
+        assert!(params.smtputf8 && params.require_tls);
         assert_eq!((params.ret, params.envid.as_deref()), (Some(Return::Headers), Some("a+b")));
         assert_eq!(params.auth.as_deref(), Some("<>"));
         for (text, unknown) in [
@@ -255,6 +259,7 @@ mod tests {
             ("SIZE", false),
             ("SIZE=1 size=2", false),
             ("BODY=9", false),
+            ("REQUIRETLS=1", false),
             ("FOO=1", true),
             ("HOLDFOR=5", true),
         ] {

@@ -43,6 +43,12 @@ replies! {
     MAILBOX_FULL_452_4_2_2 = 452 2 2 "the mailbox is full";
     /// Our disk is full.
     NO_SPACE_452_4_3_1 = 452 3 1 "no space to keep this now, try later";
+    /// More than a stranger may send in this time.
+    TOO_FAST_451_4_7_1 = 451 7 1 "too much mail in a short time, try later";
+    /// Greylisting.
+    COME_AGAIN_451_4_7_1 = 451 7 1 "we have not met before; come again in some minutes";
+    /// REQUIRETLS outside of TLS (RFC 8689 §2).
+    NEEDS_TLS_530_5_7_10 = 530 7 10 "REQUIRETLS wants TLS on this connection";
     /// Something here failed.
     TRY_LATER_451_4_3_0 = 451 3 0 "try later";
     /// The gate does not answer.
@@ -79,6 +85,8 @@ replies! {
     NO_SUCH_USER_550_5_1_1 = 550 1 1 "nobody of this name here";
     /// Not one of our domains.
     RELAY_DENIED_550_5_7_1 = 550 7 1 "we do not take mail for that domain";
+    /// A rewritten sender's address (SRS) takes reports alone.
+    REPORTS_ALONE_550_5_7_1 = 550 7 1 "this address takes reports of failure alone";
     /// The sender's domain is no place to answer to.
     BAD_SENDER_553_5_1_7 = 553 1 7 "give an address with a domain name as the sender";
     /// The sender is not the account's own.
@@ -93,6 +101,8 @@ replies! {
     TOO_BIG_552_5_3_4 = 552 3 4 "the message is too big";
     /// A line of the message is beyond its bound.
     TEXT_LINE_TOO_LONG_554_5_6_0 = 554 6 0 "a line of the message is too long";
+    /// An octet 0 in a message.
+    NUL_554_5_6_0 = 554 6 0 "the message has a NUL octet";
     /// The header is beyond its bound.
     HEADER_TOO_BIG_554_5_6_0 = 554 6 0 "the header is too long";
     /// The header has no one From, or too many.

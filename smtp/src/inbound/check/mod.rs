@@ -8,6 +8,7 @@ mod arc;
 mod dkim;
 mod dmarc;
 mod iprev;
+mod lists;
 mod spf;
 
 use std::net::IpAddr;
@@ -22,6 +23,7 @@ pub use dkim::DkimFinding;
 pub use dmarc::{DmarcFinding, Policy};
 
 use crate::limits::CHECKS;
+use crate::policy::Policy as HomePolicy;
 
 /// What a check came to (RFC 8601 §2.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,8 +48,8 @@ pub enum Finding {
 /// All that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// The sender is a program on this machine; nothing was looked up.
-    pub this_machine: bool,
+    /// The owner of the home trusts the peer; nothing was looked up.
+    pub trusted: bool,
     /// The peer's address has a name that leads back to it (RFC 8601 §2.7.3).
     pub iprev: Finding,
     /// That name.
@@ -60,6 +62,12 @@ pub struct Findings {
     pub dmarc: DmarcFinding,
     /// A chain of forwarders that each vouch for the one before (RFC 8617).
     pub arc: Finding,
+    /// Who sealed that chain last is trusted by the owner of the home.
+    pub sealer_is_trusted: bool,
+    /// The list of senders of junk that the peer is on.
+    pub blocked_by: Option<String>,
+    /// The peer is on a list of servers that send none.
+    pub is_vouched_for: bool,
     /// It came over a mailing list (RFC 2919 List-Id).
     pub from_list: bool,
     /// What goes behind `Authentication-Results:`, authserv-id included.
@@ -88,16 +96,16 @@ pub struct Subject<'a> {
     pub raw: &'a [u8],
 }
 
-/// Findings of a program on this machine.
-pub fn none_for_this_machine(subject: &Subject<'_>) -> Findings {
-    Findings { this_machine: true, results: format!("{}; none", subject.hostname), ..Findings::default() }
+/// Findings of a peer that is trusted.
+pub fn none(subject: &Subject<'_>) -> Findings {
+    Findings { trusted: true, results: format!("{}; none", subject.hostname), ..Findings::default() }
 }
 
 /// Runs all checks, within [`CHECKS`].
-pub async fn run(subject: &Subject<'_>, dns: &Resolver) -> Findings {
+pub async fn run(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Findings {
     let from_list = Fields::of(subject.raw).any(|field| field.is("List-Id"));
     if dns.is_reachable().await
-        && let Ok(Some(findings)) = timeout(CHECKS, look(subject, dns)).await
+        && let Ok(Some(findings)) = timeout(CHECKS, look(subject, dns, policy)).await
     {
         return Findings { from_list, ..findings };
     }
@@ -121,18 +129,22 @@ fn unknown(subject: &Subject<'_>, from_list: bool) -> Findings {
     }
 }
 
-async fn look(subject: &Subject<'_>, dns: &Resolver) -> Option<Findings> {
+async fn look(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Option<Findings> {
     let authenticator = MessageAuthenticator(dns.inner().await.clone());
     let message = AuthenticatedMessage::parse(subject.raw)?;
     let sender = subject.sender.map(ToString::to_string).unwrap_or_default();
-    let (iprev, spf, dkim, arc) = tokio::join!(
+    let (iprev, spf, dkim, arc, blocked_by, vouched) = tokio::join!(
         authenticator.verify_iprev(subject.ip),
         spf::look(&authenticator, subject, &sender),
         authenticator.verify_dkim(&message),
         authenticator.verify_arc(&message),
+        lists::find(dns, subject.ip, &policy.blocklists),
+        lists::find(dns, subject.ip, &policy.allowlists),
     );
     let dmarc = dmarc::look(&authenticator, subject, &message, &dkim, &spf).await;
 
+    let seals = message.as_headers.iter().map(|header| &header.header);
+    let sealer = seals.max_by_key(|seal| seal.i).map(|seal| seal.d.as_str());
     let mut results = AuthenticationResults::new(subject.hostname)
         .with_iprev_result(&iprev, subject.ip)
         .with_spf_mailfrom_result(&spf, subject.ip, &sender, subject.hello)
@@ -147,13 +159,16 @@ async fn look(subject: &Subject<'_>, dns: &Resolver) -> Option<Findings> {
         results.push_str(";\r\n\tdkim=none");
     }
     Some(Findings {
-        this_machine: false,
+        trusted: false,
         iprev: iprev::finding(&iprev),
         host: iprev::host(&iprev),
         spf: spf::finding(&spf),
         dkim: dkim.iter().map(dkim::finding).collect(),
         dmarc: dmarc::finding(&dmarc),
         arc: if has_chain { arc::finding(&arc) } else { Finding::None },
+        sealer_is_trusted: sealer.is_some_and(|domain| policy.trusts_sealer(domain)),
+        blocked_by,
+        is_vouched_for: vouched.is_some(),
         from_list: false,
         results,
     })

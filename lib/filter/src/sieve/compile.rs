@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! From a script's text to one that can run, or to what is wrong with it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ::sieve::compiler::grammar::Capability;
+use ::sieve::runtime::RuntimeError;
+use ::sieve::{Compiler, Input, Runtime, Sieve};
+
+use crate::limits::{
+    DUPLICATE_SECONDS, HOPS_ANSWERED_MAX, INCLUDES_NESTED_MAX, INSTRUCTIONS_MAX, OUT_MESSAGES_MAX, REDIRECTS_MAX, SCRIPT_BYTES_MAX,
+    SCRIPT_NESTING_MAX, SCRIPT_STRING_BYTES_MAX, VACATION_SECONDS, VARIABLE_BYTES_MAX,
+};
+
+/// The extensions that a script may `require`; what ManageSieve shows (RFC 5804 §1.7, SIEVE).
+pub const CAPABILITIES: &[&str] = &[
+    "body",
+    "comparator-elbonia",
+    "comparator-i;ascii-casemap",
+    "comparator-i;ascii-numeric",
+    "comparator-i;octet",
+    "copy",
+    "date",
+    "duplicate",
+    "editheader",
+    "enclose",
+    "encoded-character",
+    "enotify",
+    "envelope",
+    "environment",
+    "ereject",
+    "extracttext",
+    "fcc",
+    "fileinto",
+    "foreverypart",
+    "ihave",
+    "imap4flags",
+    "include",
+    "index",
+    "mailbox",
+    "mailboxid",
+    "mime",
+    "regex",
+    "reject",
+    "relational",
+    "replace",
+    "spamtest",
+    "spamtestplus",
+    "special-use",
+    "subaddress",
+    "vacation",
+    "vacation-seconds",
+    "variables",
+];
+
+/// What `enotify` can do (RFC 5804 §1.7, NOTIFY).
+pub const NOTIFY_METHODS: &[&str] = &["mailto"];
+
+/// A script that can run. Cheap to clone.
+#[derive(Clone)]
+pub struct Script(pub(super) Arc<Sieve>);
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Script")
+    }
+}
+
+/// What is wrong with a script.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{says}")]
+pub struct ScriptError {
+    /// The line, from 1; 0 when it is not one line's fault.
+    pub line: usize,
+    /// One line, with the place.
+    pub says: String,
+}
+
+/// Reads a script. What it requires and we do not have is an error here already, not when a mail comes.
+pub fn compile(text: &[u8]) -> Result<Script, ScriptError> {
+    let sieve = match compiler().compile(text) {
+        Ok(sieve) => Arc::new(sieve),
+        Err(error) => return Err(ScriptError { line: error.line_num(), says: one_line(&error.to_string()) }),
+    };
+    check_required(&sieve)?;
+    Ok(Script(sieve))
+}
+
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>().trim().to_string()
+}
+
+fn compiler() -> Compiler {
+    Compiler::new()
+        .with_max_script_size(SCRIPT_BYTES_MAX)
+        .with_max_string_size(SCRIPT_STRING_BYTES_MAX)
+        .with_max_nested_blocks(SCRIPT_NESTING_MAX)
+        .with_max_nested_tests(SCRIPT_NESTING_MAX)
+}
+
+/// RFC 5228 §3.2: `require` stands before all else, so that the first step of a run meets all of it.
+fn check_required(sieve: &Arc<Sieve>) -> Result<(), ScriptError> {
+    let runtime = runtime("localhost");
+    let mut context = runtime.filter(b"Subject: x\r\n\r\n");
+    match context.run(Input::Script { name: "".into(), script: Arc::clone(sieve) }) {
+        Some(Err(error @ (RuntimeError::CapabilityNotAllowed(_) | RuntimeError::CapabilityNotSupported(_)))) => {
+            Err(ScriptError { line: 0, says: one_line(&error.to_string()) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What sieve-rs has and this house does not: no annotations (RFC 5490 §3), no lists to look into (RFC 6134), no
+/// judge of viruses, and what only a queue with priorities could keep (RFC 6009).
+fn declined() -> [Capability; 11] {
+    [
+        Capability::Convert,
+        Capability::EnvelopeDeliverBy,
+        Capability::EnvelopeDsn,
+        Capability::ExtLists,
+        Capability::ImapSieve,
+        Capability::MboxMetadata,
+        Capability::RedirectDeliverBy,
+        Capability::RedirectDsn,
+        Capability::ServerMetadata,
+        Capability::VirusTest,
+        Capability::While,
+    ]
+}
+
+pub(super) fn runtime(hostname: &str) -> Runtime {
+    let mut runtime = Runtime::new()
+        .without_capabilities(declined())
+        .with_cpu_limit(INSTRUCTIONS_MAX)
+        .with_max_nested_includes(INCLUDES_NESTED_MAX)
+        .with_max_redirects(REDIRECTS_MAX)
+        .with_max_out_messages(OUT_MESSAGES_MAX)
+        .with_max_received_headers(HOPS_ANSWERED_MAX)
+        .with_max_variable_size(VARIABLE_BYTES_MAX)
+        .with_default_vacation_expiry(VACATION_SECONDS)
+        .with_default_duplicate_expiry(DUPLICATE_SECONDS)
+        .with_local_hostname(hostname.to_string())
+        .with_vacation_default_subject("Automatic reply")
+        // RFC 5293 §4: the trace of a mail is not the script's to change.
+        .with_protected_header("Received")
+        .with_protected_header("Auto-Submitted")
+        .with_protected_header("Return-Path")
+        .with_protected_header("Delivered-To")
+        .with_protected_header("Authentication-Results")
+        .with_protected_header("X-Hearth-Reason")
+        .with_env_variable("name", "Hearth")
+        .with_env_variable("version", env!("CARGO_PKG_VERSION"))
+        .with_env_variable("location", "MDA")
+        .with_env_variable("phase", "during")
+        .with_env_variable("host", hostname.to_string());
+    for method in NOTIFY_METHODS {
+        runtime.set_valid_notification_uri(*method);
+    }
+    runtime
+}

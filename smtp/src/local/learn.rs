@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Before a mail is judged, the person's doings since the last one are learnt: here, and not where they are done, so
+//! that nobody who moves a mail waits for it.
+
+use hearth_filter::junk;
+use hearth_mailstore::{Durability, MailTx, lesson, message};
+use hearth_types::AccountId;
+
+use crate::ctx::Server;
+use crate::limits::{LEARNT_BYTES_MAX, LESSONS_AT_ONCE_MAX, LESSONS_UNNOTED_MAX};
+
+/// Learns what there is, within a bound. What fails is logged: the mail is judged by what is known.
+pub(super) async fn catch_up(server: &Server, account: AccountId) {
+    let look = server.store.read(account, |tx| {
+        let found = lesson::lessons(tx, LESSONS_AT_ONCE_MAX)?;
+        let far = found.until.saturating_sub(lesson::looked_until(tx)?);
+        // Looking again at a few changes costs less than writing down that they said nothing.
+        Ok::<_, hearth_mailstore::Error>(!found.lessons.is_empty() || far > LESSONS_UNNOTED_MAX)
+    });
+    let done = match look.await {
+        Ok(false) => Ok(0),
+        Ok(true) => server.store.write(account, Durability::Committed, learn).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(0) => {}
+        Ok(count) => {
+            metrics::counter!("smtp_lessons_total").increment(count);
+            tracing::debug!(%account, count, "learnt from what the person did");
+        }
+        Err(error) => tracing::warn!(%account, %error, "what the person did could not be learnt"),
+    }
+}
+
+fn learn(tx: &mut MailTx<'_>) -> hearth_mailstore::Result<u64> {
+    let found = lesson::lessons(tx, LESSONS_AT_ONCE_MAX)?;
+    let mut count = 0;
+    for one in &found.lessons {
+        let Some(body) = message::body(tx, one.message)? else { continue };
+        if body.len() > LEARNT_BYTES_MAX {
+            continue;
+        }
+        let parsed = hearth_wire::message::parse(&body.bytes()?);
+        let words: Vec<i64> = junk::tokens(&parsed).into_iter().map(|token| token.hash).collect();
+        lesson::learn(tx, *one, &words)?;
+        count += 1;
+    }
+    lesson::learnt_until(tx, found.until)?;
+    Ok(count)
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Who is let in, how fast, and by which door.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_mailstore::Role;
+use hearth_types::{Address, Clock, Timestamp};
+use tokio::io::BufReader;
+
+use super::house::{House, Pipe};
+use crate::limits::{GREY_AFTER, RECIPIENT_RATE, SENDER_RATE};
+use crate::lmtp;
+use crate::policy::Policy;
+use crate::state::Kind;
+
+const MESSAGE: &str = "From: Carol <carol@else.example>\r\nSubject: Hello\r\n\r\nhi\r\n";
+/// Somebody who is not trusted; no DNS answers, so nothing is known of them.
+const STRANGER: &str = "192.0.2.7";
+
+fn clock() -> Clock {
+    Clock::fixed(Timestamp::from_secs(1_795_366_800))
+}
+
+async fn strict(policy: Policy, clock: &Clock) -> House {
+    House::of("home.example", &["127.0.0.1:9".parse().expect("an address")], clock.clone(), policy).await
+}
+
+async fn greeted(house: &House, from: &str) -> Pipe {
+    let mut pipe = house.talk_from(Kind::Mx, false, from);
+    pipe.reply().await;
+    pipe.say("EHLO x").await;
+    pipe
+}
+
+#[tokio::test]
+async fn a_sender_has_a_pace() {
+    let clock = clock();
+    let house = strict(Policy { pace_percent: 100, ..Policy::default() }, &clock).await;
+    let mut pipe = greeted(&house, STRANGER).await;
+    for n in 0..SENDER_RATE.burst {
+        assert!(pipe.say("MAIL FROM:<carol@else.example>").await.starts_with("250 "), "{n}");
+        pipe.say("RSET").await;
+    }
+    assert_eq!(pipe.say("MAIL FROM:<carol@else.example>").await, "451 4.7.1 too much mail in a short time, try later\r\n");
+    assert!(pipe.say("MAIL FROM:<dave@else.example>").await.starts_with("250 "));
+    pipe.say("RSET").await;
+    clock.advance(Duration::from_secs(3600));
+    assert!(pipe.say("MAIL FROM:<carol@else.example>").await.starts_with("250 "));
+}
+
+#[tokio::test]
+async fn a_recipient_has_a_pace() {
+    let house = strict(Policy { pace_percent: 1, ..Policy::default() }, &clock()).await;
+    let mut pipe = greeted(&house, STRANGER).await;
+    let burst = RECIPIENT_RATE.burst / 100;
+    for n in 0..burst {
+        // A hundredth of the usual: one mail at once from one sender, three to one recipient.
+        let mut pipe = greeted(&house, &format!("198.51.{n}.7")).await;
+        assert!(pipe.say(&format!("MAIL FROM:<p{n}@else.example>")).await.starts_with("250 "), "{n}");
+        assert!(pipe.say("RCPT TO:<alice@home.example>").await.starts_with("250 "), "{n}");
+    }
+    assert!(pipe.say("MAIL FROM:<last@else.example>").await.starts_with("250 "));
+    assert!(pipe.say("RCPT TO:<alice@home.example>").await.starts_with("451 4.7.1"));
+    assert!(pipe.say("RCPT TO:<bob@home.example>").await.starts_with("250 "));
+}
+
+#[tokio::test]
+async fn a_trusted_peer_has_none() {
+    let policy = Policy {
+        pace_percent: 1,
+        greylisting: true,
+        trusted: vec!["192.0.2.0/24".parse().expect("a network")],
+        ..Policy::default()
+    };
+    let house = strict(policy, &clock()).await;
+    let mut pipe = greeted(&house, STRANGER).await;
+    for _ in 0..20 {
+        let reply = pipe.transact("carol@else.example", &["alice@home.example"], MESSAGE).await;
+        assert!(reply.starts_with("250 "), "{reply}");
+    }
+    let mails = house.mails(house.alice.id, Role::Inbox).await;
+    assert!(mails[0].contains("X-Hearth-Reason: It comes from a server that this home trusts.\r\n"), "{}", mails[0]);
+}
+
+#[tokio::test]
+async fn this_machine_is_a_stranger_unless_it_is_trusted() {
+    let house = strict(Policy::default(), &clock()).await;
+    let mut pipe = greeted(&house, "127.0.0.1").await;
+    assert!(pipe.transact("carol@else.example", &["alice@home.example"], MESSAGE).await.starts_with("250 "));
+    let mails = house.mails(house.alice.id, Role::Inbox).await;
+    assert!(mails[0].contains("spf=temperror") && !mails[0].contains("trusts"), "{}", mails[0]);
+}
+
+#[tokio::test]
+async fn greylisting_lets_in_who_comes_again() {
+    let clock = clock();
+    let house = strict(Policy { greylisting: true, ..Policy::default() }, &clock).await;
+    let mut pipe = greeted(&house, STRANGER).await;
+    pipe.say("MAIL FROM:<carol@else.example>").await;
+    assert!(pipe.say("RCPT TO:<alice@home.example>").await.starts_with("451 4.7.1 we have not met"));
+    assert!(pipe.say("RCPT TO:<alice@home.example>").await.starts_with("451 4.7.1 we have not met"));
+    clock.advance(GREY_AFTER);
+    assert!(pipe.say("RCPT TO:<alice@home.example>").await.starts_with("250 "));
+    assert!(pipe.say("RCPT TO:<bob@home.example>").await.starts_with("451 4.7.1"));
+}
+
+#[tokio::test]
+async fn the_first_mail_of_a_sender_waits_and_the_second_does_not() {
+    let delay = Duration::from_secs(2);
+    let house = strict(Policy { first_sender_delay: delay, ..Policy::default() }, &Clock::system()).await;
+    let mut pipe = greeted(&house, STRANGER).await;
+    let mut took = Vec::new();
+    for _ in 0..2 {
+        let begun = std::time::Instant::now();
+        assert!(pipe.transact("carol@else.example", &["alice@home.example"], MESSAGE).await.starts_with("250 "));
+        took.push(begun.elapsed());
+    }
+    assert!(took[0] >= delay, "{took:?}");
+    let known = house.server.store.read(house.alice.id, |tx| {
+        let carol: Address = "carol@else.example".parse().expect("an address");
+        hearth_mailstore::memory::is_remembered(tx, &format!("sender {}", carol.key()))
+    });
+    assert!(known.await.expect("read"));
+}
+
+#[tokio::test]
+async fn lmtp_replies_for_each_recipient() {
+    let house = House::new().await;
+    let path = house.folder.path().join("run").join(lmtp::SOCKET);
+    let serving = tokio::spawn(lmtp::serve(Arc::clone(&house.server), path.clone()));
+    while !path.exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let text = "require [\"fileinto\", \"mailbox\", \"reject\"]; reject \"Not me.\";";
+    let rules = house.server.store.write(house.bob.id, hearth_mailstore::Durability::Synced, move |tx| {
+        hearth_mailstore::script::put(tx, "rules", text.as_bytes())?;
+        hearth_mailstore::script::activate(tx, Some("rules"))
+    });
+    rules.await.expect("a script");
+    let stream = tokio::net::UnixStream::connect(&path).await.expect("a connection");
+    let (mut ours, theirs) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(async move {
+        let mut stream = stream;
+        let _ = tokio::io::copy_bidirectional(&mut ours, &mut stream).await;
+    });
+    let mut pipe = Pipe { stream: BufReader::new(theirs) };
+    assert!(pipe.reply().await.starts_with("220 "));
+    assert!(pipe.say("EHLO x").await.starts_with("500 "));
+    let hello = pipe.say("LHLO front.example").await;
+    assert!(hello.contains("250-PIPELINING\r\n") && !hello.contains("STARTTLS") && !hello.contains("AUTH"), "{hello}");
+    pipe.say("MAIL FROM:<carol@else.example>").await;
+    for (who, code) in [("alice", "250"), ("nobody", "550"), ("bob", "250"), ("alice+two", "250")] {
+        assert!(pipe.say(&format!("RCPT TO:<{who}@home.example>")).await.starts_with(code), "{who}");
+    }
+    assert!(pipe.say("RCPT TO:<carol@else.example>").await.starts_with("550 5.7.1"), "no relay here either");
+    assert!(pipe.say("DATA").await.starts_with("354 "));
+    assert!(pipe.say(&format!("{MESSAGE}.")).await.starts_with("250 2.6.0"));
+    assert_eq!(pipe.reply().await, "550 5.7.1 Not me.\r\n");
+    assert!(pipe.reply().await.starts_with("250 2.6.0"));
+    assert!(pipe.say("NOOP").await.starts_with("250 "), "and no reply more");
+    let mails = house.mails(house.alice.id, Role::Inbox).await;
+    assert!(mails.len() == 2 && mails[0].contains("with LMTP\r\n"), "{mails:?}");
+    for refused in ["bare\nline", "nul\0octet"] {
+        pipe.say("MAIL FROM:<carol@else.example>").await;
+        pipe.say("RCPT TO:<alice@home.example>").await;
+        pipe.say("RCPT TO:<bob@home.example>").await;
+        pipe.say("DATA").await;
+        assert!(pipe.say(&format!("{refused}\r\n.")).await.starts_with("55"));
+        assert!(pipe.reply().await.starts_with("55"));
+        assert!(pipe.say("NOOP").await.starts_with("250 "), "and no reply more");
+    }
+    pipe.say("MAIL FROM:<carol@else.example>").await;
+    pipe.say("RCPT TO:<alice@home.example>").await;
+    pipe.say("RCPT TO:<alice+3@home.example>").await;
+    pipe.write(format!("BDAT {} LAST\r\n{MESSAGE}", MESSAGE.len())).await;
+    assert!(pipe.reply().await.starts_with("250 2.6.0") && pipe.reply().await.starts_with("250 2.6.0"));
+    house.server.stop.request();
+    serving.await.expect("ended");
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn what_requires_tls_stays_in_the_house() {
+    let house = House::new().await;
+    let alias: Address = "away@home.example".parse().expect("an address");
+    house.server.directory.add_alias(&alias, &["alice@phone.example".parse().expect("an address")]).await.expect("an alias");
+    let mut pipe = house.talk();
+    pipe.reply().await;
+    assert!(!pipe.say("EHLO x").await.contains("REQUIRETLS"));
+    assert_eq!(pipe.say("MAIL FROM:<c@else.example> REQUIRETLS").await, "530 5.7.10 REQUIRETLS wants TLS on this connection\r\n");
+    // The queue keeps it with the mail.
+    let mail =
+        crate::queue::NewMail { require_tls: true, ..crate::local::leaving(None, vec![alias.clone()], Vec::new(), MESSAGE.into()) };
+    house.server.queue.enqueue(mail).await.expect("queued");
+    let claimed = house.server.queue.claim().await.expect("claimed");
+    assert!(claimed[0].require_tls);
+}
