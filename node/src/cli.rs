@@ -148,6 +148,17 @@ pub enum AccountCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Make a link by which a person chooses a password: for somebody new, or who has lost every way in.
+    Link {
+        /// An address of the account.
+        account: String,
+        /// Forget their passkeys, authenticator apps and recovery codes when the link is used.
+        #[arg(long)]
+        forget_factors: bool,
+        /// How many hours the link counts.
+        #[arg(long, default_value_t = 24, value_name = "HOURS")]
+        hours: u64,
+    },
     /// Set the password that the person signs in with.
     SetPassword {
         /// An address of the account.

@@ -7,6 +7,7 @@ use hearth_types::{SessionId, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::jws;
+use crate::level::Level;
 use crate::limits::ID_TOKEN_LIFE;
 use crate::scope::{Scope, Scopes};
 
@@ -76,6 +77,7 @@ pub fn of_id_token(token: &IdToken<'_>, person: Map<String, Value>) -> Value {
     // RFC 8176 §1: an array of strings.
     let methods: Vec<_> = token.auth_methods.split(' ').filter(|method| !method.is_empty()).collect();
     if !methods.is_empty() {
+        add("acr", json!(Level::of(token.auth_methods).name()));
         add("amr", json!(methods));
     }
     Value::Object(claims)
@@ -144,7 +146,7 @@ mod tests {
         };
         let claims = of_id_token(&token, Map::new());
         let expected = json!({"iss": "https://id.example", "aud": "app", "iat": 1000, "exp": 1600, "auth_time": 900, "nonce": "n",
-            "sid": SessionId::from_i64(7).to_string(), "amr": ["pwd"], "at_hash": "77QmUPtjPfzWtF2AnpK9RQ"});
+            "sid": SessionId::from_i64(7).to_string(), "acr": "1", "amr": ["pwd"], "at_hash": "77QmUPtjPfzWtF2AnpK9RQ"});
         assert_eq!(claims, expected);
     }
 }

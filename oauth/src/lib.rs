@@ -13,7 +13,8 @@
 //! | `/.well-known/openid-configuration` | [`metadata`] |
 //! | `/.well-known/webfinger` | [`webfinger`] |
 //! | `/authorize` | [`authorize`]; the request itself in [`request`] |
-//! | `/sign-in`, `/consent` | [`sign_in`], [`consent`] |
+//! | `/sign-in` and below, `/consent` | [`sign_in`], [`consent`] |
+//! | `/welcome/...` | [`welcome`] |
 //! | `/token` | [`token`] |
 //! | `/userinfo`, `/jwks.json`, `/revoke`, `/introspect`, `/logout` | the file of that name |
 //! | `/account` and below | [`account`] |
@@ -34,6 +35,7 @@ pub mod grant;
 pub mod introspect;
 pub mod jwks;
 pub mod jws;
+pub mod level;
 pub mod limits;
 pub mod logout;
 pub mod metadata;
@@ -44,13 +46,16 @@ pub mod registry;
 pub mod request;
 pub mod revoke;
 pub mod scope;
+pub mod script;
 mod serve;
 pub mod server;
 pub mod sign_in;
 pub mod token;
 pub mod userinfo;
 pub mod visit;
+pub mod webauthn;
 pub mod webfinger;
+pub mod welcome;
 pub mod when;
 
 pub use serve::serve;

@@ -36,3 +36,9 @@ pub const USER_NAME_CHARS_MAX: usize = 320;
 pub const FORM_TEXT_BYTES_MAX: usize = 1024;
 /// How long programs may keep the metadata and the key set.
 pub const METADATA_FRESH: Duration = Duration::from_secs(3600);
+/// How long somebody whose password was right may take over the second factor.
+pub const SECOND_FACTOR_WITHIN: Duration = Duration::from_secs(300);
+/// How long the challenge of a passkey counts: a sign-in page may stand open for a while.
+pub const CHALLENGE_LIFE: Duration = Duration::from_secs(1800);
+/// Octets of what a browser says of a passkey, as JSON.
+pub const CREDENTIAL_BYTES_MAX: usize = 48 * 1024;

@@ -12,7 +12,8 @@ use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
 use crate::{
-    account, authorize, consent, introspect, jwks, logout, metadata, registry, revoke, sign_in, token, userinfo, webfinger,
+    account, authorize, consent, introspect, jwks, logout, metadata, registry, revoke, script, sign_in, token, userinfo, webfinger,
+    welcome,
 };
 
 /// Everything that this process answers.
@@ -32,9 +33,12 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .merge(endpoint("end_session_endpoint", get(logout::run).post(logout::post)))
         .route(consent::PATH, post(consent::post))
         .route(sign_in::PATH, get(sign_in::run).post(sign_in::post))
+        .route(sign_in::second::PATH, post(sign_in::second::post))
+        .route(sign_in::passkey::PATH, post(sign_in::passkey::post))
+        .route(welcome::ROUTE, get(welcome::run).post(welcome::post))
         .route(logout::PATH, post(logout::confirm))
         .merge(account::routes());
-    let all = for_programs.merge(for_people).fallback(nothing_there).with_state(ctx).merge(asset::routes());
+    let all = for_programs.merge(for_people).fallback(nothing_there).with_state(ctx).merge(asset::routes()).merge(script::routes());
     guard(all, Guard::default())
 }
 

@@ -44,6 +44,15 @@ pub enum SignIn {
     Refused(Refusal),
 }
 
+/// What a second factor was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Second {
+    /// A code of an authenticator app.
+    Code,
+    /// A line of the sheet of recovery codes; it is spent.
+    Recovery,
+}
+
 /// Somebody who claims to be somebody, from somewhere, for something.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
@@ -94,6 +103,30 @@ impl Doorkeeper {
             Ok(account) => Ok(SignIn::Done(account)),
             Err(refusal) => Ok(SignIn::Refused(refusal)),
         }
+    }
+
+    /// A code of an authenticator app or of the recovery sheet, from somebody whose password was right. Counted
+    /// apart from passwords: a right password must not give back the guesses of the codes.
+    pub async fn second_factor(&self, account: &Account, code: &str, peer: IpAddr) -> Result<Result<Second, Refusal>, Trouble> {
+        let mut claim = self.claim(&account.primary.to_string(), Service::Web, peer).await?;
+        claim.key.push_str("\0second factor");
+        let attempt = claim.attempt(Strength::Guessable);
+        if claim.account.is_none() {
+            return Ok(Err(Refusal::Credentials));
+        }
+        if let Err(wait) = self.throttle().admit(&attempt, self.now()) {
+            return Ok(Err(Refusal::Wait(wait)));
+        }
+        let second = if self.vault().check_totp(account.id, code).await? {
+            Second::Code
+        } else if self.vault().use_recovery_code(account.id, code).await? {
+            Second::Recovery
+        } else {
+            self.fail(&claim, "wrong second factor").await?;
+            return Ok(Err(Refusal::Credentials));
+        };
+        self.throttle().succeeded(&attempt, self.now());
+        Ok(Ok(second))
     }
 
     /// A password (app password, or the human one of an account without a second factor) for a mail service.

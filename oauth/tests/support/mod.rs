@@ -3,6 +3,8 @@
 
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
+pub mod device;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -283,6 +285,12 @@ impl Reply {
             self.body.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {}", self.body));
         let value = rest.split('"').next().unwrap();
         ["&#38;", "&amp;"].iter().fold(value.to_string(), |text, entity| text.replace(entity, "&"))
+    }
+
+    /// An attribute of the page's first form that has it.
+    pub fn attribute(&self, name: &str) -> String {
+        let (_, rest) = self.body.split_once(&format!("{name}=\"")).unwrap_or_else(|| panic!("no {name}: {}", self.body));
+        rest.split('"').next().unwrap().replace("&#34;", "\"").replace("&#38;", "&")
     }
 
     pub fn json(&self) -> serde_json::Value {

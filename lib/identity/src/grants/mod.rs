@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 pub use client::{Client, NewClient};
 pub use code::{Code, CodeRefusal, NewCode, Redeemed};
 pub use pending::{NewPending, Pending};
-pub use token::{AccessToken, NewTokens, RefreshRefusal, Tokens};
+pub use token::{AccessToken, NewTokens, RefreshRefusal, RefreshToken, Tokens};
 
 /// A new opaque token: 256 random bits in base64url.
 pub fn new_token() -> Secret<String> {

@@ -59,6 +59,25 @@ pub struct AccessToken {
     pub session_used_at: Timestamp,
 }
 
+/// A refresh token as it is known here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// The session of the grant.
+    pub session: SessionId,
+    /// Who it was given to.
+    pub client: ClientId,
+    /// Who it speaks for.
+    pub account: AccountId,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// Has ended: spent, expired, its session over, or its account disabled.
+    pub is_over: bool,
+}
+
 /// Why a refresh token was not taken; each is `invalid_grant` on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshRefusal {
@@ -102,14 +121,36 @@ impl Directory {
         self.write(move |tx| refresh(tx, hash, client, scopes, &lives, now)).await
     }
 
-    /// The session and client of a refresh token, spent or not; for introspection and revocation.
-    pub async fn find_refresh_token(&self, token: &Secret<String>) -> Result<Option<(SessionId, ClientId)>> {
-        let hash = hash_token(token.expose());
+    /// What a refresh token is, spent or not; for introspection and revocation.
+    pub async fn find_refresh_token(&self, token: &Secret<String>) -> Result<Option<RefreshToken>> {
+        let (hash, now) = (hash_token(token.expose()), self.now());
         self.read(move |tx| {
             Ok(tx.find(
-                "SELECT r.session, g.client FROM refresh_token r JOIN oauth_grant g ON g.session = r.session WHERE r.hash = $1",
+                "SELECT r.session, g.client, s.account, g.scopes, r.created_at, r.expires_at, r.spent_at, s.ended_at, s.expires_at,
+                        a.disabled OR c.disabled
+                 FROM refresh_token r
+                 JOIN oauth_grant g ON g.session = r.session
+                 JOIN session s ON s.id = r.session
+                 JOIN client c ON c.id = g.client
+                 JOIN account a ON a.id = s.account
+                 WHERE r.hash = $1",
                 &[&hash],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| {
+                    let expires_at: Timestamp = row.get(5)?;
+                    Ok(RefreshToken {
+                        session: row.get(0)?,
+                        client: row.get(1)?,
+                        account: row.get(2)?,
+                        scopes: scope::parse(&row.get::<String>(3)?),
+                        created_at: row.get(4)?,
+                        expires_at,
+                        is_over: expires_at <= now
+                            || row.get::<Option<Timestamp>>(6)?.is_some()
+                            || row.get::<Option<Timestamp>>(7)?.is_some()
+                            || row.get::<Option<Timestamp>>(8)?.is_some_and(|end| end <= now)
+                            || row.get::<bool>(9)?,
+                    })
+                },
             )?)
         })
         .await
