@@ -31,13 +31,14 @@ use crate::sign_in;
 use crate::visit::{Visit, see_other};
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 6] = [
+const PLACES: [(&str, &str); 7] = [
     ("account", "/account"),
     ("app-password", "/account/app-passwords/new"),
     ("password", "/account/password"),
     ("passkeys", passkey::PATH),
     ("authenticator", totp::PATH),
     ("recovery", recovery::PATH),
+    ("device", crate::device_grant::PATH),
 ];
 
 /// A page by its name; the first when the name is none of ours.

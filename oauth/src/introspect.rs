@@ -14,6 +14,7 @@ use hearth_web::axum::http::{HeaderMap, StatusCode};
 use hearth_web::axum::response::Response;
 use serde_json::{Value, json};
 
+use crate::claims;
 use crate::client_auth::authenticate;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
@@ -51,6 +52,8 @@ struct Shown {
     created_at: Timestamp,
     expires_at: Timestamp,
     is_access: bool,
+    audience: String,
+    confirmation: Option<String>,
 }
 
 async fn find(ctx: &Ctx, token: &Secret<String>) -> Result<Option<Shown>, Fault<Refusal>> {
@@ -62,6 +65,8 @@ async fn find(ctx: &Ctx, token: &Secret<String>) -> Result<Option<Shown>, Fault<
             created_at: found.created_at,
             expires_at: found.expires_at,
             is_access: true,
+            audience: found.audience,
+            confirmation: found.confirmation,
         }));
     }
     let found = ctx.directory.find_refresh_token(token).await.map_err(ours)?;
@@ -72,6 +77,8 @@ async fn find(ctx: &Ctx, token: &Secret<String>) -> Result<Option<Shown>, Fault<
         created_at: found.created_at,
         expires_at: found.expires_at,
         is_access: false,
+        audience: String::new(),
+        confirmation: None,
     }))
 }
 
@@ -84,7 +91,7 @@ async fn describe(ctx: &Ctx, asking: &Client, token: &Shown) -> Result<Value, Fa
     let mut body = json!({
         "active": true,
         "iss": ctx.issuer,
-        "sub": account.id.to_string(),
+        "sub": claims::subject(ctx, &owner, account.id),
         "client_id": owner.identifier,
         "scope": token.scopes.join(" "),
         "iat": token.created_at.secs(),
@@ -92,7 +99,13 @@ async fn describe(ctx: &Ctx, asking: &Client, token: &Shown) -> Result<Value, Fa
     });
     // RFC 7662 §2.2: as RFC 6749 §5.1 has it, which a refresh token has not.
     if token.is_access {
-        body["token_type"] = json!("Bearer");
+        body["token_type"] = json!(if token.confirmation.is_some() { "DPoP" } else { "Bearer" });
+    }
+    if !token.audience.is_empty() {
+        body["aud"] = token.audience.split(' ').collect();
+    }
+    if let Some(key) = &token.confirmation {
+        body["cnf"] = json!({ "jkt": key });
     }
     if asking.trusted {
         body["username"] = json!(account.primary.to_string());

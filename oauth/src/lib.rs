@@ -15,7 +15,10 @@
 //! | `/authorize` | [`authorize`]; the request itself in [`request`] |
 //! | `/sign-in` and below, `/consent` | [`sign_in`], [`consent`] |
 //! | `/welcome/...` | [`welcome`] |
+//! | `/par` | [`par`] |
 //! | `/token` | [`token`] |
+//! | `/device-authorization`, `/device` | [`device_grant`] |
+//! | `/register` | [`register`] |
 //! | `/userinfo`, `/jwks.json`, `/revoke`, `/introspect`, `/logout` | the file of that name |
 //! | `/account` and below | [`account`] |
 //!
@@ -29,6 +32,8 @@ pub mod client_auth;
 pub mod consent;
 pub mod ctx;
 pub mod device;
+pub mod device_grant;
+pub mod dpop;
 pub mod error;
 pub mod gate;
 pub mod grant;
@@ -38,12 +43,17 @@ pub mod jws;
 pub mod level;
 pub mod limits;
 pub mod logout;
+pub mod logout_token;
 pub mod metadata;
+pub mod par;
 pub mod params;
 pub mod pkce;
+pub mod profile;
 pub mod redirect;
+pub mod register;
 pub mod registry;
 pub mod request;
+pub mod resource;
 pub mod revoke;
 pub mod scope;
 pub mod script;
@@ -53,6 +63,7 @@ pub mod sign_in;
 pub mod token;
 pub mod userinfo;
 pub mod visit;
+pub mod wanted;
 pub mod webauthn;
 pub mod webfinger;
 pub mod welcome;

@@ -6,6 +6,7 @@ use hearth_web::axum::Router;
 use hearth_web::axum::routing::get;
 
 const PASSKEY: &str = include_str!("../assets/passkey.js");
+const CONTINUE: &str = include_str!("../assets/continue.js");
 const KIND: &str = "text/javascript; charset=utf-8";
 
 /// Where pages find the script for passkeys.
@@ -14,7 +15,15 @@ pub fn passkey_path() -> String {
     format!("/assets/passkey.js?v={PRINT:08x}")
 }
 
+/// Where pages find the script that goes on by itself.
+pub fn continue_path() -> String {
+    const PRINT: u32 = fingerprint(CONTINUE);
+    format!("/assets/continue.js?v={PRINT:08x}")
+}
+
 /// The routes.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/assets/passkey.js", get(|| async { kept(KIND, PASSKEY) }))
+    Router::new()
+        .route("/assets/passkey.js", get(|| async { kept(KIND, PASSKEY) }))
+        .route("/assets/continue.js", get(|| async { kept(KIND, CONTINUE) }))
 }

@@ -12,8 +12,8 @@ use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
 use crate::{
-    account, authorize, consent, introspect, jwks, logout, metadata, registry, revoke, script, sign_in, token, userinfo, webfinger,
-    welcome,
+    account, authorize, consent, device_grant, introspect, jwks, logout, metadata, par, register, registry, revoke, script,
+    sign_in, token, userinfo, webfinger, welcome,
 };
 
 /// Everything that this process answers.
@@ -25,12 +25,18 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .merge(endpoint("jwks_uri", get(jwks::run)))
         .merge(endpoint("token_endpoint", post(token::run).options(preflight)))
         .merge(endpoint("userinfo_endpoint", get(userinfo::run).post(userinfo::run).options(preflight)))
+        .merge(endpoint("pushed_authorization_request_endpoint", post(par::run).options(preflight)))
+        .merge(endpoint("device_authorization_endpoint", post(device_grant::run).options(preflight)))
+        .merge(endpoint("registration_endpoint", post(register::run).options(preflight)))
+        .route(register::ROUTE, get(register::find).put(register::change).delete(register::remove))
         .merge(endpoint("revocation_endpoint", post(revoke::run).options(preflight)))
         .layer(map_response(open));
     let for_people = Router::new()
         .merge(endpoint("authorization_endpoint", get(authorize::run).post(authorize::post)))
         .merge(endpoint("introspection_endpoint", post(introspect::run)))
         .merge(endpoint("end_session_endpoint", get(logout::run).post(logout::post)))
+        .route(device_grant::PATH, get(device_grant::show).post(device_grant::look))
+        .route("/device/decide", post(device_grant::decide))
         .route(consent::PATH, post(consent::post))
         .route(sign_in::PATH, get(sign_in::run).post(sign_in::post))
         .route(sign_in::second::PATH, post(sign_in::second::post))
@@ -58,7 +64,7 @@ async fn open(mut response: Response) -> Response {
 async fn preflight() -> Response {
     let fields = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, DPoP")),
         (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
     ];
     (StatusCode::NO_CONTENT, fields).into_response()

@@ -20,6 +20,7 @@ use hearth_web::{Peer, cookie, headers, page, same_origin};
 use crate::ctx::Ctx;
 use crate::device;
 use crate::grant::Visitor;
+use crate::level::Level;
 use crate::limits::SESSION_LIFE;
 
 const SESSION_COOKIE: &str = "__Host-hearth";
@@ -95,7 +96,14 @@ impl Visit {
     /// The visitor, for the decision about a request; `fresh`: the sign-in was for that very request.
     pub fn visitor(&self, fresh: bool) -> Option<Visitor> {
         let session = self.session.as_ref()?;
-        Some(Visitor { account: session.account, session: session.id, auth_time: session.authenticated_at, fresh })
+        Some(Visitor {
+            account: session.account,
+            session: session.id,
+            auth_time: session.authenticated_at,
+            fresh,
+            level: Level::of(&session.auth_methods),
+            is_wanted: true,
+        })
     }
 
     /// A page of ours; sets the cookie that its forms need.

@@ -19,6 +19,12 @@ pub const TARGETS_MAX: usize = 1_000;
 pub const ADDRESSES_MAX: usize = 200;
 /// App passwords of one account: SCRAM tries each, at a few microseconds.
 pub const APP_PASSWORDS_MAX: usize = 50;
+/// How long a key signs tokens before the next is made.
+pub const SIGNING_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long the next key is published before it signs: clients keep key sets for a while.
+pub const SIGNING_KEY_AHEAD: Duration = Duration::from_secs(2 * 24 * 3600);
+/// How long a key is published after it signed its last token.
+pub const SIGNING_KEY_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Passkeys of one account.
 pub const PASSKEYS_MAX: usize = 20;
 /// Authenticator apps of one account.

@@ -15,6 +15,8 @@ use hearth_identity::vault::{PasswordCheck, StoredAppPassword, Vault, looks_like
 use hearth_identity::{Directory, Error};
 use hearth_types::{Address, Clock, Secret, SessionId, Timestamp, Trouble};
 
+use crate::resource;
+
 use super::limits::BUSY_WAIT;
 use super::throttle::{Attempt, Strength, Throttle, network_of};
 
@@ -182,6 +184,11 @@ impl Doorkeeper {
         if found.is_over {
             return Ok(Err(Refusal::Expired));
         }
+        // RFC 9449: SASL has no place for a proof. RFC 8707: a token for an app is not one for mail.
+        let is_for_mail = resource::is_for(&found.audience, &resource::of_mail(self.issuer()));
+        if found.confirmation.is_some() || !is_for_mail {
+            return Ok(Err(Refusal::Credentials));
+        }
         if !scope::admits(&found.scopes, service) {
             return Ok(Err(Refusal::Forbidden));
         }
@@ -190,6 +197,17 @@ impl Doorkeeper {
         };
         self.directory().touch_session(found.session, found.session_used_at, Some(peer)).await?;
         Ok(Ok(Login { account: account.id, address: account.primary, session: found.session, scopes: found.scopes }))
+    }
+
+    /// May somebody from there try the code of a device?
+    pub fn admit_code(&self, peer: IpAddr) -> Result<(), Refusal> {
+        self.admit_random(&Claim::of_nobody(Service::Web, peer))
+    }
+
+    /// The code was one.
+    pub fn code_was_right(&self, peer: IpAddr) {
+        let attempt = Claim::of_nobody(Service::Web, peer).attempt(Strength::Random);
+        self.throttle().succeeded(&attempt, self.now());
     }
 
     /// Who is meant, and from where: one read of the directory, known or not.
