@@ -25,6 +25,9 @@ pub struct Preset {
     pkce: Option<Pkce>,
     access_token: Option<AccessToken>,
     backchannel: Option<String>,
+    /// Belongs to the house: nobody is asked for consent.
+    #[serde(default)]
+    pub trusted: bool,
     paste: Vec<String>,
 }
 

@@ -19,6 +19,7 @@
 //! | `/token` | [`token`] |
 //! | `/device-authorization`, `/device` | [`device_grant`] |
 //! | `/register` | [`register`] |
+//! | `/forward/...` | [`forward`]: apps that know no OpenID, by their proxy |
 //! | `/userinfo`, `/jwks.json`, `/revoke`, `/introspect`, `/logout` | the file of that name |
 //! | `/account` and below | [`account`] |
 //!
@@ -35,6 +36,7 @@ pub mod device;
 pub mod device_grant;
 pub mod dpop;
 pub mod error;
+pub mod forward;
 pub mod gate;
 pub mod grant;
 pub mod introspect;

@@ -48,6 +48,10 @@ pub const LOGOUT_TRIES: u32 = 3;
 pub const LOGOUT_AT_ONCE: usize = 8;
 /// How often it is looked whether keys want to be turned.
 pub const KEYS_LOOK_EVERY: Duration = Duration::from_secs(3600);
+/// How long somebody stays signed in to an app behind a proxy; signing out at home ends it sooner.
+pub const FORWARD_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// How long a sign-in for such an app may take.
+pub const FORWARD_START_WITHIN: Duration = Duration::from_secs(1800);
 /// Groups that a token names.
 pub const GROUPS_MAX: usize = 200;
 /// Clients that registered themselves.

@@ -7,13 +7,13 @@ use hearth_web::axum::Router;
 use hearth_web::axum::http::{HeaderValue, Method, StatusCode, header};
 use hearth_web::axum::middleware::map_response;
 use hearth_web::axum::response::{IntoResponse, Response};
-use hearth_web::axum::routing::{MethodRouter, get, post};
+use hearth_web::axum::routing::{MethodRouter, any, get, post};
 use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
 use crate::{
-    account, authorize, consent, device_grant, introspect, jwks, logout, metadata, par, register, registry, revoke, script,
-    sign_in, token, userinfo, webfinger, welcome,
+    account, authorize, consent, device_grant, forward, introspect, jwks, logout, metadata, par, register, registry, revoke,
+    script, sign_in, token, userinfo, webfinger, welcome,
 };
 
 /// Everything that this process answers.
@@ -37,6 +37,10 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .merge(endpoint("end_session_endpoint", get(logout::run).post(logout::post)))
         .route(device_grant::PATH, get(device_grant::show).post(device_grant::look))
         .route("/device/decide", post(device_grant::decide))
+        .route("/forward/check", any(forward::check))
+        .route("/forward/start", get(forward::start))
+        .route("/forward/callback", get(forward::callback))
+        .route("/forward/out", get(forward::out))
         .route(consent::PATH, post(consent::post))
         .route(sign_in::PATH, get(sign_in::run).post(sign_in::post))
         .route(sign_in::second::PATH, post(sign_in::second::post))

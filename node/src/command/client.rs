@@ -113,6 +113,7 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
     let mut metadata = json!({});
     if let Some(known) = &known {
         new.public |= known.is_public();
+        new.trusted |= known.trusted;
         new.redirect_uris.extend(known.redirect_uris(&url)?);
         new.post_logout_redirect_uris.extend(known.post_logout_redirect_uris(&url)?);
         if new.scopes.is_empty() {
