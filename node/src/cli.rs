@@ -156,6 +156,17 @@ pub enum AccountCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Make a link by which a person chooses a password: for somebody new, or who has lost every way in.
+    Link {
+        /// An address of the account.
+        account: String,
+        /// Forget their passkeys, authenticator apps and recovery codes when the link is used.
+        #[arg(long)]
+        forget_factors: bool,
+        /// How many hours the link counts.
+        #[arg(long, default_value_t = 24, value_name = "HOURS")]
+        hours: u64,
+    },
     /// Set the password that the person signs in with.
     SetPassword {
         /// An address of the account.
@@ -345,28 +356,90 @@ pub enum DomainCommand {
     },
 }
 
+/// What `hearth client add` takes.
+#[derive(Debug, Args)]
+pub struct ClientAddArgs {
+    /// What people see when they sign in; the app's own name with --preset.
+    #[arg(required_unless_present = "preset")]
+    pub name: Option<String>,
+    /// An app whose settings are known: see `hearth client presets`.
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Where the app is, for --preset.
+    #[arg(long, value_name = "URL", requires = "preset")]
+    pub url: Option<String>,
+    /// Where the program receives the answer; may be repeated.
+    #[arg(long, required_unless_present_any = ["preset", "service_account", "device"], value_name = "URI")]
+    pub redirect_uri: Vec<String>,
+    /// Where a browser may go after signing out; may be repeated.
+    #[arg(long, value_name = "URI")]
+    pub post_logout_redirect_uri: Vec<String>,
+    /// Where the program is told that somebody signed out.
+    #[arg(long, value_name = "URI")]
+    pub backchannel_logout_uri: Option<String>,
+    /// A page of the program that signs out, loaded in a frame.
+    #[arg(long, value_name = "URI")]
+    pub frontchannel_logout_uri: Option<String>,
+    /// A program that shows a code for people to type (a television, a command line).
+    #[arg(long)]
+    pub device: bool,
+    /// The service account that the program acts as when it acts for itself.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "public")]
+    pub service_account: Option<String>,
+    /// Do not insist on PKCE: for a program that cannot.
+    #[arg(long, conflicts_with = "public")]
+    pub without_pkce: bool,
+    /// How ID tokens are signed: RS256, ES256 or EdDSA.
+    #[arg(long, value_name = "ALG", value_parser = ["RS256", "ES256", "EdDSA"])]
+    pub id_token_alg: Option<String>,
+    /// People have names in it that no other program knows them by.
+    #[arg(long)]
+    pub pairwise: bool,
+    /// Access tokens that the program can read and verify itself.
+    #[arg(long)]
+    pub jwt_access_tokens: bool,
+    /// What its tokens can be for; may be repeated.
+    #[arg(long, value_name = "URI")]
+    pub resource: Vec<String>,
+    /// A program without a secret: on a phone, in a browser, on a desktop.
+    #[arg(long)]
+    pub public: bool,
+    /// The id, when the program prescribes one; a new one when not given.
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// A scope that it may ask for; may be repeated. openid, profile, email and offline_access when not given.
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Vec<String>,
+    /// Do not ask people whether they agree.
+    #[arg(long)]
+    pub trusted: bool,
+}
+
 /// `hearth client`
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     /// Register a program. The secret is shown once.
-    Add {
-        /// What people see when they sign in.
-        name: String,
-        /// Where the program receives the answer; may be repeated.
-        #[arg(long, required = true, value_name = "URI")]
-        redirect_uri: Vec<String>,
-        /// A program without a secret: on a phone, in a browser, on a desktop.
-        #[arg(long)]
-        public: bool,
-        /// The id, when the program prescribes one; a new one when not given.
-        #[arg(long, value_name = "ID")]
-        client_id: Option<String>,
-        /// A scope that it may ask for; may be repeated. openid, profile, email and offline_access when not given.
-        #[arg(long, value_name = "SCOPE")]
-        scope: Vec<String>,
-        /// Do not ask people whether they agree.
-        #[arg(long)]
-        trusted: bool,
+    Add(Box<ClientAddArgs>),
+    /// Apps that we know the settings of.
+    Presets,
+    /// Let an account, or everyone in a group, use a program; from then on only those that are listed may.
+    Allow {
+        /// Its id.
+        client_id: String,
+        /// An address of a person or a group.
+        account: String,
+    },
+    /// Take somebody off that list.
+    Deny {
+        /// Its id.
+        client_id: String,
+        /// An address of a person or a group.
+        account: String,
+    },
+    /// Let everyone use a program again.
+    Open {
+        /// Its id.
+        client_id: String,
     },
     /// All of them.
     List,

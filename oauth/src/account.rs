@@ -3,28 +3,43 @@
 
 mod app;
 mod app_password;
+mod everywhere;
 mod overview;
+mod passkey;
 mod password;
+mod recovery;
 mod session;
+mod totp;
 
 use std::sync::Arc;
 
-use hearth_identity::directory::{Account, Session};
-use hearth_types::Trouble;
+use hearth_identity::directory::{Account, Event, Session};
+use hearth_identity::service::Service;
+use hearth_types::{AccountId, Trouble};
 use hearth_web::axum::Router;
+use hearth_web::axum::extract::State;
 use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 use hearth_web::axum::routing::{get, post};
 use hearth_web::page;
+use serde_json::json;
 
 use crate::ctx::Ctx;
 use crate::limits::SUDO_WITHIN;
+use crate::metadata::public_json;
 use crate::sign_in;
 use crate::visit::{Visit, see_other};
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 3] =
-    [("account", "/account"), ("app-password", "/account/app-passwords/new"), ("password", "/account/password")];
+const PLACES: [(&str, &str); 7] = [
+    ("account", "/account"),
+    ("app-password", "/account/app-passwords/new"),
+    ("password", "/account/password"),
+    ("passkeys", passkey::PATH),
+    ("authenticator", totp::PATH),
+    ("recovery", recovery::PATH),
+    ("device", crate::device_grant::PATH),
+];
 
 /// A page by its name; the first when the name is none of ours.
 pub fn place(name: &str) -> (&'static str, &'static str) {
@@ -44,6 +59,33 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account/sessions/end", post(session::end))
         .route("/account/apps/end", post(app::end))
         .route("/account/password", get(password::run).post(password::change))
+        .route(passkey::PATH, get(passkey::run).post(passkey::add))
+        .route("/account/passkeys/end", post(passkey::end))
+        .route(totp::PATH, get(totp::run).post(totp::add))
+        .route("/account/authenticator/confirm", post(totp::confirm))
+        .route("/account/authenticator/end", post(totp::end))
+        .route(recovery::PATH, get(recovery::run).post(recovery::make))
+        .route("/account/sign-out-everywhere", post(everywhere::end))
+        // https://www.w3.org/TR/passkey-endpoints/: where password managers look.
+        .route("/.well-known/passkey-endpoints", get(passkey_endpoints))
+}
+
+async fn passkey_endpoints(State(ctx): State<Arc<Ctx>>) -> Response {
+    let page = format!("{}{}", ctx.issuer, passkey::PATH);
+    public_json(&json!({ "enroll": page, "manage": page }))
+}
+
+/// Writes down what somebody changed of their own.
+async fn note(ctx: &Ctx, visit: &Visit, account: AccountId, event: &'static str, detail: &str) -> Result<(), Trouble> {
+    let event = Event {
+        event,
+        actor: Some(account),
+        subject: Some(account),
+        peer: Some(visit.peer.ip),
+        service: Some(Service::Web),
+        detail: detail.to_string(),
+    };
+    Ok(ctx.directory.add_audit(event).await?)
 }
 
 /// Who is signed in, or the sign-in page that leads back to `to`.

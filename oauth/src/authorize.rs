@@ -6,24 +6,27 @@
 
 use std::sync::Arc;
 
+use askama::Template;
 use hearth_identity::grants::{Client, Code, NewCode};
 use hearth_types::{Fault, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{RawQuery, State};
-use hearth_web::axum::http::StatusCode;
+use hearth_web::axum::http::{StatusCode, header};
 use hearth_web::axum::response::Response;
-use hearth_web::page;
+use hearth_web::{headers, page};
+use serde_json::json;
 
 use crate::ctx::Ctx;
 use crate::error::ErrorCode;
-use crate::grant::{Cancelled, Fulfilled, Next, Pending};
+use crate::grant::{Cancelled, Fulfilled, Mode, Next, Pending};
 use crate::limits::{AUTHORIZATION_REQUEST_BYTES_MAX, CODE_LIFE};
 use crate::params::Params;
+use crate::profile::Profile;
 use crate::registry;
 use crate::request::{self, FRESH, Registered, Where};
 use crate::scope::Scopes;
 use crate::visit::{Visit, see_other};
-use crate::{consent, redirect, sign_in};
+use crate::{claims, consent, par, redirect, sign_in};
 
 /// A request that was admitted, with its client.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Admitted {
     pub query: String,
     /// That mark, when it is there.
     pub fresh: Option<String>,
+    /// The request was pushed (RFC 9126): the hash of its handle.
+    pub pushed: Option<[u8; 32]>,
 }
 
 /// Why a request goes no further.
@@ -76,15 +81,38 @@ pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
     let identifier = request::client_of(&params).map_err(page)?;
     let found = ctx.directory.find_client(identifier).await.map_err(Trouble::from)?;
     let client = found.filter(|client| !client.disabled).ok_or_else(|| page(Where::Client))?;
-    let registered = registered(&client);
-    let redirect_uri = request::redirect_of(&params, &registered).map_err(page)?;
-    let pending = request::admit(&params, &registered, redirect_uri).map_err(|cancelled| Fault::Peer(Ended::Client(cancelled)))?;
+    let registered = registered(ctx, &client);
+    let pushed = params.find("request_uri").and_then(par::handle);
+    // A request that was pushed is what was pushed, whatever else the address says.
+    let asked = match pushed {
+        Some(hash) => {
+            let found = ctx.directory.find_pending(par::KIND, hash).await.map_err(Trouble::from)?;
+            let found = found.filter(|found| found.client == client.id).ok_or_else(|| page(Where::Ended))?;
+            Params::parse(found.request.as_bytes())
+        }
+        None if registered.profile.pushed_only => return Err(page(Where::NotPushed)),
+        None => params.clone(),
+    };
+    let redirect_uri = request::redirect_of(&asked, &registered).map_err(page)?;
+    let mut pending =
+        request::admit(&asked, &registered, redirect_uri).map_err(|cancelled| Fault::Peer(Ended::Client(cancelled)))?;
+    // OpenID Connect Core §3.1.2.1: an ID token that we gave names who is expected; an old one will do.
+    if let Some(hint) = asked.find("id_token_hint") {
+        let hint = ctx.keys().verify(hint, "JWT").filter(|hint| hint["iss"] == ctx.issuer.as_str());
+        match hint.and_then(|hint| hint["sub"].as_str().map(str::to_string)) {
+            Some(subject) => pending.subject = pending.subject.or(Some(subject)),
+            None => return Err(Fault::Peer(Ended::Client(pending.cancel(ErrorCode::InvalidRequest, "id_token_hint is not ours")))),
+        }
+    }
     let fresh = params.find(FRESH).map(str::to_string);
-    Ok(Admitted { client, pending, query: params.without(FRESH).encode(), fresh })
+    Ok(Admitted { client, pending, query: params.without(FRESH).encode(), fresh, pushed })
 }
 
-fn registered(client: &Client) -> Registered {
+/// A client as its requests are held to it.
+pub fn registered(ctx: &Ctx, client: &Client) -> Registered {
     Registered {
+        profile: Profile::of(client),
+        issuer: ctx.issuer.clone(),
         identifier: client.identifier.clone(),
         redirect_uris: client.redirect_uris.clone(),
         scopes: Scopes::parse(&client.scopes.join(" ")),
@@ -97,7 +125,10 @@ async fn respond(ctx: &Ctx, visit: &Visit, query: &str) -> Result<Response, Faul
     let is_fresh = admitted.fresh.as_ref().is_some_and(|mark| {
         hearth_types::constant_time_eq(mark.as_bytes(), visit.form(ctx, &fresh_purpose(&admitted.query)).as_bytes())
     });
-    let visitor = visit.visitor(is_fresh);
+    let mut visitor = visit.visitor(is_fresh);
+    if let (Some(visitor), Some(subject)) = (&mut visitor, &admitted.pending.subject) {
+        visitor.is_wanted = claims::subject(ctx, &admitted.client, visitor.account) == *subject;
+    }
     let agreed = match &visitor {
         Some(visitor) => consent::is_given(ctx, visitor.account, &admitted).await?,
         None => false,
@@ -117,7 +148,7 @@ pub fn fresh_purpose(query: &str) -> String {
 
 /// The person agreed: makes the code and sends the browser back with it.
 pub async fn fulfil(ctx: &Ctx, visit: &Visit, admitted: Admitted) -> Result<Response, Fault<Ended>> {
-    let Admitted { client, pending, .. } = admitted;
+    let Admitted { client, pending, pushed, .. } = admitted;
     let Some(visitor) = visit.visitor(true) else {
         return Err(Fault::Peer(Ended::Client(pending.cancel(ErrorCode::LoginRequired, "nobody is signed in"))));
     };
@@ -125,14 +156,39 @@ pub async fn fulfil(ctx: &Ctx, visit: &Visit, admitted: Admitted) -> Result<Resp
         let says = "this person may not use this client";
         return Err(Fault::Peer(Ended::Client(pending.cancel(ErrorCode::AccessDenied, says))));
     }
-    let state = pending.state.clone();
+    // RFC 9126 §4: once. What was pushed is taken out of its place with the code that it becomes.
+    if let Some(hash) = pushed
+        && ctx.directory.take_pending(par::KIND, hash).await.map_err(Trouble::from)?.is_none()
+    {
+        return Err(Fault::Peer(Ended::Page(Where::Ended)));
+    }
+    let (state, mode) = (pending.state.clone(), pending.mode);
+    let request = json!({ "resources": pending.resources, "key": pending.key }).to_string();
     let fulfilled = pending.fulfil(&visitor, ctx.now(), CODE_LIFE);
     let redirect_uri = fulfilled.redirect_uri.clone();
-    let code = ctx.directory.add_code(to_stored(&client, fulfilled)).await.map_err(Trouble::from)?;
-    Ok(see_other(&Pending::location(&redirect_uri, state.as_deref(), code.expose(), &ctx.issuer)))
+    let code = ctx.directory.add_code(to_stored(&client, fulfilled, request)).await.map_err(Trouble::from)?;
+    Ok(sent_on(&redirect_uri, mode, &Pending::answer(state.as_deref(), code.expose(), &ctx.issuer)))
 }
 
-fn to_stored(client: &Client, fulfilled: Fulfilled) -> NewCode {
+#[derive(Template)]
+#[template(path = "form_post.html")]
+struct FormPost<'a> {
+    to: &'a str,
+    params: &'a [(&'static str, &'a str)],
+}
+
+/// Takes an answer to the client, in the way that it wanted.
+fn sent_on(redirect_uri: &str, mode: Mode, params: &[(&'static str, &str)]) -> Response {
+    if mode == Mode::Query {
+        return see_other(&redirect::with_params(redirect_uri, params));
+    }
+    let mut response = page::html(StatusCode::OK, &FormPost { to: redirect_uri, params });
+    let policy = headers::policy_with_script(redirect::scheme(redirect_uri));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+fn to_stored(client: &Client, fulfilled: Fulfilled, request: String) -> NewCode {
     let code = Code {
         client: client.id,
         account: fulfilled.account,
@@ -141,9 +197,9 @@ fn to_stored(client: &Client, fulfilled: Fulfilled) -> NewCode {
         redirect_uri_was_sent: true,
         scopes: fulfilled.scopes.iter().map(|scope| scope.name().to_string()).collect(),
         nonce: fulfilled.nonce,
-        code_challenge: Some(fulfilled.challenge.as_str().to_string()),
-        code_challenge_method: Some("S256".to_string()),
-        request: "{}".to_string(),
+        code_challenge_method: fulfilled.challenge.as_ref().map(|_| "S256".to_string()),
+        code_challenge: fulfilled.challenge.map(|challenge| challenge.as_str().to_string()),
+        request,
         authenticated_at: fulfilled.auth_time,
         expires_at: fulfilled.expires_at,
     };
@@ -155,7 +211,15 @@ pub fn answered(ctx: &Ctx, result: Result<Response, Fault<Ended>>) -> Response {
     match result {
         Ok(response) => response,
         Err(Fault::Ours(trouble)) => page::trouble(trouble),
-        Err(Fault::Peer(Ended::Client(cancelled))) => see_other(&cancelled.location(&ctx.issuer)),
+        // RFC 9700 §4.11.2: anybody can register a client, so a browser is not sent there before a person was asked anything.
+        Err(Fault::Peer(Ended::Client(cancelled))) if cancelled.is_stranger && cancelled.code != ErrorCode::AccessDenied => {
+            let location = redirect::with_params(&cancelled.redirect_uri, &cancelled.answer(&ctx.issuer));
+            let says = format!("The app sent a request that does not work: {}.", cancelled.says);
+            page::error(StatusCode::BAD_REQUEST, "This sign-in cannot go on", &says, Some(&location))
+        }
+        Err(Fault::Peer(Ended::Client(cancelled))) => {
+            sent_on(&cancelled.redirect_uri, cancelled.mode, &cancelled.answer(&ctx.issuer))
+        }
         // RFC 6749 §4.1.2.1: the browser is not sent to an address that we do not know.
         Err(Fault::Peer(Ended::Page(place))) => {
             let says = format!("{place} You can close this page. If this keeps happening, tell whoever set the app up.");

@@ -1,18 +1,70 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! What a client learns of a person, by scope. Pure.
+//! What a client learns of a person, by scope.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_identity::directory::Account;
+use hearth_identity::grants::Client;
 use hearth_identity::vault::Algorithm;
-use hearth_types::{SessionId, Timestamp};
+use hearth_types::{AccountId, Address, SessionId, Timestamp, Trouble};
 use serde_json::{Map, Value, json};
 
+use crate::ctx::Ctx;
 use crate::jws;
-use crate::limits::ID_TOKEN_LIFE;
+use crate::level::Level;
+use crate::limits::{GROUPS_MAX, ID_TOKEN_LIFE};
+use crate::profile::Profile;
 use crate::scope::{Scope, Scopes};
 
-/// The claims of the scopes (OpenID Connect Core §5.4): in the ID token too, for many apps read
-/// nothing else.
-pub fn of_person(account: &Account, scopes: Scopes, domain: &str) -> Map<String, Value> {
+/// Somebody as one client knows them.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// `sub`.
+    pub subject: String,
+    /// Who it is.
+    pub account: Account,
+    /// The names of their groups; looked up for the scope `groups` alone.
+    pub groups: Vec<String>,
+}
+
+/// The `sub` of somebody for a client: opaque, stable, at most 64 characters of `[A-Za-z0-9_-]`; for a client
+/// that wants it so, one that tells nothing to another (OpenID Connect Core §8.1).
+pub fn subject(ctx: &Ctx, client: &Client, account: AccountId) -> String {
+    match Profile::of(client).sector {
+        Some(sector) => {
+            let data = [sector.as_bytes(), &[0], &account.as_i64().to_be_bytes()].concat();
+            let hash = ctx.vault().keyed_hash("pairwise subject", &data);
+            let (half, _) = hash.split_at(hash.len() / 2);
+            URL_SAFE_NO_PAD.encode(half)
+        }
+        None => account.to_string(),
+    }
+}
+
+/// Somebody as `client` knows them by these scopes.
+pub async fn person(ctx: &Ctx, client: &Client, account: &Account, scopes: Scopes) -> Result<Person, Trouble> {
+    let mut groups = Vec::new();
+    if scopes.has(Scope::Groups) {
+        let all = ctx.directory.list_groups_of(account.id).await?;
+        groups = all.iter().take(GROUPS_MAX).map(|(_, address)| name_of(address, &ctx.domain)).collect();
+    }
+    Ok(Person { subject: subject(ctx, client, account.id), account: account.clone(), groups })
+}
+
+impl Person {
+    /// The claims of the scopes (OpenID Connect Core §5.4): in the ID token too, for many apps read nothing else.
+    pub fn claims(&self, scopes: Scopes, domain: &str) -> Map<String, Value> {
+        let mut claims = of_person(&self.account, scopes, domain);
+        claims.insert("sub".into(), json!(self.subject));
+        if scopes.has(Scope::Groups) {
+            // An array always, and an empty one rather than none: apps stumble over anything else.
+            claims.insert("groups".into(), json!(self.groups));
+        }
+        claims
+    }
+}
+
+fn of_person(account: &Account, scopes: Scopes, domain: &str) -> Map<String, Value> {
     let mut claims = Map::new();
     claims.insert("sub".into(), json!(account.id.to_string()));
     if scopes.has(Scope::Email) {
@@ -31,7 +83,11 @@ pub fn of_person(account: &Account, scopes: Scopes, domain: &str) -> Map<String,
 
 /// The local part in the home's own domain; the whole address elsewhere, so that no name can pose as another.
 pub fn user_name(account: &Account, domain: &str) -> String {
-    if account.primary.domain().as_str() == domain { account.primary.local().to_string() } else { account.primary.to_string() }
+    name_of(&account.primary, domain)
+}
+
+fn name_of(address: &Address, domain: &str) -> String {
+    if address.domain().as_str() == domain { address.local().to_string() } else { address.to_string() }
 }
 
 /// What an ID token says beside the person.
@@ -76,6 +132,7 @@ pub fn of_id_token(token: &IdToken<'_>, person: Map<String, Value>) -> Value {
     // RFC 8176 §1: an array of strings.
     let methods: Vec<_> = token.auth_methods.split(' ').filter(|method| !method.is_empty()).collect();
     if !methods.is_empty() {
+        add("acr", json!(Level::of(token.auth_methods).name()));
         add("amr", json!(methods));
     }
     Value::Object(claims)
@@ -84,7 +141,6 @@ pub fn of_id_token(token: &IdToken<'_>, person: Map<String, Value>) -> Value {
 #[cfg(test)]
 mod tests {
     use hearth_identity::directory::Kind;
-    use hearth_types::{AccountId, Address};
 
     use super::*;
 
@@ -110,6 +166,19 @@ mod tests {
         assert_eq!(of("openid mail"), json!({"sub": sub}));
         assert_eq!(of("openid email"), json!({"sub": sub, "email": "alice@home.example", "email_verified": true}));
         assert_eq!(of("openid profile"), json!({"sub": sub, "name": "Alice", "preferred_username": "alice"}));
+    }
+
+    #[test]
+    fn groups_are_an_array_always() {
+        let person = |groups: &[&str]| Person {
+            subject: "s".into(),
+            account: account("alice@home.example", ""),
+            groups: groups.iter().map(ToString::to_string).collect(),
+        };
+        let of = |groups: &[&str], scopes: &str| Value::Object(person(groups).claims(Scopes::parse(scopes), "home.example"));
+        assert_eq!(of(&["family"], "openid groups"), json!({"sub": "s", "groups": ["family"]}));
+        assert_eq!(of(&[], "openid groups"), json!({"sub": "s", "groups": []}));
+        assert_eq!(of(&["family"], "openid"), json!({"sub": "s"}));
     }
 
     #[test]
@@ -144,7 +213,7 @@ mod tests {
         };
         let claims = of_id_token(&token, Map::new());
         let expected = json!({"iss": "https://id.example", "aud": "app", "iat": 1000, "exp": 1600, "auth_time": 900, "nonce": "n",
-            "sid": SessionId::from_i64(7).to_string(), "amr": ["pwd"], "at_hash": "77QmUPtjPfzWtF2AnpK9RQ"});
+            "sid": SessionId::from_i64(7).to_string(), "acr": "1", "amr": ["pwd"], "at_hash": "77QmUPtjPfzWtF2AnpK9RQ"});
         assert_eq!(claims, expected);
     }
 }

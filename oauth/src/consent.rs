@@ -31,6 +31,7 @@ struct Page<'a> {
     initial: char,
     can: Vec<&'static str>,
     is_mail: bool,
+    is_stranger: bool,
     request: &'a str,
     form: String,
 }
@@ -61,6 +62,7 @@ pub async fn show(ctx: &Ctx, visit: &Visit, admitted: &Admitted) -> Result<Respo
         initial: name.chars().next().unwrap_or('?').to_uppercase().next().unwrap_or('?'),
         can: admitted.pending.scopes.iter().filter(|scope| *scope != Scope::Openid).map(Scope::says).collect(),
         is_mail: admitted.pending.scopes.has(Scope::Mail),
+        is_stranger: admitted.pending.is_stranger,
         request: &admitted.query,
         form: visit.form(ctx, &purpose(&admitted.query)),
     };

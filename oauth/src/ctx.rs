@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What an endpoint may touch.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hearth_identity::Directory;
 use hearth_identity::vault::Vault;
@@ -21,8 +21,7 @@ pub struct Ctx {
     pub directory: Directory,
     /// Checks passwords and counts failures.
     pub doorkeeper: Doorkeeper,
-    /// What signs ID tokens.
-    pub keys: Keys,
+    keys: RwLock<Arc<Keys>>,
     /// Makes and checks the tokens of forms.
     pub csrf: Csrf,
     /// The time.
@@ -38,10 +37,25 @@ impl Ctx {
         doorkeeper: Doorkeeper,
         clock: Clock,
     ) -> Result<Arc<Self>, Trouble> {
-        let keys = Keys::read(doorkeeper.vault().signing_keys().await?)?;
+        doorkeeper.vault().turn_signing_keys().await?;
+        let keys = RwLock::new(Arc::new(Keys::read(doorkeeper.vault().signing_keys().await?)?));
         // Under the vault's pepper: a form that is open outlives a restart.
         let csrf = Csrf::new(Secret::new(doorkeeper.vault().keyed_hash("csrf", b"forms")));
         Ok(Arc::new(Self { issuer, domain, directory, doorkeeper, keys, csrf, clock }))
+    }
+
+    /// What signs tokens now.
+    pub fn keys(&self) -> Arc<Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Turns the keys when it is time, and signs with what there is then: no restart is needed.
+    pub async fn turn_keys(&self) -> Result<(), Trouble> {
+        if self.vault().turn_signing_keys().await? {
+            let keys = Arc::new(Keys::read(self.vault().signing_keys().await?)?);
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        }
+        Ok(())
     }
 
     /// The vault.

@@ -35,6 +35,22 @@ pub enum ErrorCode {
     RequestUriNotSupported,
     /// `registration`: clients are registered by the household.
     RegistrationNotSupported,
+    /// RFC 8707 §2: a resource that this client cannot have tokens for.
+    InvalidTarget,
+    /// RFC 9449 §5: the proof does not hold.
+    InvalidDpopProof,
+    /// RFC 8628 §3.5: nobody has answered yet.
+    AuthorizationPending,
+    /// RFC 8628 §3.5: ask less often.
+    SlowDown,
+    /// RFC 8628 §3.5: nobody answered in time.
+    ExpiredToken,
+    /// OpenID Connect Core Unmet Authentication Requirements §2: we are not as sure of them as was wanted.
+    UnmetAuthenticationRequirements,
+    /// RFC 7591 §3.2.2.
+    InvalidRedirectUri,
+    /// RFC 7591 §3.2.2.
+    InvalidClientMetadata,
     /// Something failed here.
     ServerError,
 }
@@ -56,6 +72,14 @@ impl ErrorCode {
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",
+            Self::InvalidTarget => "invalid_target",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredToken => "expired_token",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
+            Self::InvalidClientMetadata => "invalid_client_metadata",
             Self::ServerError => "server_error",
         }
     }

@@ -22,5 +22,5 @@ mod serve;
 mod tests;
 pub mod throttle;
 
-pub use doorkeeper::{Doorkeeper, SignIn};
+pub use doorkeeper::{Doorkeeper, Second, SignIn};
 pub use serve::serve;

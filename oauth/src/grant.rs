@@ -11,6 +11,7 @@ use std::time::Duration;
 use hearth_types::{AccountId, SessionId, Timestamp};
 
 use crate::error::ErrorCode;
+use crate::level::Level;
 use crate::pkce::Challenge;
 use crate::redirect;
 use crate::scope::Scopes;
@@ -28,14 +29,38 @@ pub struct Pending {
     pub state: Option<String>,
     /// To be put into the ID token.
     pub nonce: Option<String>,
-    /// What the verifier must fit.
-    pub challenge: Challenge,
+    /// What the verifier must fit; a confidential client may go without.
+    pub challenge: Option<Challenge>,
+    /// How the answer travels.
+    pub mode: Mode,
+    /// How sure we are to be of the person (RFC 9470); nothing less will do when it is essential.
+    pub acr: Option<Level>,
+    /// Then less is an error.
+    pub acr_is_essential: bool,
+    /// Whom the tokens are for (RFC 8707).
+    pub resources: Vec<String>,
+    /// RFC 9449 §10: the thumbprint of the key that the code is bound to.
+    pub key: Option<String>,
+    /// The `sub` that must be signed in.
+    pub subject: Option<String>,
+    /// The client registered itself: an error is shown before a browser is sent there (RFC 9700 §4.11.2).
+    pub is_stranger: bool,
     /// What must, or must not, be shown.
     pub prompt: Prompt,
     /// How long ago the person may have proved who they are.
     pub max_age: Option<Duration>,
     /// Who the client thinks it is.
     pub login_hint: Option<String>,
+}
+
+/// `response_mode`: how the answer travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// In the query of the redirect URI.
+    #[default]
+    Query,
+    /// In a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    FormPost,
 }
 
 /// `prompt` (OpenID Connect Core §3.1.2.1).
@@ -62,6 +87,10 @@ pub struct Visitor {
     pub auth_time: Timestamp,
     /// They proved it for this very request.
     pub fresh: bool,
+    /// How sure we are of them.
+    pub level: Level,
+    /// They are whom the client wants, if it wants somebody.
+    pub is_wanted: bool,
 }
 
 /// What a pending request waits for.
@@ -85,8 +114,18 @@ impl Pending {
         };
         let too_old = self.max_age.is_some_and(|max_age| now.since(visitor.auth_time) > max_age);
         let again = self.prompt.login || self.prompt.select_account;
-        if !visitor.fresh && (too_old || again || self.max_age == Some(Duration::ZERO)) {
-            return self.unless_silent(Next::SignIn, ErrorCode::LoginRequired);
+        let too_low = self.acr.is_some_and(|wanted| visitor.level < wanted);
+        if !visitor.fresh && (too_old || again || too_low || !visitor.is_wanted || self.max_age == Some(Duration::ZERO)) {
+            let is_unmet = too_low && self.acr_is_essential;
+            let code = if is_unmet { ErrorCode::UnmetAuthenticationRequirements } else { ErrorCode::LoginRequired };
+            return self.unless_silent(Next::SignIn, code);
+        }
+        // Somebody else signed in, or they have no better way in: asking again would be asking for ever.
+        if !visitor.is_wanted {
+            return Next::Cancel(ErrorCode::LoginRequired);
+        }
+        if too_low && self.acr_is_essential {
+            return Next::Cancel(ErrorCode::UnmetAuthenticationRequirements);
         }
         // RFC 8252 §8.6: what another app of the device could pose as is asked about each time.
         if !agreed || self.prompt.consent || !redirect::is_assured(&self.redirect_uri) {
@@ -116,15 +155,22 @@ impl Pending {
 
     /// It ends here.
     pub fn cancel(self, code: ErrorCode, says: impl Into<String>) -> Cancelled {
-        Cancelled { redirect_uri: self.redirect_uri, state: self.state, code, says: says.into() }
+        Cancelled {
+            redirect_uri: self.redirect_uri,
+            state: self.state,
+            mode: self.mode,
+            is_stranger: self.is_stranger,
+            code,
+            says: says.into(),
+        }
     }
 
-    /// Where the browser takes the code (RFC 6749 §4.1.2, RFC 9207 §2).
-    pub fn location(redirect_uri: &str, state: Option<&str>, code: &str, issuer: &str) -> String {
+    /// What the browser takes to the client (RFC 6749 §4.1.2, RFC 9207 §2).
+    pub fn answer<'a>(state: Option<&'a str>, code: &'a str, issuer: &'a str) -> Vec<(&'static str, &'a str)> {
         let mut params = vec![("code", code)];
         params.extend(state.map(|state| ("state", state)));
         params.push(("iss", issuer));
-        redirect::with_params(redirect_uri, &params)
+        params
     }
 }
 
@@ -135,6 +181,10 @@ pub struct Cancelled {
     pub redirect_uri: String,
     /// To be echoed.
     pub state: Option<String>,
+    /// How the answer travels.
+    pub mode: Mode,
+    /// The client registered itself.
+    pub is_stranger: bool,
     /// Why.
     pub code: ErrorCode,
     /// Why, in a sentence.
@@ -143,11 +193,11 @@ pub struct Cancelled {
 
 impl Cancelled {
     /// RFC 6749 §4.1.2.1; RFC 9207 §2: errors bear the issuer too.
-    pub fn location(&self, issuer: &str) -> String {
+    pub fn answer<'a>(&'a self, issuer: &'a str) -> Vec<(&'static str, &'a str)> {
         let mut params = vec![("error", self.code.name()), ("error_description", self.says.as_str())];
         params.extend(self.state.as_deref().map(|state| ("state", state)));
         params.push(("iss", issuer));
-        redirect::with_params(&self.redirect_uri, &params)
+        params
     }
 }
 
@@ -163,7 +213,7 @@ pub struct Fulfilled {
     /// For the ID token.
     pub nonce: Option<String>,
     /// What the verifier must fit.
-    pub challenge: Challenge,
+    pub challenge: Option<Challenge>,
     /// Who agreed.
     pub account: AccountId,
     /// By which sign-in.
@@ -207,7 +257,13 @@ impl Fulfilled {
         if redirect_uri.is_some_and(|uri| uri != self.redirect_uri) {
             return Err(ExchangeError::RedirectUri);
         }
-        if !verifier.is_some_and(|verifier| self.challenge.admits(verifier)) {
+        // RFC 9700 §2.1.1: a verifier without a challenge is somebody's downgrade.
+        let fits = match (&self.challenge, verifier) {
+            (Some(challenge), Some(verifier)) => challenge.admits(verifier),
+            (None, None) => true,
+            _ => false,
+        };
+        if !fits {
             return Err(ExchangeError::Verifier);
         }
         if now >= self.expires_at {
@@ -256,7 +312,14 @@ mod tests {
             scopes: Scopes::parse("openid"),
             state: Some("s t".into()),
             nonce: Some("n".into()),
-            challenge: Challenge::from_stored("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap(),
+            challenge: Challenge::from_stored("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            mode: Mode::Query,
+            acr: None,
+            acr_is_essential: false,
+            resources: Vec::new(),
+            key: None,
+            subject: None,
+            is_stranger: false,
             prompt: Prompt::default(),
             max_age: None,
             login_hint: None,
@@ -264,7 +327,14 @@ mod tests {
     }
 
     fn visitor(auth_time: Timestamp, fresh: bool) -> Visitor {
-        Visitor { account: AccountId::from_i64(1), session: SessionId::from_i64(2), auth_time, fresh }
+        Visitor {
+            account: AccountId::from_i64(1),
+            session: SessionId::from_i64(2),
+            auth_time,
+            fresh,
+            level: Level::One,
+            is_wanted: true,
+        }
     }
 
     #[test]
@@ -311,6 +381,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn how_sure_we_are_to_be_and_of_whom() {
+        let stale = visitor(NOW, false);
+        let fresh = visitor(NOW, true);
+        let wants = |acr, acr_is_essential| Pending { acr: Some(acr), acr_is_essential, ..pending() };
+        assert_eq!(wants(Level::Two, false).next(Some(&stale), true, NOW), Next::SignIn);
+        assert_eq!(wants(Level::Two, false).next(Some(&fresh), true, NOW), Next::Fulfil, "it was a wish");
+        let unmet = Next::Cancel(ErrorCode::UnmetAuthenticationRequirements);
+        assert_eq!(wants(Level::Two, true).next(Some(&fresh), true, NOW), unmet);
+        let silent = Pending { prompt: Prompt { none: true, ..Prompt::default() }, ..wants(Level::Two, true) };
+        assert_eq!(silent.next(Some(&stale), true, NOW), unmet);
+        let surer = Visitor { level: Level::PhishingResistant, ..stale };
+        assert_eq!(wants(Level::Two, true).next(Some(&surer), true, NOW), Next::Fulfil);
+        let other = |fresh| Visitor { is_wanted: false, ..visitor(NOW, fresh) };
+        assert_eq!(pending().next(Some(&other(false)), true, NOW), Next::SignIn);
+        assert_eq!(pending().next(Some(&other(true)), true, NOW), Next::Cancel(ErrorCode::LoginRequired));
+    }
+
+    #[test]
+    fn without_a_challenge_there_is_no_verifier() {
+        let code = || Fulfilled { challenge: None, ..fulfilled() };
+        assert!(code().exchange("app", None, None, NOW).is_ok());
+        assert_eq!(code().exchange("app", None, Some(VERIFIER), NOW), Err(ExchangeError::Verifier));
+    }
+
     fn fulfilled() -> Fulfilled {
         pending().fulfil(&visitor(NOW, false), NOW, LIFE)
     }
@@ -340,9 +435,11 @@ mod tests {
 
     #[test]
     fn every_answer_bears_the_issuer() {
-        let location = Pending::location("https://app.example/cb", Some("s t"), "c", "https://id.example");
+        let answer = Pending::answer(Some("s t"), "c", "https://id.example");
+        let location = redirect::with_params("https://app.example/cb", &answer);
         assert_eq!(location, "https://app.example/cb?code=c&state=s+t&iss=https%3A%2F%2Fid.example");
-        let location = pending().cancel(ErrorCode::AccessDenied, "no").location("https://id.example");
+        let cancelled = pending().cancel(ErrorCode::AccessDenied, "no");
+        let location = redirect::with_params(&cancelled.redirect_uri, &cancelled.answer("https://id.example"));
         assert_eq!(
             location,
             "https://app.example/cb?error=access_denied&error_description=no&state=s+t&iss=https%3A%2F%2Fid.example"

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! `/introspect` (RFC 7662): what an access token is, for servers that were shown one.
+//! `/introspect` (RFC 7662): what an access or refresh token is, for servers that were shown one.
 //!
 //! A client learns of its own tokens; a client that belongs to the house (`trusted`, such as a mail
 //! server of the household) of all. Everybody else reads `active: false`, whatever the token is.
 
 use std::sync::Arc;
 
-use hearth_identity::grants::{AccessToken, Client};
-use hearth_types::Secret;
+use hearth_identity::grants::Client;
+use hearth_types::{AccountId, ClientId, Fault, Secret, Timestamp};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
 use hearth_web::axum::http::{HeaderMap, StatusCode};
 use hearth_web::axum::response::Response;
 use serde_json::{Value, json};
 
+use crate::claims;
 use crate::client_auth::authenticate;
 use crate::ctx::Ctx;
-use crate::error::{Answer, ErrorCode, answered, json as json_response, ours, refuse};
+use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
 use crate::token::read_body;
 
 /// POST.
@@ -34,9 +35,8 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let Some(token) = params.find("token") else {
         return refuse(ErrorCode::InvalidRequest, "token is missing");
     };
-    let found = ctx.directory.find_access_token(&Secret::new(token.to_string())).await.map_err(ours)?;
-    let shown = found.filter(|token| !token.is_over && (client.trusted || token.client == client.id));
-    let body = match shown {
+    let shown = find(ctx, &Secret::new(token.to_string())).await?;
+    let body = match shown.filter(|token| client.trusted || token.client == client.id) {
         Some(token) => describe(ctx, &client, &token).await?,
         // §2.2: and nothing else.
         None => json!({ "active": false }),
@@ -44,7 +44,45 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     Ok(json_response(StatusCode::OK, &body))
 }
 
-async fn describe(ctx: &Ctx, asking: &Client, token: &AccessToken) -> Result<Value, hearth_types::Fault<crate::error::Refusal>> {
+/// A live token of either kind. RFC 7662 §2.1: the hint may be wrong, so both places are looked at.
+struct Shown {
+    client: ClientId,
+    account: AccountId,
+    scopes: Vec<String>,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    is_access: bool,
+    audience: String,
+    confirmation: Option<String>,
+}
+
+async fn find(ctx: &Ctx, token: &Secret<String>) -> Result<Option<Shown>, Fault<Refusal>> {
+    if let Some(found) = ctx.directory.find_access_token(token).await.map_err(ours)? {
+        return Ok((!found.is_over).then_some(Shown {
+            client: found.client,
+            account: found.account,
+            scopes: found.scopes,
+            created_at: found.created_at,
+            expires_at: found.expires_at,
+            is_access: true,
+            audience: found.audience,
+            confirmation: found.confirmation,
+        }));
+    }
+    let found = ctx.directory.find_refresh_token(token).await.map_err(ours)?;
+    Ok(found.filter(|found| !found.is_over).map(|found| Shown {
+        client: found.client,
+        account: found.account,
+        scopes: found.scopes,
+        created_at: found.created_at,
+        expires_at: found.expires_at,
+        is_access: false,
+        audience: String::new(),
+        confirmation: None,
+    }))
+}
+
+async fn describe(ctx: &Ctx, asking: &Client, token: &Shown) -> Result<Value, Fault<Refusal>> {
     let owner = ctx.directory.find_client_by_id(token.client).await.map_err(ours)?;
     let account = ctx.directory.find_account(token.account).await.map_err(ours)?;
     let (Some(owner), Some(account)) = (owner, account) else {
@@ -53,13 +91,22 @@ async fn describe(ctx: &Ctx, asking: &Client, token: &AccessToken) -> Result<Val
     let mut body = json!({
         "active": true,
         "iss": ctx.issuer,
-        "sub": account.id.to_string(),
+        "sub": claims::subject(ctx, &owner, account.id),
         "client_id": owner.identifier,
         "scope": token.scopes.join(" "),
-        "token_type": "Bearer",
         "iat": token.created_at.secs(),
         "exp": token.expires_at.secs(),
     });
+    // RFC 7662 §2.2: as RFC 6749 §5.1 has it, which a refresh token has not.
+    if token.is_access {
+        body["token_type"] = json!(if token.confirmation.is_some() { "DPoP" } else { "Bearer" });
+    }
+    if !token.audience.is_empty() {
+        body["aud"] = token.audience.split(' ').collect();
+    }
+    if let Some(key) = &token.confirmation {
+        body["cnf"] = json!({ "jkt": key });
+    }
     if asking.trusted {
         body["username"] = json!(account.primary.to_string());
         body["email"] = json!(account.primary.to_string());

@@ -11,5 +11,5 @@ use crate::metadata::public_json;
 
 /// GET.
 pub async fn run(State(ctx): State<Arc<Ctx>>) -> Response {
-    public_json(&ctx.keys.set())
+    public_json(&ctx.keys().set())
 }

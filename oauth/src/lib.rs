@@ -13,8 +13,13 @@
 //! | `/.well-known/openid-configuration` | [`metadata`] |
 //! | `/.well-known/webfinger` | [`webfinger`] |
 //! | `/authorize` | [`authorize`]; the request itself in [`request`] |
-//! | `/sign-in`, `/consent` | [`sign_in`], [`consent`] |
+//! | `/sign-in` and below, `/consent` | [`sign_in`], [`consent`] |
+//! | `/welcome/...` | [`welcome`] |
+//! | `/par` | [`par`] |
 //! | `/token` | [`token`] |
+//! | `/device-authorization`, `/device` | [`device_grant`] |
+//! | `/register` | [`register`] |
+//! | `/forward/...` | [`forward`]: apps that know no OpenID, by their proxy |
 //! | `/userinfo`, `/jwks.json`, `/revoke`, `/introspect`, `/logout` | the file of that name |
 //! | `/account` and below | [`account`] |
 //!
@@ -28,29 +33,42 @@ pub mod client_auth;
 pub mod consent;
 pub mod ctx;
 pub mod device;
+pub mod device_grant;
+pub mod dpop;
 pub mod error;
+pub mod forward;
 pub mod gate;
 pub mod grant;
 pub mod introspect;
 pub mod jwks;
 pub mod jws;
+pub mod level;
 pub mod limits;
 pub mod logout;
+pub mod logout_token;
 pub mod metadata;
+pub mod par;
 pub mod params;
 pub mod pkce;
+pub mod profile;
 pub mod redirect;
+pub mod register;
 pub mod registry;
 pub mod request;
+pub mod resource;
 pub mod revoke;
 pub mod scope;
+pub mod script;
 mod serve;
 pub mod server;
 pub mod sign_in;
 pub mod token;
 pub mod userinfo;
 pub mod visit;
+pub mod wanted;
+pub mod webauthn;
 pub mod webfinger;
+pub mod welcome;
 pub mod when;
 
 pub use serve::serve;

@@ -24,6 +24,42 @@ pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(3600);
 pub const REFRESH_TOKEN_LIFE: Duration = Duration::from_secs(180 * 24 * 3600);
 /// How long an ID token may be presented: a client reads it within seconds.
 pub const ID_TOKEN_LIFE: Duration = Duration::from_secs(600);
+/// RFC 9126 §2.2: how long a request that was pushed waits; a person may be signing in meanwhile.
+pub const PUSHED_REQUEST_LIFE: Duration = Duration::from_secs(600);
+/// RFC 8628 §3.2: how long a device's code can be typed.
+pub const DEVICE_CODE_LIFE: Duration = Duration::from_secs(600);
+/// RFC 8628 §3.2: how often a device may ask.
+pub const DEVICE_POLL_EVERY: Duration = Duration::from_secs(5);
+/// A signed access token cannot be called back where it is only verified, so it does not live long.
+pub const SIGNED_ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(300);
+/// Octets of a DPoP proof: an RSA key of 4096 bits fits.
+pub const DPOP_PROOF_BYTES_MAX: usize = 8 * 1024;
+/// How far the clock of a proof may be off.
+pub const DPOP_SKEW: Duration = Duration::from_secs(60);
+/// How often the news of ended sessions is looked at, for clients that want to be told.
+pub const LOGOUT_LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a logout token counts (OpenID Connect Back-Channel Logout §2.4 wants two minutes at most).
+pub const LOGOUT_TOKEN_LIFE: Duration = Duration::from_secs(120);
+/// How long a client may take to answer.
+pub const LOGOUT_WITHIN: Duration = Duration::from_secs(5);
+/// How often a client is tried.
+pub const LOGOUT_TRIES: u32 = 3;
+/// Clients that are told at once.
+pub const LOGOUT_AT_ONCE: usize = 8;
+/// How often it is looked whether keys want to be turned.
+pub const KEYS_LOOK_EVERY: Duration = Duration::from_secs(3600);
+/// How long somebody stays signed in to an app behind a proxy; signing out at home ends it sooner.
+pub const FORWARD_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// How long a sign-in for such an app may take.
+pub const FORWARD_START_WITHIN: Duration = Duration::from_secs(1800);
+/// Groups that a token names.
+pub const GROUPS_MAX: usize = 200;
+/// Clients that registered themselves.
+pub const REGISTERED_CLIENTS_MAX: usize = 200;
+/// A client that registered itself and that nobody is signed in to is forgotten after this.
+pub const REGISTERED_CLIENT_KEEP: Duration = Duration::from_secs(24 * 3600);
+/// Redirect URIs of a client that registers itself.
+pub const REGISTERED_URIS_MAX: usize = 10;
 /// How long somebody stays signed in to the pages.
 pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// After this long, an account page that changes a secret asks for the password again.
@@ -36,3 +72,9 @@ pub const USER_NAME_CHARS_MAX: usize = 320;
 pub const FORM_TEXT_BYTES_MAX: usize = 1024;
 /// How long programs may keep the metadata and the key set.
 pub const METADATA_FRESH: Duration = Duration::from_secs(3600);
+/// How long somebody whose password was right may take over the second factor.
+pub const SECOND_FACTOR_WITHIN: Duration = Duration::from_secs(300);
+/// How long the challenge of a passkey counts: a sign-in page may stand open for a while.
+pub const CHALLENGE_LIFE: Duration = Duration::from_secs(1800);
+/// Octets of what a browser says of a passkey, as JSON.
+pub const CREDENTIAL_BYTES_MAX: usize = 48 * 1024;

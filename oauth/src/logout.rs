@@ -11,15 +11,20 @@ use hearth_identity::grants::Client;
 use hearth_types::Trouble;
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{RawQuery, State};
+use hearth_web::axum::http::{StatusCode, header};
 use hearth_web::axum::response::Response;
-use hearth_web::page;
+use hearth_web::{headers, page};
+use url::Url;
 
 use crate::ctx::Ctx;
 use crate::params::Params;
+use crate::profile::Profile;
 use crate::visit::{Visit, see_other};
-use crate::{redirect, sign_in};
+use crate::{claims, redirect, sign_in};
 
 const PURPOSE: &str = "sign-out";
+/// Clients that are told through the browser.
+const FRAMES_MAX: usize = 20;
 /// Where the confirmation is posted, and the sign-out button of our pages.
 pub const PATH: &str = "/sign-out";
 
@@ -31,12 +36,16 @@ struct Page {
 
 #[derive(Template)]
 #[template(path = "signed_out.html")]
-struct SignedOut {
+struct SignedOut<'a> {
     sign_in: &'static str,
+    then: Option<&'a str>,
+    frames: &'a [String],
 }
 
 /// What a client asked, as far as it could prove it.
 struct Asked {
+    /// Who asks.
+    client: Option<Client>,
     /// The `sub` of its ID token.
     subject: Option<String>,
     /// Where the browser goes then.
@@ -59,7 +68,10 @@ pub async fn confirm(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> 
     if let Err(response) = visit.check_form(&ctx, PURPOSE, Params::parse(&body).field("form"), "/account") {
         return response;
     }
-    visit.sign_out(&ctx, signed_out(&visit)).await.unwrap_or_else(page::trouble)
+    match after(&ctx, &visit, None).await {
+        Ok(after) => visit.sign_out(&ctx, after).await.unwrap_or_else(page::trouble),
+        Err(trouble) => page::trouble(trouble),
+    }
 }
 
 /// The token for a sign-out button.
@@ -69,35 +81,64 @@ pub fn form(ctx: &Ctx, visit: &Visit) -> String {
 
 async fn respond(ctx: &Ctx, visit: &Visit, params: &Params) -> Result<Response, Trouble> {
     let asked = read(ctx, params).await?;
-    let after = match &asked.then {
-        Some(location) => see_other(location),
-        None => signed_out(visit),
+    let after = after(ctx, visit, asked.then.as_deref()).await?;
+    let is_of = |account| {
+        asked.client.as_ref().map(|client| claims::subject(ctx, client, account)) == asked.subject && asked.subject.is_some()
     };
     match &visit.session {
         None => Ok(after),
-        Some(session) if asked.subject.as_deref() == Some(&session.account.to_string()) => visit.sign_out(ctx, after).await,
+        Some(session) if is_of(session.account) => visit.sign_out(ctx, after).await,
         // §6: without proof, or with another's, it may be an attack.
         Some(_) => Ok(visit.page(&Page { form: form(ctx, visit) })),
     }
 }
 
-fn signed_out(visit: &Visit) -> Response {
-    visit.page(&SignedOut { sign_in: sign_in::PATH })
+/// What is shown when it is done. Clients that want to be told through the browser are loaded in frames that
+/// nobody sees (OpenID Connect Front-Channel Logout §2): the page then goes on by itself, or by its link.
+async fn after(ctx: &Ctx, visit: &Visit, then: Option<&str>) -> Result<Response, Trouble> {
+    let frames = frames(ctx, visit).await?;
+    if frames.is_empty() {
+        return Ok(match then {
+            Some(location) => see_other(location),
+            None => visit.page(&SignedOut { sign_in: sign_in::PATH, then: None, frames: &[] }),
+        });
+    }
+    let mut response = visit.script_page(StatusCode::OK, &SignedOut { sign_in: sign_in::PATH, then, frames: &frames }, None);
+    let origins: Vec<String> = frames.iter().filter_map(|uri| Some(Url::parse(uri).ok()?.origin().ascii_serialization())).collect();
+    let policy = headers::policy_with_frames(&origins.iter().map(String::as_str).collect::<Vec<_>>());
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    Ok(response)
+}
+
+async fn frames(ctx: &Ctx, visit: &Visit) -> Result<Vec<String>, Trouble> {
+    let Some(session) = &visit.session else {
+        return Ok(Vec::new());
+    };
+    let sid = session.id.to_string();
+    let mut frames = Vec::new();
+    for client in ctx.directory.list_clients_of_session(session.id).await?.into_iter().take(FRAMES_MAX) {
+        let client = ctx.directory.find_client_by_id(client).await?;
+        if let Some(uri) = client.and_then(|client| Profile::of(&client).frontchannel) {
+            frames.push(redirect::with_params(&uri, &[("iss", &ctx.issuer), ("sid", &sid)]));
+        }
+    }
+    Ok(frames)
 }
 
 async fn read(ctx: &Ctx, params: &Params) -> Result<Asked, Trouble> {
     // §2: an ID token that has expired counts, for it often has.
-    let hint = params.find("id_token_hint").and_then(|hint| ctx.keys.verify(hint, "JWT"));
+    let hint = params.find("id_token_hint").and_then(|hint| ctx.keys().verify(hint, "JWT"));
     let Some(hint) = hint.filter(|hint| hint["iss"] == ctx.issuer.as_str()) else {
-        return Ok(Asked { subject: None, then: None });
+        return Ok(Asked { client: None, subject: None, then: None });
     };
     let audience = hint["aud"].as_str().unwrap_or_default();
     let client = match params.find("client_id") {
         Some(client) if client != audience => None,
         _ => ctx.directory.find_client(audience).await?,
     };
-    let then = client.filter(|client| !client.disabled).and_then(|client| then_of(&client, params));
-    Ok(Asked { subject: hint["sub"].as_str().map(str::to_string), then })
+    let client = client.filter(|client| !client.disabled);
+    let then = client.as_ref().and_then(|client| then_of(client, params));
+    Ok(Asked { client, subject: hint["sub"].as_str().map(str::to_string), then })
 }
 
 /// §3: only to what was registered, letter by letter.

@@ -70,7 +70,7 @@ mod tests {
         // §3: its default would be true.
         assert_eq!(metadata["request_uri_parameter_supported"], json!(false));
         assert_eq!(metadata["authorization_response_iss_parameter_supported"], json!(true));
-        assert!(metadata.get("pushed_authorization_request_endpoint").is_none());
+        assert!(metadata.get("check_session_iframe").is_none());
         for row in registry::ROWS {
             let (member, value) = row.name.split_once('=').unwrap_or((row.name, ""));
             let told = match &metadata[member] {

@@ -7,16 +7,20 @@
 use std::time::Duration;
 
 use crate::error::ErrorCode;
-use crate::grant::{Cancelled, Pending, Prompt};
+use crate::grant::{Cancelled, Mode, Pending, Prompt};
+use crate::level::Level;
 use crate::limits::{ECHO_BYTES_MAX, MAX_AGE_MAX};
 use crate::params::{Params, ParamsError};
 use crate::pkce::Challenge;
+use crate::profile::Profile;
 use crate::redirect;
 use crate::registry;
+use crate::resource;
 use crate::scope::{Scope, Scopes};
+use crate::wanted::{self, Wanted};
 
 /// Parameters that must not come twice.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 19] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -33,6 +37,9 @@ const KNOWN: [&str; 16] = [
     "request_uri",
     "registration",
     "id_token_hint",
+    "acr_values",
+    "claims",
+    "dpop_jkt",
 ];
 
 /// Parameters of ours that travel with a request between our own pages.
@@ -49,6 +56,10 @@ pub struct Registered {
     pub scopes: Scopes,
     /// May it use the code flow?
     pub codes: bool,
+    /// What it chose.
+    pub profile: Profile,
+    /// Who we are: a resource too.
+    pub issuer: String,
 }
 
 /// Why a request is answered by a page. The browser is sent nowhere: RFC 6749 §4.1.2.1.
@@ -60,6 +71,12 @@ pub enum Where {
     /// No redirect URI, or one that is not registered.
     #[error("The app asked to send you on to an address that was not registered for it.")]
     RedirectUri,
+    /// What was pushed has ended, or was used.
+    #[error("The app's request has ended. Begin again in the app.")]
+    Ended,
+    /// This client pushes its requests.
+    #[error("The app did not hand its request over as it was registered to.")]
+    NotPushed,
     /// Doubles or too much: it cannot be told what is meant.
     #[error("The app sent a request that contradicts itself.")]
     Malformed,
@@ -82,8 +99,11 @@ pub fn redirect_of<'p>(params: &'p Params, client: &Registered) -> Result<&'p st
 /// Admits the rest of a request, or says to the client why not.
 pub fn admit(params: &Params, client: &Registered, redirect_uri: &str) -> Result<Pending, Cancelled> {
     let state = params.find("state").filter(|state| state.len() <= ECHO_BYTES_MAX).map(str::to_string);
-    read(params, client, redirect_uri, state.clone()).map_err(|(code, says)| Cancelled {
+    let mode = if params.find("response_mode") == Some("form_post") { Mode::FormPost } else { Mode::Query };
+    read(params, client, redirect_uri, mode, state.clone()).map_err(|(code, says)| Cancelled {
         redirect_uri: redirect_uri.to_string(),
+        mode,
+        is_stranger: client.profile.registration.is_some(),
         state,
         code,
         says,
@@ -96,7 +116,7 @@ fn invalid(says: impl Into<String>) -> Refused {
     (ErrorCode::InvalidRequest, says.into())
 }
 
-fn read(params: &Params, client: &Registered, redirect_uri: &str, state: Option<String>) -> Result<Pending, Refused> {
+fn read(params: &Params, client: &Registered, redirect_uri: &str, mode: Mode, state: Option<String>) -> Result<Pending, Refused> {
     params.check(&KNOWN).map_err(|error: ParamsError| invalid(error.to_string()))?;
     refuse_what_we_do_not_take(params)?;
     if params.find("response_type").is_none() {
@@ -109,17 +129,26 @@ fn read(params: &Params, client: &Registered, redirect_uri: &str, state: Option<
         return Err((ErrorCode::UnauthorizedClient, "this client may not use the code flow".into()));
     }
     if params.find("response_mode").is_some_and(|mode| !registry::speaks("response_modes_supported", mode)) {
-        return Err(invalid("response_mode must be query"));
+        return Err(invalid("response_mode must be query or form_post"));
     }
-    let challenge = Challenge::parse(params.find("code_challenge"), params.find("code_challenge_method"))
-        .map_err(|error| invalid(error.to_string()))?;
+    let wanted = params.find("claims").map_or_else(|| Some(Wanted::default()), wanted::read);
+    let wanted = wanted.ok_or_else(|| invalid("claims is not the JSON object of OpenID Connect Core 5.5"))?;
+    let resources = resource::read(params, &client.profile, &client.issuer)
+        .ok_or_else(|| (ErrorCode::InvalidTarget, "no such resource for this client".to_string()))?;
     Ok(Pending {
         client: client.identifier.clone(),
         redirect_uri: redirect_uri.to_string(),
-        scopes: read_scopes(params, client)?,
+        scopes: read_scopes(params, client, &wanted)?,
         nonce: echo(params, "nonce")?,
         state: echo(params, "state").map(|_| state)?,
-        challenge,
+        challenge: read_challenge(params, client)?,
+        mode,
+        acr: wanted.acr.or_else(|| Level::least_of(params.field("acr_values").split(' '))),
+        acr_is_essential: wanted.acr_is_essential,
+        resources,
+        key: params.find("dpop_jkt").map(str::to_string),
+        subject: wanted.subject,
+        is_stranger: client.profile.registration.is_some(),
         prompt: read_prompt(params.field("prompt"))?,
         max_age: read_max_age(params)?,
         login_hint: params.find("login_hint").map(str::to_string),
@@ -139,9 +168,19 @@ fn refuse_what_we_do_not_take(params: &Params) -> Result<(), Refused> {
     Ok(())
 }
 
-fn read_scopes(params: &Params, client: &Registered) -> Result<Scopes, Refused> {
+/// PKCE for everyone, but for a confidential client that was registered as one that cannot.
+fn read_challenge(params: &Params, client: &Registered) -> Result<Option<Challenge>, Refused> {
+    let (challenge, method) = (params.find("code_challenge"), params.find("code_challenge_method"));
+    if client.profile.pkce_optional && challenge.is_none() && method.is_none() {
+        return Ok(None);
+    }
+    Challenge::parse(challenge, method).map(Some).map_err(|error| invalid(error.to_string()))
+}
+
+fn read_scopes(params: &Params, client: &Registered, wanted: &Wanted) -> Result<Scopes, Refused> {
     // RFC 6749 §3.3: what a client may not have is left out, and the token answer says what it got.
-    let scopes = Scopes::parse(params.field("scope")).and(client.scopes);
+    let asked: Scopes = Scopes::parse(params.field("scope")).iter().chain(wanted.scopes.iter().copied()).collect();
+    let scopes = asked.and(client.scopes);
     let is_empty = scopes.iter().all(|scope| scope == Scope::OfflineAccess);
     if is_empty { Err((ErrorCode::InvalidScope, "none of these scopes is for this client".into())) } else { Ok(scopes) }
 }
@@ -192,6 +231,8 @@ mod tests {
             redirect_uris: vec!["https://app.example/cb".into()],
             scopes: Scopes::parse("openid email offline_access"),
             codes: true,
+            profile: Profile::default(),
+            issuer: "https://id.example".into(),
         }
     }
 
@@ -206,6 +247,10 @@ mod tests {
     fn a_sound_request() {
         let pending = ask(&format!("{SOUND}&max_age=60&prompt=login+consent&unknown=1&unknown=2&ui_locales=de")).unwrap();
         assert_eq!(pending.scopes.to_string(), "openid email");
+        assert_eq!((pending.mode, pending.acr), (Mode::Query, None));
+        let pending = ask(&format!("{SOUND}&response_mode=form_post&acr_values=gold+2+phr")).unwrap();
+        assert_eq!((pending.mode, pending.acr), (Mode::FormPost, Some(Level::Two)));
+        let pending = ask(&format!("{SOUND}&max_age=60&prompt=login+consent&unknown=1&unknown=2&ui_locales=de")).unwrap();
         assert_eq!((pending.state.as_deref(), pending.nonce.as_deref()), (Some("s"), Some("n")));
         assert_eq!(pending.max_age, Some(Duration::from_secs(60)));
         assert_eq!(pending.prompt, Prompt { login: true, consent: true, ..Prompt::default() });
@@ -241,6 +286,9 @@ mod tests {
             (format!("{SOUND}&prompt=none+login"), ErrorCode::InvalidRequest),
             (format!("{SOUND}&max_age=-1"), ErrorCode::InvalidRequest),
             (format!("{SOUND}&response_mode=fragment"), ErrorCode::InvalidRequest),
+            (format!("{SOUND}&claims=1"), ErrorCode::InvalidRequest),
+            (format!("{SOUND}&acr_values=1&acr_values=2"), ErrorCode::InvalidRequest),
+            (format!("{SOUND}&resource=https://evil.example"), ErrorCode::InvalidTarget),
             (format!("{SOUND}&request=eyJ"), ErrorCode::RequestNotSupported),
             (format!("{SOUND}&request_uri=https://127.0.0.1/"), ErrorCode::RequestUriNotSupported),
             (format!("{SOUND}&registration=x"), ErrorCode::RegistrationNotSupported),
@@ -251,6 +299,18 @@ mod tests {
         }
         let cancelled = ask(&without("response_type")).unwrap_err();
         assert_eq!((cancelled.redirect_uri.as_str(), cancelled.state.as_deref()), ("https://app.example/cb", Some("s")));
+    }
+
+    #[test]
+    fn pkce_is_optional_where_it_was_registered_so() {
+        let query = SOUND.split("&code_challenge").next().unwrap();
+        let params = Params::parse(query.as_bytes());
+        let lenient = Registered { profile: Profile { pkce_optional: true, ..Profile::default() }, ..client() };
+        let uri = redirect_of(&params, &lenient).unwrap();
+        assert_eq!(admit(&params, &lenient, uri).unwrap().challenge, None);
+        assert!(admit(&params, &client(), uri).is_err());
+        let half = Params::parse(format!("{query}&code_challenge=short").as_bytes());
+        assert!(admit(&half, &lenient, uri).is_err(), "what is sent is checked");
     }
 
     #[test]

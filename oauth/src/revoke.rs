@@ -33,12 +33,12 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
             return refuse(ErrorCode::UnauthorizedClient, another);
         }
         ctx.directory.remove_access_token(&token).await.map_err(ours)?;
-    } else if let Some((session, owner)) = ctx.directory.find_refresh_token(&token).await.map_err(ours)? {
-        if owner != client.id {
+    } else if let Some(found) = ctx.directory.find_refresh_token(&token).await.map_err(ours)? {
+        if found.client != client.id {
             return refuse(ErrorCode::UnauthorizedClient, another);
         }
         // §2.1: with a refresh token the access tokens of its grant go too.
-        ctx.directory.end_session(session).await.map_err(ours)?;
+        ctx.directory.end_session(found.session).await.map_err(ours)?;
     }
     // §2.2: a token that is not there is as good as revoked.
     Ok(StatusCode::OK.into_response())

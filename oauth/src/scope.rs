@@ -12,6 +12,8 @@ pub enum Scope {
     Email,
     /// OpenID Connect Core §5.4: the name.
     Profile,
+    /// The names of the groups, as many apps want them.
+    Groups,
     /// OpenID Connect Core §11: refresh tokens.
     OfflineAccess,
     /// Ours: IMAP, SMTP and JMAP with the access token (RFC 7628).
@@ -20,7 +22,7 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 5] = [Self::Openid, Self::Email, Self::Profile, Self::OfflineAccess, Self::Mail];
+    pub const ALL: [Self; 6] = [Self::Openid, Self::Email, Self::Profile, Self::Groups, Self::OfflineAccess, Self::Mail];
 
     /// Its name on the wire.
     pub const fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Scope {
             Self::Openid => "openid",
             Self::Email => "email",
             Self::Profile => "profile",
+            Self::Groups => "groups",
             Self::OfflineAccess => "offline_access",
             Self::Mail => "mail",
         }
@@ -39,6 +42,7 @@ impl Scope {
             Self::Openid => "Know that it is you",
             Self::Email => "See your mail address",
             Self::Profile => "See your name",
+            Self::Groups => "See which groups you are in",
             Self::OfflineAccess => "Stay connected until you end it",
             Self::Mail => "Read, change and send all your mail",
         }
@@ -101,11 +105,11 @@ mod tests {
 
     #[test]
     fn the_known_ones_in_order() {
-        let scopes = Scopes::parse("email openid groups  openid");
+        let scopes = Scopes::parse("email openid phone  openid");
         assert_eq!(scopes.to_string(), "openid email");
         assert!(scopes.has(Scope::Openid) && !scopes.has(Scope::Mail));
         assert!(Scopes::parse("Openid").is_empty());
-        assert_eq!(Scopes::parse(&Scope::ALL.into_iter().collect::<Scopes>().to_string()).iter().count(), 5);
+        assert_eq!(Scopes::parse(&Scope::ALL.into_iter().collect::<Scopes>().to_string()).iter().count(), 6);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Opens the two doors, then answers on both sockets until it is asked to stop.
 
+use std::future::Future;
+use std::sync::Arc;
+
 use anyhow::Context;
 use hearth_boot::{Boot, Config, Engine};
 use hearth_db::Source;
@@ -10,7 +13,8 @@ use hearth_types::{Clock, Secret};
 
 use crate::ctx::Ctx;
 use crate::gate::{self, Doorkeeper};
-use crate::server;
+use crate::limits::KEYS_LOOK_EVERY;
+use crate::{logout_token, server};
 
 /// Runs the process.
 pub async fn serve(boot: Boot) -> anyhow::Result<()> {
@@ -31,8 +35,25 @@ pub async fn serve(boot: Boot) -> anyhow::Result<()> {
     let socket = config.run_path("oauth.sock");
     let listener = hearth_web::bind(&socket).context("the pages have no socket")?;
     boot.ready();
-    let (served, ()) = tokio::join!(hearth_web::serve_on(listener, server::router(ctx), boot.stop.requested()), gate);
+    let told = logout_token::follow(ctx.clone(), config.tls.extra_roots.clone(), boot.stop.requested());
+    let turned = turn_keys(ctx.clone(), boot.stop.requested());
+    let served = hearth_web::serve_on(listener, server::router(ctx), boot.stop.requested());
+    let (served, (), (), ()) = tokio::join!(served, gate, told, turned);
     Ok(served?)
+}
+
+/// Looks now and then whether the signing keys want to be turned.
+async fn turn_keys(ctx: Arc<Ctx>, stop: impl Future<Output = ()>) {
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = tokio::time::sleep(KEYS_LOOK_EVERY) => {}
+        }
+        if let Err(trouble) = ctx.turn_keys().await {
+            tracing::error!(id = trouble.id(), %trouble, "the signing keys could not be turned");
+        }
+    }
 }
 
 /// Where one of the two doors is.

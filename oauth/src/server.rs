@@ -7,12 +7,13 @@ use hearth_web::axum::Router;
 use hearth_web::axum::http::{HeaderValue, Method, StatusCode, header};
 use hearth_web::axum::middleware::map_response;
 use hearth_web::axum::response::{IntoResponse, Response};
-use hearth_web::axum::routing::{MethodRouter, get, post};
+use hearth_web::axum::routing::{MethodRouter, any, get, post};
 use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
 use crate::{
-    account, authorize, consent, introspect, jwks, logout, metadata, registry, revoke, sign_in, token, userinfo, webfinger,
+    account, authorize, consent, device_grant, forward, introspect, jwks, logout, metadata, par, register, registry, revoke,
+    script, sign_in, token, userinfo, webfinger, welcome,
 };
 
 /// Everything that this process answers.
@@ -24,17 +25,30 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .merge(endpoint("jwks_uri", get(jwks::run)))
         .merge(endpoint("token_endpoint", post(token::run).options(preflight)))
         .merge(endpoint("userinfo_endpoint", get(userinfo::run).post(userinfo::run).options(preflight)))
+        .merge(endpoint("pushed_authorization_request_endpoint", post(par::run).options(preflight)))
+        .merge(endpoint("device_authorization_endpoint", post(device_grant::run).options(preflight)))
+        .merge(endpoint("registration_endpoint", post(register::run).options(preflight)))
+        .route(register::ROUTE, get(register::find).put(register::change).delete(register::remove))
         .merge(endpoint("revocation_endpoint", post(revoke::run).options(preflight)))
         .layer(map_response(open));
     let for_people = Router::new()
         .merge(endpoint("authorization_endpoint", get(authorize::run).post(authorize::post)))
         .merge(endpoint("introspection_endpoint", post(introspect::run)))
         .merge(endpoint("end_session_endpoint", get(logout::run).post(logout::post)))
+        .route(device_grant::PATH, get(device_grant::show).post(device_grant::look))
+        .route("/device/decide", post(device_grant::decide))
+        .route("/forward/check", any(forward::check))
+        .route("/forward/start", get(forward::start))
+        .route("/forward/callback", get(forward::callback))
+        .route("/forward/out", get(forward::out))
         .route(consent::PATH, post(consent::post))
         .route(sign_in::PATH, get(sign_in::run).post(sign_in::post))
+        .route(sign_in::second::PATH, post(sign_in::second::post))
+        .route(sign_in::passkey::PATH, post(sign_in::passkey::post))
+        .route(welcome::ROUTE, get(welcome::run).post(welcome::post))
         .route(logout::PATH, post(logout::confirm))
         .merge(account::routes());
-    let all = for_programs.merge(for_people).fallback(nothing_there).with_state(ctx).merge(asset::routes());
+    let all = for_programs.merge(for_people).fallback(nothing_there).with_state(ctx).merge(asset::routes()).merge(script::routes());
     guard(all, Guard::default())
 }
 
@@ -54,7 +68,7 @@ async fn open(mut response: Response) -> Response {
 async fn preflight() -> Response {
     let fields = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, DPoP")),
         (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
     ];
     (StatusCode::NO_CONTENT, fields).into_response()

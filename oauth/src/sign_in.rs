@@ -3,17 +3,25 @@
 //!
 //! Where they go afterwards is a request to [`authorize`](crate::authorize), read anew there, or one
 //! of our own pages by name: there is no address in it that a stranger could choose.
+//!
+//! A passkey alone is enough when its device checked who holds it ([`passkey`]). After a password comes
+//! the second factor, where the account has one ([`second`]).
+
+pub mod passkey;
+pub mod second;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
+use hearth_identity::directory::Event;
 use hearth_identity::login::Refusal;
-use hearth_types::{Address, Domain, Fault, Secret, Trouble};
+use hearth_identity::service::Service;
+use hearth_types::{AccountId, Address, Domain, Fault, Secret, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{RawQuery, State};
 use hearth_web::axum::http::{HeaderValue, StatusCode, header};
 use hearth_web::axum::response::Response;
-use hearth_web::page;
 
 use crate::account;
 use crate::authorize::{self, Ended, admit, answered, leaving_by};
@@ -37,6 +45,7 @@ struct Page<'a> {
     request: &'a str,
     to: &'a str,
     form: String,
+    passkey: String,
 }
 
 /// Where the page is for a request.
@@ -66,6 +75,8 @@ async fn show(
     let admitted = if request.is_empty() { None } else { Some(admit(ctx, request).await?) };
     let hint = admitted.as_ref().and_then(|admitted| admitted.pending.login_hint.as_deref()).unwrap_or_default();
     let typed = params.find("username").unwrap_or(hint);
+    // No passkey is named: a list would say who lives here and what they have.
+    let passkey = passkey::options(ctx, visit, passkey::SIGN_IN, Vec::new());
     let page = Page {
         app: admitted.as_ref().map(|admitted| admitted.client.name.as_str()),
         domain: &ctx.domain,
@@ -74,8 +85,9 @@ async fn show(
         request,
         to: account::place(params.field("to")).0,
         form: visit.form(ctx, PURPOSE),
+        passkey,
     };
-    Ok(visit.leaving_page(status, &page, admitted.as_ref().and_then(leaving_by)))
+    Ok(visit.script_page(status, &page, admitted.as_ref().and_then(leaving_by)))
 }
 
 /// POST.
@@ -93,41 +105,54 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
     let user = user_of(form.field("username"), &ctx.domain);
     let password = Secret::new(form.field("password").to_string());
     match ctx.doorkeeper.sign_in(&user, &password, visit.peer.ip).await? {
-        SignIn::Done(account) => {
-            let (_, signed_in) = visit.sign_in(ctx, account.id, "pwd").await?;
-            let next = match form.field("request") {
-                "" => account::place(form.field("to")).1.to_string(),
-                request => {
-                    let request = Params::parse(request.as_bytes()).without(crate::request::FRESH);
-                    let mark = signed_in.form(ctx, &authorize::fresh_purpose(&request.encode()));
-                    authorize::location_of(&request.with(crate::request::FRESH, &mark).encode())
-                }
-            };
-            Ok(signed_in.set(see_other(&next)))
+        SignIn::Done(account) => enter(ctx, visit, form, account.id, "pwd").await,
+        SignIn::SecondFactor(account) => second::ask(ctx, visit, form, &account, StatusCode::OK, None).await,
+        SignIn::Refused(refusal) => {
+            let (status, says, wait) =
+                refusal_in_words(refusal, "That name and password do not go together. Check both and try again.");
+            told_to_wait(show(ctx, visit, form, status, Some(says)).await?, wait)
         }
-        SignIn::SecondFactor(_) => Ok(page::error(
-            StatusCode::FORBIDDEN,
-            "A second factor is needed",
-            "This account asks for a second factor, and this release cannot check it on this page yet.",
-            Some(PATH),
-        )),
-        SignIn::Refused(refusal) => refused(ctx, visit, form, refusal).await,
     }
 }
 
-async fn refused(ctx: &Ctx, visit: &Visit, form: &Params, refusal: Refusal) -> Result<Response, Fault<Ended>> {
-    let (status, says, wait) = match refusal {
+/// They proved who they are: begins the session and goes on to where they were going. `methods` are values
+/// of RFC 8176 with a space between.
+pub async fn enter(ctx: &Ctx, visit: &Visit, form: &Params, account: AccountId, methods: &str) -> Result<Response, Fault<Ended>> {
+    let (_, signed_in) = visit.sign_in(ctx, account, methods).await?;
+    let event = Event {
+        event: "login.done",
+        actor: Some(account),
+        subject: Some(account),
+        peer: Some(visit.peer.ip),
+        service: Some(Service::Web),
+        detail: methods.to_string(),
+    };
+    ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
+    let next = match form.field("request") {
+        "" => account::place(form.field("to")).1.to_string(),
+        request => {
+            let request = Params::parse(request.as_bytes()).without(crate::request::FRESH);
+            let mark = signed_in.form(ctx, &authorize::fresh_purpose(&request.encode()));
+            authorize::location_of(&request.with(crate::request::FRESH, &mark).encode())
+        }
+    };
+    Ok(signed_in.set(see_other(&next)))
+}
+
+/// What is said of a refusal, and how long to wait.
+fn refusal_in_words(refusal: Refusal, wrong: &str) -> (StatusCode, String, Option<Duration>) {
+    match refusal {
         Refusal::Wait(wait) => {
             let minutes = wait.as_secs().div_ceil(60).max(1);
-            let says = format!(
-                "There were too many wrong passwords. Try again in {minutes} minute{}.",
-                if minutes == 1 { "" } else { "s" }
-            );
+            let s = if minutes == 1 { "" } else { "s" };
+            let says = format!("There were too many wrong passwords. Try again in {minutes} minute{s}.");
             (StatusCode::TOO_MANY_REQUESTS, says, Some(wait))
         }
-        _ => (StatusCode::UNAUTHORIZED, "That name and password do not go together. Check both and try again.".to_string(), None),
-    };
-    let mut response = show(ctx, visit, form, status, Some(says)).await?;
+        _ => (StatusCode::UNAUTHORIZED, wrong.to_string(), None),
+    }
+}
+
+fn told_to_wait(mut response: Response, wait: Option<Duration>) -> Result<Response, Fault<Ended>> {
     if let Some(wait) = wait {
         let seconds = HeaderValue::from_str(&wait.as_secs().max(1).to_string()).map_err(Trouble::from)?;
         response.headers_mut().insert(header::RETRY_AFTER, seconds);

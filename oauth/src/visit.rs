@@ -20,6 +20,7 @@ use hearth_web::{Peer, cookie, headers, page, same_origin};
 use crate::ctx::Ctx;
 use crate::device;
 use crate::grant::Visitor;
+use crate::level::Level;
 use crate::limits::SESSION_LIFE;
 
 const SESSION_COOKIE: &str = "__Host-hearth";
@@ -72,6 +73,11 @@ impl Visit {
         ctx.csrf.token(&self.cookie, purpose)
     }
 
+    /// Is this a token that [`Visit::form`] gave to this visit, for this purpose?
+    pub fn is_form(&self, ctx: &Ctx, purpose: &str, token: &str) -> bool {
+        ctx.csrf.check(&self.cookie, purpose, token).is_ok()
+    }
+
     /// Does a form come from a page of ours, in this visit? When not, the page that says so.
     #[expect(clippy::result_large_err, reason = "the error is the answer")]
     pub fn check_form(&self, ctx: &Ctx, purpose: &str, token: &str, again: &str) -> Result<(), Response> {
@@ -82,10 +88,22 @@ impl Visit {
         Ok(())
     }
 
+    /// What the browser calls itself, in words.
+    pub fn device(&self) -> String {
+        device::name(self.user_agent.as_deref().unwrap_or_default())
+    }
+
     /// The visitor, for the decision about a request; `fresh`: the sign-in was for that very request.
     pub fn visitor(&self, fresh: bool) -> Option<Visitor> {
         let session = self.session.as_ref()?;
-        Some(Visitor { account: session.account, session: session.id, auth_time: session.authenticated_at, fresh })
+        Some(Visitor {
+            account: session.account,
+            session: session.id,
+            auth_time: session.authenticated_at,
+            fresh,
+            level: Level::of(&session.auth_methods),
+            is_wanted: true,
+        })
     }
 
     /// A page of ours; sets the cookie that its forms need.
@@ -99,6 +117,13 @@ impl Visit {
         if let Some(scheme) = scheme {
             response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, headers::policy_for_leaving(scheme));
         }
+        self.with_cookie(response)
+    }
+
+    /// A page that loads a script of ours; its form may lead to another site, by `scheme`.
+    pub fn script_page(&self, status: StatusCode, template: &impl Template, scheme: Option<&str>) -> Response {
+        let mut response = page::html(status, template);
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, headers::policy_with_script(scheme));
         self.with_cookie(response)
     }
 

@@ -104,6 +104,14 @@ async fn introspection_tells_whom_it_concerns() {
         assert_eq!(house.post("/introspect", &[("token", "nonsense")]).await.json(), json!({"active": false}));
         let public = house.post_as(None, "/introspect", &[("token", access), ("client_id", "phone")]).await;
         assert_eq!(public.error(), (401, "invalid_client".into()));
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        let of_refresh = house.post("/introspect", &[("token", refresh), ("token_type_hint", "access_token")]).await.json();
+        assert_eq!((of_refresh["active"].as_bool(), of_refresh["scope"].as_str()), (Some(true), Some("openid mail")));
+        assert!(of_refresh.get("token_type").is_none());
+        let of_other = house.post_as(Some(("other", other.expose())), "/introspect", &[("token", refresh)]).await;
+        assert_eq!(of_other.json(), json!({"active": false}));
+        assert_eq!(house.refresh(refresh).await.status, StatusCode::OK);
+        assert_eq!(house.post("/introspect", &[("token", refresh)]).await.json(), json!({"active": false}), "spent");
         house.post("/revoke", &[("token", access)]).await;
         assert_eq!(house.post("/introspect", &[("token", access)]).await.json(), json!({"active": false}));
     })

@@ -88,6 +88,34 @@ fn openid_client_and_a_browser() -> Result<()> {
     opens_mail(&home, text(&came, "/app_password"))
 }
 
+#[test]
+fn a_passkey_in_a_browser() -> Result<()> {
+    if no_browser() {
+        return Ok(());
+    }
+    let home = Home::start()?;
+    let mut passkey = Command::new("node");
+    passkey
+        .arg(script("passkey.mjs")?)
+        .env("ISSUER", home.url("id", ""))
+        .env("ADDRESS", home.address.to_string())
+        .env("PERSON", &home.alice.address)
+        .env("PASSWORD", &home.alice.password);
+    if let Some(folder) = std::env::var_os("HEARTH_TEST_SHOTS") {
+        passkey.env("SHOTS", folder);
+    }
+    let ran = run(&mut passkey)?;
+    let came: Value = serde_json::from_slice(&ran.stdout).with_context(|| ran.text.clone())?;
+    assert_eq!((came["codes"].as_u64(), &came["resident"]), (Some(10), &serde_json::json!([true])), "{came}");
+    assert!(text(&came, "/listed").contains("The virtual phone"), "{came}");
+    assert_eq!((text(&came, "/by_button"), text(&came, "/by_itself")), ("Your account", "Your account"), "{came}");
+    assert_eq!(text(&came, "/second"), "One more step");
+    assert!(!text(&came, "/afterwards").contains("The virtual phone"), "{came}");
+    let refused = came["refused"].as_array().context("refused")?;
+    assert!(refused.iter().all(|line| !line.as_str().unwrap_or_default().contains("Content Security Policy")), "{refused:?}");
+    Ok(())
+}
+
 /// The app password that the page showed is one.
 fn opens_mail(home: &Home, app_password: &str) -> Result<()> {
     let user = format!("{}:{app_password}", home.alice.address);

@@ -19,6 +19,22 @@ pub const TARGETS_MAX: usize = 1_000;
 pub const ADDRESSES_MAX: usize = 200;
 /// App passwords of one account: SCRAM tries each, at a few microseconds.
 pub const APP_PASSWORDS_MAX: usize = 50;
+/// How long a key signs tokens before the next is made.
+pub const SIGNING_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long the next key is published before it signs: clients keep key sets for a while.
+pub const SIGNING_KEY_AHEAD: Duration = Duration::from_secs(2 * 24 * 3600);
+/// How long a key is published after it signed its last token.
+pub const SIGNING_KEY_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Passkeys of one account.
+pub const PASSKEYS_MAX: usize = 20;
+/// Authenticator apps of one account.
+pub const TOTP_MAX: usize = 5;
+/// RFC 6238 §5.2: steps of thirty seconds by which the clock of an authenticator may be off.
+pub const TOTP_SKEW_STEPS: i64 = 1;
+/// Recovery codes on one sheet.
+pub const RECOVERY_CODES: usize = 10;
+/// How long a one-time link can be used at most.
+pub const LINK_LIFE_MAX: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Octets of an OpenPGP secret key that the vault seals.
 pub const SECRET_KEY_BYTES_MAX: usize = 64 * 1024;
 /// Octets of a frame on the gate's socket: a sealed key in base64 fits.

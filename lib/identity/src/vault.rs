@@ -9,14 +9,20 @@
 //! - `seal.rs`: the key file, sealing
 //! - `password.rs`: human passwords
 //! - `app_password.rs`: app passwords, for PLAIN and for SCRAM
+//! - `totp.rs`, `recovery.rs`, `passkey.rs`: second factors, and the first that needs no other
+//! - `link.rs`: one-time links, for who is new or has lost every other way in
 //! - `signing.rs`: keys that sign tokens
 //! - `secret_key.rs`: OpenPGP secret keys
 
 mod app_password;
+mod link;
+mod passkey;
 mod password;
+mod recovery;
 mod seal;
 mod secret_key;
 mod signing;
+mod totp;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,15 +35,20 @@ use sha2::Sha256;
 use tokio::sync::Semaphore;
 
 pub use app_password::{ScramOffer, StoredAppPassword, looks_like_app_password};
-pub use password::PasswordCheck;
+pub use link::Link;
+pub use passkey::{NewPasskey, StoredPasskey};
+pub use password::{PasswordCheck, check_new_password};
 pub use signing::{Algorithm, SigningKey};
+pub use totp::{StoredTotp, totp_code};
 
 use crate::error::{Error, Result};
 use crate::limits::{ARGON2_AT_ONCE, ARGON2_WAITING_MAX};
 use seal::Seal;
 
-const STEPS: &[Migration] =
-    &[Migration { version: 1, name: "secrets", breaking: false, sql: include_str!("../migrations/vault-0001.sql") }];
+const STEPS: &[Migration] = &[
+    Migration { version: 1, name: "secrets", breaking: false, sql: include_str!("../migrations/vault-0001.sql") },
+    Migration { version: 2, name: "one-time links", breaking: false, sql: include_str!("../migrations/vault-0002.sql") },
+];
 
 /// The vault, open. Cheap to clone.
 #[derive(Clone)]
@@ -130,6 +141,7 @@ impl Vault {
             tx.execute("DELETE FROM totp WHERE account = $1", &[&account])?;
             tx.execute("DELETE FROM recovery_code WHERE account = $1", &[&account])?;
             tx.execute("DELETE FROM passkey WHERE account = $1", &[&account])?;
+            tx.execute("DELETE FROM one_time_link WHERE account = $1", &[&account])?;
             tx.execute("DELETE FROM openpgp_secret WHERE account = $1", &[&account])?;
             Ok(())
         })

@@ -10,7 +10,7 @@ const STYLESHEET: &str = include_str!("../assets/hearth.css");
 const ICON: &str = include_str!("../assets/hearth.svg");
 
 /// A query that changes with the content, so that what is kept for a year is never stale.
-const fn fingerprint(text: &str) -> u32 {
+pub const fn fingerprint(text: &str) -> u32 {
     // FNV-1a.
     let (bytes, mut hash, mut at) = (text.as_bytes(), 0x811c_9dc5_u32, 0);
     while at < bytes.len() {
@@ -39,7 +39,8 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/assets/hearth.svg", get(|| async { kept("image/svg+xml", ICON) }))
 }
 
-fn kept(kind: &'static str, text: &'static str) -> impl IntoResponse {
+/// An asset that may be kept for a year, under an address that bears its [`fingerprint`].
+pub fn kept(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=31536000, immutable")], text)
 }
 

@@ -41,6 +41,22 @@ pub fn policy_for_leaving(scheme: &str) -> HeaderValue {
     HeaderValue::from_str(&leaving).unwrap_or(HeaderValue::from_static(POLICY))
 }
 
+/// The policy of a page that loads a script of ours, and whose form may lead elsewhere.
+pub fn policy_with_script(leaving_by: Option<&str>) -> HeaderValue {
+    let policy = leaving_by.map_or(HeaderValue::from_static(POLICY), policy_for_leaving);
+    let text = format!("script-src 'self'; {}", policy.to_str().unwrap_or(POLICY));
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(POLICY))
+}
+
+/// The policy of a page that loads a script of ours, and pages of these origins in frames.
+pub fn policy_with_frames(origins: &[&str]) -> HeaderValue {
+    let sound = |origin: &&&str| origin.bytes().all(|b| b.is_ascii_alphanumeric() || b":/.-[]".contains(&b));
+    let origins: Vec<&str> = origins.iter().filter(sound).copied().collect();
+    let text =
+        format!("frame-src {}; script-src 'self'; {POLICY}", if origins.is_empty() { "'none'".into() } else { origins.join(" ") });
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(POLICY))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +76,11 @@ mod tests {
     fn a_scheme_is_added_and_nothing_else() {
         assert!(policy_for_leaving("http").to_str().unwrap().ends_with("form-action 'self' https: http:"));
         assert!(policy_for_leaving("app.immich").to_str().unwrap().ends_with(" app.immich:"));
+        let framed = policy_with_frames(&["https://a.example:8443", "https://b.example; script-src *"]);
+        assert_eq!(framed.to_str().unwrap(), format!("frame-src https://a.example:8443; script-src 'self'; {POLICY}"));
+        let with_script = policy_with_script(Some("x; script-src *"));
+        assert_eq!(with_script.to_str().unwrap(), format!("script-src 'self'; {POLICY}"));
+        assert!(policy_with_script(Some("http")).to_str().unwrap().ends_with("https: http:"));
         for bad in ["", "x; script-src *", "x y", "http:", "ä"] {
             assert_eq!(policy_for_leaving(bad), POLICY, "{bad:?}");
         }

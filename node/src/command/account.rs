@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `hearth account`: people, groups and services that have an account.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use hearth_boot::Config;
 use hearth_identity::Directory;
@@ -41,6 +43,9 @@ pub async fn run(place: &Place, command: AccountCommand, out: &Out) -> anyhow::R
             done(out, &account, "may sign in again")
         }
         AccountCommand::Remove { account: who, yes } => remove(place, &directory, &who, yes, out).await,
+        AccountCommand::Link { account: who, forget_factors, hours } => {
+            link(place, &directory, &who, forget_factors, hours, out).await
+        }
         AccountCommand::SetPassword { account: who, password_stdin } => {
             let account = account(&directory, &who).await?;
             let password = prompt::password(&who, password_stdin)?;
@@ -74,6 +79,24 @@ async fn add(place: &Place, directory: &Directory, args: AccountAddArgs, out: &O
     }
     lines.push_str(&format!("For a mail program: hearth app-password add {} --label DEVICE", account.primary));
     out.result(&json!({ "id": account.id.to_string(), "address": account.primary.to_string() }), lines);
+    Ok(())
+}
+
+async fn link(place: &Place, directory: &Directory, who: &str, forget_factors: bool, hours: u64, out: &Out) -> anyhow::Result<()> {
+    let account = account(directory, who).await?;
+    let lives = Duration::from_secs(hours.saturating_mul(3600));
+    let gate = OpenGate::open(&place.config).await?;
+    let made = gate.gate().add_link(account.id, forget_factors, lives).await.map_err(refused);
+    gate.close().await;
+    let link = format!("{}/welcome/{}", place.config.issuer(), made?.expose());
+    let forgets = if forget_factors { " Their second factors are forgotten when it is used." } else { "" };
+    out.result(
+        &json!({ "address": account.primary.to_string(), "link": link, "hours": hours }),
+        format!(
+            "{link}\nGive it to {} alone: whoever opens it within {hours} hours chooses the password.{forgets}",
+            account.primary
+        ),
+    );
     Ok(())
 }
 

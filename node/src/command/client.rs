@@ -2,12 +2,15 @@
 //! `hearth client`: programs that people sign in to.
 
 use anyhow::{anyhow, bail};
+use hearth_identity::Directory;
+use hearth_identity::directory::Kind;
 use hearth_identity::grants::{Client, NewClient};
 use serde_json::{Value, json};
 
-use crate::cli::ClientCommand;
+use crate::cli::{ClientAddArgs, ClientCommand};
 use crate::out::Out;
-use crate::place::Place;
+use crate::place::{Place, account};
+use crate::preset;
 
 /// What a client may ask for when nothing was said.
 const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
@@ -16,31 +19,37 @@ const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 pub async fn run(place: &Place, command: ClientCommand, out: &Out) -> anyhow::Result<()> {
     let directory = place.directory().await?;
     match command {
-        ClientCommand::Add { name, redirect_uri, public, client_id, scope, trusted } => {
-            for uri in &redirect_uri {
-                check_redirect(uri)?;
+        ClientCommand::Add(args) => add(place, &directory, *args, out).await?,
+        ClientCommand::Presets => {
+            let rows: Vec<Value> =
+                preset::all()?.into_iter().map(|(name, preset)| json!({ "name": name, "app": preset.title })).collect();
+            out.table(&rows, &["name", "app"], "There are none.");
+        }
+        ClientCommand::Allow { client_id, account: who } => {
+            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
+            let account = account(&directory, &who).await?;
+            directory.add_client_access(client.id, account.id).await?;
+            let listed = listed(&directory, &client).await?;
+            out.result(
+                &json!({ "client_id": client_id, "allowed": listed }),
+                format!("{} is for {}", client.name, listed.join(", ")),
+            );
+        }
+        ClientCommand::Deny { client_id, account: who } => {
+            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
+            let account = account(&directory, &who).await?;
+            if !directory.remove_client_access(client.id, account.id).await? {
+                bail!("{who} is not on the list of {client_id}");
             }
-            let scopes = if scope.is_empty() { SCOPES.map(str::to_owned).to_vec() } else { scope };
-            let new = NewClient {
-                identifier: client_id,
-                name,
-                public,
-                redirect_uris: redirect_uri,
-                post_logout_redirect_uris: Vec::new(),
-                scopes,
-                preset: None,
-                trusted,
-                metadata: "{}".to_owned(),
-            };
-            let (client, secret) = directory.add_client(new).await?;
-            let mut value = json!({ "client_id": client.identifier });
-            let mut lines = format!("client id      {}\n", client.identifier);
-            if let Some(secret) = &secret {
-                value["client_secret"] = json!(secret.expose());
-                lines.push_str(&format!("client secret  {}   (shown once)\n", secret.expose()));
-            }
-            lines.push_str(&format!("issuer         {}", place.config.issuer()));
-            out.result(&value, lines);
+            let listed = listed(&directory, &client).await?;
+            let says =
+                if listed.is_empty() { "nobody; `hearth client open` lets everyone in".to_owned() } else { listed.join(", ") };
+            out.result(&json!({ "client_id": client_id, "allowed": listed }), format!("{} is for {says}", client.name));
+        }
+        ClientCommand::Open { client_id } => {
+            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
+            directory.open_client(client.id).await?;
+            out.result(&json!({ "client_id": client_id }), format!("everyone may use {}", client.name));
         }
         ClientCommand::List => {
             let rows: Vec<Value> = directory.list_clients().await?.iter().map(describe).collect();
@@ -72,6 +81,112 @@ pub async fn run(place: &Place, command: ClientCommand, out: &Out) -> anyhow::Re
         }
     }
     Ok(())
+}
+
+async fn listed(directory: &Directory, client: &Client) -> anyhow::Result<Vec<String>> {
+    Ok(directory.list_client_access(client.id).await?.iter().map(ToString::to_string).collect())
+}
+
+async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Out) -> anyhow::Result<()> {
+    for uri in args.redirect_uri.iter().chain(&args.post_logout_redirect_uri) {
+        check_redirect(uri)?;
+    }
+    for uri in args.backchannel_logout_uri.iter().chain(&args.frontchannel_logout_uri) {
+        if !uri.starts_with("https://") && !uri.starts_with("http://") {
+            bail!("{uri:?} is not an address of the program; write it as https://...");
+        }
+    }
+    let known = args.preset.as_deref().map(preset::find).transpose()?;
+    let url = args.url.as_deref().map(preset::check_url).transpose()?.unwrap_or_default();
+    let mut new = NewClient {
+        identifier: args.client_id.clone(),
+        name: args.name.clone().or_else(|| known.as_ref().map(|known| known.title.clone())).unwrap_or_default(),
+        public: args.public,
+        redirect_uris: args.redirect_uri.clone(),
+        post_logout_redirect_uris: args.post_logout_redirect_uri.clone(),
+        grant_types: grant_types(&args),
+        scopes: args.scope.clone(),
+        preset: args.preset.clone(),
+        trusted: args.trusted,
+        metadata: String::new(),
+    };
+    let mut metadata = json!({});
+    if let Some(known) = &known {
+        new.public |= known.is_public();
+        new.trusted |= known.trusted;
+        new.redirect_uris.extend(known.redirect_uris(&url)?);
+        new.post_logout_redirect_uris.extend(known.post_logout_redirect_uris(&url)?);
+        if new.scopes.is_empty() {
+            new.scopes = known.scopes();
+        }
+        metadata = known.metadata(&url)?;
+    }
+    if new.scopes.is_empty() {
+        new.scopes = SCOPES.map(str::to_owned).to_vec();
+    }
+    choose(&args, &mut metadata);
+    if let Some(who) = &args.service_account {
+        let account = account(directory, who).await?;
+        if account.kind != Kind::Service {
+            bail!("{who} is not a service account; make one: hearth account add {who} --kind service");
+        }
+        metadata["hearth_service_account"] = json!(account.id.to_string());
+    }
+    new.metadata = metadata.to_string();
+    let (client, secret) = directory.add_client(new).await?;
+    let issuer = place.config.issuer();
+    let mut value = json!({ "client_id": client.identifier });
+    let mut lines = format!("client id      {}\n", client.identifier);
+    if let Some(secret) = &secret {
+        value["client_secret"] = json!(secret.expose());
+        lines.push_str(&format!("client secret  {}   (shown once)\n", secret.expose()));
+    }
+    lines.push_str(&format!("issuer         {issuer}"));
+    if let Some(known) = &known {
+        let secret = secret.as_ref().map(|secret| secret.expose().as_str()).unwrap_or_default();
+        let paste = known.paste(&url, &issuer, &client.identifier, secret);
+        lines.push_str(&format!("\n\nFor {}:\n{paste}", known.title));
+        value["paste"] = json!(paste);
+    }
+    out.result(&value, lines);
+    Ok(())
+}
+
+/// None for the usual two.
+fn grant_types(args: &ClientAddArgs) -> Vec<String> {
+    let mut grants: Vec<String> = Vec::new();
+    if args.device || args.service_account.is_some() {
+        if !args.redirect_uri.is_empty() || args.preset.is_some() {
+            grants.push("authorization_code".to_owned());
+        }
+        if args.device || !grants.is_empty() {
+            grants.push("refresh_token".to_owned());
+        }
+    }
+    if args.device {
+        grants.push("urn:ietf:params:oauth:grant-type:device_code".to_owned());
+    }
+    if args.service_account.is_some() {
+        grants.push("client_credentials".to_owned());
+    }
+    grants
+}
+
+/// What was chosen on the command line, over what a preset says.
+fn choose(args: &ClientAddArgs, metadata: &mut Value) {
+    for (name, value) in [
+        ("backchannel_logout_uri", args.backchannel_logout_uri.as_ref().map(|uri| json!(uri))),
+        ("frontchannel_logout_uri", args.frontchannel_logout_uri.as_ref().map(|uri| json!(uri))),
+        ("id_token_signed_response_alg", args.id_token_alg.as_ref().map(|algorithm| json!(algorithm))),
+        ("hearth_pkce", args.without_pkce.then(|| json!("optional"))),
+        ("subject_type", args.pairwise.then(|| json!("pairwise"))),
+        ("hearth_access_token", args.jwt_access_tokens.then(|| json!("jwt"))),
+        ("hearth_resources", (!args.resource.is_empty()).then(|| json!(args.resource))),
+    ] {
+        if let Some(value) = value {
+            metadata[name] = value;
+        }
+    }
 }
 
 fn missing(client_id: &str) -> anyhow::Error {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use hearth_identity::Error;
-use hearth_identity::directory::{Account, Event};
+use hearth_identity::directory::Account;
 use hearth_identity::service::{Service, Services};
 use hearth_types::{AccountId, SessionId, Trouble};
 use hearth_web::axum::body::Bytes;
@@ -13,7 +13,7 @@ use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
-use super::{not_there, signed_in, signed_in_lately};
+use super::{not_there, note, signed_in, signed_in_lately};
 use crate::ctx::Ctx;
 use crate::limits::FORM_TEXT_BYTES_MAX;
 use crate::params::Params;
@@ -106,16 +106,4 @@ async fn end_one(ctx: &Ctx, visit: &Visit, account: AccountId, id: &str) -> Resu
     ctx.directory.end_session(one.id).await?;
     note(ctx, visit, account, "app-password.ended", &one.label).await?;
     Ok(see_other("/account"))
-}
-
-async fn note(ctx: &Ctx, visit: &Visit, account: AccountId, event: &'static str, label: &str) -> Result<(), Trouble> {
-    let event = Event {
-        event,
-        actor: Some(account),
-        subject: Some(account),
-        peer: Some(visit.peer.ip),
-        service: Some(Service::Web),
-        detail: label.to_string(),
-    };
-    Ok(ctx.directory.add_audit(event).await?)
 }

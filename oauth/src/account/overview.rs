@@ -23,6 +23,9 @@ struct Page {
     address: String,
     initial: char,
     more_addresses: Vec<String>,
+    passkeys: usize,
+    authenticators: usize,
+    recovery_codes: usize,
     app_passwords: Vec<Line>,
     apps: Vec<Line>,
     devices: Vec<Line>,
@@ -30,6 +33,7 @@ struct Page {
     app_form: String,
     device_form: String,
     sign_out: String,
+    everywhere_form: String,
 }
 
 /// One thing that can be ended.
@@ -62,6 +66,9 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
             .filter(|address| *address != account.primary)
             .map(|address| address.to_string())
             .collect(),
+        passkeys: ctx.vault().list_passkeys(account.id).await?.len(),
+        authenticators: ctx.vault().list_totp(account.id).await?.len(),
+        recovery_codes: ctx.vault().count_recovery_codes(account.id).await?,
         app_passwords: app_passwords(ctx, &account, &sessions).await?,
         apps: apps(ctx, &sessions).await?,
         devices: devices(ctx, &sessions, here),
@@ -69,6 +76,7 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
         app_form: visit.form(ctx, super::app::END),
         device_form: visit.form(ctx, super::session::END),
         sign_out: logout::form(ctx, visit),
+        everywhere_form: visit.form(ctx, super::everywhere::END),
     };
     Ok(visit.page(&page))
 }

@@ -15,6 +15,8 @@ use hearth_identity::vault::{PasswordCheck, StoredAppPassword, Vault, looks_like
 use hearth_identity::{Directory, Error};
 use hearth_types::{Address, Clock, Secret, SessionId, Timestamp, Trouble};
 
+use crate::resource;
+
 use super::limits::BUSY_WAIT;
 use super::throttle::{Attempt, Strength, Throttle, network_of};
 
@@ -42,6 +44,15 @@ pub enum SignIn {
     SecondFactor(Account),
     /// It is not them, or they have to wait.
     Refused(Refusal),
+}
+
+/// What a second factor was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Second {
+    /// A code of an authenticator app.
+    Code,
+    /// A line of the sheet of recovery codes; it is spent.
+    Recovery,
 }
 
 /// Somebody who claims to be somebody, from somewhere, for something.
@@ -94,6 +105,30 @@ impl Doorkeeper {
             Ok(account) => Ok(SignIn::Done(account)),
             Err(refusal) => Ok(SignIn::Refused(refusal)),
         }
+    }
+
+    /// A code of an authenticator app or of the recovery sheet, from somebody whose password was right. Counted
+    /// apart from passwords: a right password must not give back the guesses of the codes.
+    pub async fn second_factor(&self, account: &Account, code: &str, peer: IpAddr) -> Result<Result<Second, Refusal>, Trouble> {
+        let mut claim = self.claim(&account.primary.to_string(), Service::Web, peer).await?;
+        claim.key.push_str("\0second factor");
+        let attempt = claim.attempt(Strength::Guessable);
+        if claim.account.is_none() {
+            return Ok(Err(Refusal::Credentials));
+        }
+        if let Err(wait) = self.throttle().admit(&attempt, self.now()) {
+            return Ok(Err(Refusal::Wait(wait)));
+        }
+        let second = if self.vault().check_totp(account.id, code).await? {
+            Second::Code
+        } else if self.vault().use_recovery_code(account.id, code).await? {
+            Second::Recovery
+        } else {
+            self.fail(&claim, "wrong second factor").await?;
+            return Ok(Err(Refusal::Credentials));
+        };
+        self.throttle().succeeded(&attempt, self.now());
+        Ok(Ok(second))
     }
 
     /// A password (app password, or the human one of an account without a second factor) for a mail service.
@@ -149,6 +184,11 @@ impl Doorkeeper {
         if found.is_over {
             return Ok(Err(Refusal::Expired));
         }
+        // RFC 9449: SASL has no place for a proof. RFC 8707: a token for an app is not one for mail.
+        let is_for_mail = resource::is_for(&found.audience, &resource::of_mail(self.issuer()));
+        if found.confirmation.is_some() || !is_for_mail {
+            return Ok(Err(Refusal::Credentials));
+        }
         if !scope::admits(&found.scopes, service) {
             return Ok(Err(Refusal::Forbidden));
         }
@@ -157,6 +197,17 @@ impl Doorkeeper {
         };
         self.directory().touch_session(found.session, found.session_used_at, Some(peer)).await?;
         Ok(Ok(Login { account: account.id, address: account.primary, session: found.session, scopes: found.scopes }))
+    }
+
+    /// May somebody from there try the code of a device?
+    pub fn admit_code(&self, peer: IpAddr) -> Result<(), Refusal> {
+        self.admit_random(&Claim::of_nobody(Service::Web, peer))
+    }
+
+    /// The code was one.
+    pub fn code_was_right(&self, peer: IpAddr) {
+        let attempt = Claim::of_nobody(Service::Web, peer).attempt(Strength::Random);
+        self.throttle().succeeded(&attempt, self.now());
     }
 
     /// Who is meant, and from where: one read of the directory, known or not.

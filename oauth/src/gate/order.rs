@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What only the house's own user may ask: changes to secrets, by the `hearth` command.
 
+use std::time::Duration;
+
 use hearth_identity::directory::{Event, SessionKind};
+use hearth_identity::limits::LINK_LIFE_MAX;
 use hearth_identity::login::{Answer, AppPassword, Listed, Question, Services, Showing};
 use hearth_identity::{Error, Result};
 use hearth_types::{AccountId, SessionId, Timestamp, Trouble};
@@ -22,6 +25,9 @@ pub(super) async fn obey(doorkeeper: &Doorkeeper, question: Question) -> Option<
         }
         Question::ExportSecretKey { fingerprint } => export_secret_key(doorkeeper, &fingerprint).await,
         Question::RemoveSecretKey { fingerprint } => remove_secret_key(doorkeeper, &fingerprint).await,
+        Question::AddLink { account, forget_factors, lives } => {
+            add_link(doorkeeper, AccountId::from_i64(account), forget_factors, Duration::from_secs(lives)).await
+        }
         Question::Forget { account } => doorkeeper.vault().forget(AccountId::from_i64(account)).await.map(|()| Answer::Done),
         _ => return None,
     };
@@ -51,6 +57,16 @@ async fn add_app_password(
     let (id, password) = doorkeeper.vault().add_app_password(account, label, services, expires_at).await?;
     note(doorkeeper, "app-password.added", account, format!("{label} ({services})")).await?;
     Ok(Answer::AppPassword { id: id.as_i64(), password: Showing::new(password.expose()) })
+}
+
+async fn add_link(doorkeeper: &Doorkeeper, account: AccountId, forget_factors: bool, lives: Duration) -> Result<Answer> {
+    must_be_there(doorkeeper, account).await?;
+    if lives > LINK_LIFE_MAX || lives.is_zero() {
+        return Err(Error::Invalid(format!("a link can be used for {} days at most", LINK_LIFE_MAX.as_secs() / 86_400)));
+    }
+    let token = doorkeeper.vault().add_link(account, forget_factors, lives).await?;
+    note(doorkeeper, "link.made", account, if forget_factors { "forgets second factors".into() } else { String::new() }).await?;
+    Ok(Answer::Link { token: Showing::new(token.expose()) })
 }
 
 async fn list_app_passwords(doorkeeper: &Doorkeeper, account: AccountId) -> Result<Answer> {

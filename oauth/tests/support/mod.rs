@@ -3,7 +3,11 @@
 
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
+pub mod device;
+pub mod proof;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
@@ -34,6 +38,7 @@ pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// A provider with the people alice and bob, and the clients `app` (with a secret) and `phone` (public).
 pub struct House {
     pub router: Router,
+    pub ctx: Arc<Ctx>,
     pub clock: Clock,
     pub directory: Directory,
     pub vault: Vault,
@@ -73,7 +78,7 @@ impl House {
         let doorkeeper = Doorkeeper::new(vault.clone(), directory.clone(), clock.clone());
         let ctx = Ctx::new(ISSUER.into(), "home.example".into(), directory.clone(), doorkeeper, clock.clone()).await.unwrap();
         let secret = secret.unwrap().expose().clone();
-        Self { router: server::router(ctx), clock, directory, vault, alice, app, secret, _folder: folder }
+        Self { router: server::router(ctx.clone()), ctx, clock, directory, vault, alice, app, secret, _folder: folder }
     }
 
     pub fn browser(&self) -> Browser {
@@ -98,6 +103,21 @@ impl House {
         let fields =
             [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
         self.post("/token", &fields).await
+    }
+
+    /// A client of its own, with choices as metadata; its secret.
+    pub async fn client(&self, identifier: &str, change: impl FnOnce(&mut NewClient)) -> String {
+        let mut new = client(identifier, false, CALLBACK);
+        change(&mut new);
+        let (_, secret) = self.directory.add_client(new).await.unwrap();
+        secret.map(|secret| secret.expose().clone()).unwrap_or_default()
+    }
+
+    /// The exchange of a code by another client.
+    pub async fn exchange_as(&self, client: (&str, &str), code: &str, more: &[(&str, &str)]) -> Reply {
+        let fields =
+            [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+        self.post_as(Some(client), "/token", &[&fields[..], more].concat()).await
     }
 
     pub async fn refresh(&self, token: &str) -> Reply {
@@ -142,7 +162,8 @@ pub fn client(identifier: &str, public: bool, redirect_uri: &str) -> NewClient {
         public,
         redirect_uris: vec![redirect_uri.into()],
         post_logout_redirect_uris: vec!["https://app.example/bye".into()],
-        scopes: ["openid", "email", "profile", "offline_access", "mail"].map(String::from).to_vec(),
+        grant_types: vec![],
+        scopes: ["openid", "email", "profile", "groups", "offline_access", "mail"].map(String::from).to_vec(),
         preset: None,
         trusted: false,
         metadata: "{}".into(),
@@ -283,6 +304,12 @@ impl Reply {
             self.body.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {}", self.body));
         let value = rest.split('"').next().unwrap();
         ["&#38;", "&amp;"].iter().fold(value.to_string(), |text, entity| text.replace(entity, "&"))
+    }
+
+    /// An attribute of the page's first form that has it.
+    pub fn attribute(&self, name: &str) -> String {
+        let (_, rest) = self.body.split_once(&format!("{name}=\"")).unwrap_or_else(|| panic!("no {name}: {}", self.body));
+        rest.split('"').next().unwrap().replace("&#34;", "\"").replace("&#38;", "&")
     }
 
     pub fn json(&self) -> serde_json::Value {

@@ -58,6 +58,8 @@ pub struct NewClient {
     pub redirect_uris: Vec<String>,
     /// Where a browser may go after signing out.
     pub post_logout_redirect_uris: Vec<String>,
+    /// `authorization_code` and so on; none for the usual two.
+    pub grant_types: Vec<String>,
     /// What it may ask for.
     pub scopes: Vec<String>,
     /// The preset that it was made from.
@@ -105,6 +107,39 @@ impl Directory {
     /// Every client, by name.
     pub async fn list_clients(&self) -> Result<Vec<Client>> {
         self.read(|tx| Ok(tx.query(concat!(client_columns!(), " ORDER BY name, id"), &[], client)?)).await
+    }
+
+    /// Changes what a client may do and where it is; its id, its secret and what was granted stay.
+    pub async fn change_client(&self, id: ClientId, new: NewClient) -> Result<Option<Client>> {
+        check(&new)?;
+        let now = self.now();
+        self.write(move |tx| {
+            tx.execute(
+                "UPDATE client SET name = $2, redirect_uris = $3, post_logout_redirect_uris = $4, grant_types = $5, scopes = $6,
+                        metadata = $7, changed_at = $8
+                 WHERE id = $1",
+                &[
+                    &id,
+                    &new.name,
+                    &new.redirect_uris.join(" "),
+                    &new.post_logout_redirect_uris.join(" "),
+                    &grant_types(&new),
+                    &new.scopes.join(" "),
+                    &new.metadata,
+                    &now,
+                ],
+            )?;
+            Ok(tx.find(concat!(client_columns!(), " WHERE id = $1"), &[&id], client)?)
+        })
+        .await
+    }
+
+    /// Is anybody signed in to a client?
+    pub async fn is_client_used(&self, id: ClientId) -> Result<bool> {
+        self.read(move |tx| {
+            Ok(tx.find("SELECT 1 FROM session WHERE client = $1 AND ended_at IS NULL", &[&id], |_| Ok(()))?.is_some())
+        })
+        .await
     }
 
     /// Removes a client, and ends what was granted to it.
@@ -182,18 +217,22 @@ fn check(new: &NewClient) -> Result<()> {
     Ok(())
 }
 
+fn grant_types(new: &NewClient) -> String {
+    if new.grant_types.is_empty() { "authorization_code refresh_token".to_string() } else { new.grant_types.join(" ") }
+}
+
 fn add(tx: &mut Tx<'_>, new: NewClient, secret_hash: Option<[u8; 32]>, now: Timestamp) -> Result<Client> {
     let count: usize = tx.one("SELECT COUNT(*) FROM client", &[], |row| row.get(0))?;
     if count >= CLIENTS_MAX {
         return Err(Error::TooMany { what: "clients", max: CLIENTS_MAX });
     }
     let id = ClientId::new(now);
-    let identifier = new.identifier.unwrap_or_else(|| id.to_string());
+    let identifier = new.identifier.clone().unwrap_or_else(|| id.to_string());
     let method = if new.public { "none" } else { "client_secret_basic" };
     let added = tx.execute(
         "INSERT INTO client (id, identifier, name, secret_hash, auth_method, redirect_uris, post_logout_redirect_uris, grant_types,
                              scopes, preset, trusted, access, metadata, disabled, created_at, changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'authorization_code refresh_token', $8, $9, $10, 'everyone', $11, FALSE, $12, $12)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'everyone', $12, FALSE, $13, $13)
          ON CONFLICT (identifier) DO NOTHING",
         &[
             &id,
@@ -203,6 +242,7 @@ fn add(tx: &mut Tx<'_>, new: NewClient, secret_hash: Option<[u8; 32]>, now: Time
             &method,
             &new.redirect_uris.join(" "),
             &new.post_logout_redirect_uris.join(" "),
+            &grant_types(&new),
             &new.scopes.join(" "),
             &new.preset,
             &new.trusted,

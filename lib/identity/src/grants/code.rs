@@ -76,7 +76,42 @@ pub struct Redeemed {
     pub tokens: Tokens,
 }
 
+/// A grant that comes of no code: of a device that somebody let in, or of a program that acts for itself.
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    /// To whom.
+    pub client: ClientId,
+    /// Whom it speaks for.
+    pub account: AccountId,
+    /// The browser session that it ends with.
+    pub parent: Option<SessionId>,
+    /// What the account's owner sees in a list.
+    pub label: String,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// How the person proved who they are, when no browser session says so.
+    pub auth_methods: String,
+    /// When they did.
+    pub authenticated_at: Timestamp,
+}
+
 impl Directory {
+    /// Grants, and makes the first tokens. `renew`: when a live grant to this client for this account is there
+    /// already, its tokens are added to, so that a program that asks each hour is one line in a list.
+    pub async fn add_grant(&self, new: NewGrant, lives: NewTokens, renew: bool) -> Result<Tokens> {
+        let now = self.now();
+        self.write(move |tx| {
+            let known = if renew { find_grant(tx, new.client, new.account)? } else { None };
+            let session = match known {
+                Some(session) => session,
+                None => begin_grant(tx, &new, &lives.audience, now)?,
+            };
+            tx.execute("UPDATE session SET last_used_at = $2 WHERE id = $1", &[&session, &now])?;
+            token::issue(tx, session, &new.scopes, &lives, now)
+        })
+        .await
+    }
+
     /// Makes a code.
     pub async fn add_code(&self, new: NewCode) -> Result<Secret<String>> {
         let now = self.now();
@@ -86,18 +121,17 @@ impl Directory {
         Ok(code)
     }
 
-    /// Exchanges a code for tokens, in one transaction. `check` is the caller's: redirect URI and PKCE. A
-    /// failed check spends nothing.
+    /// Exchanges a code for tokens, in one transaction. `check` is the caller's: redirect URI and PKCE; it says
+    /// how the tokens are made. A failed check (`None`) spends nothing.
     pub async fn redeem_code(
         &self,
         code: &Secret<String>,
         client: ClientId,
         label: &str,
-        lives: NewTokens,
-        check: impl FnOnce(&Code) -> bool + Send + 'static,
+        check: impl FnOnce(&Code) -> Option<NewTokens> + Send + 'static,
     ) -> Result<Result<Redeemed, CodeRefusal>> {
         let (hash, label, now) = (hash_token(code.expose()), label.to_string(), self.now());
-        self.write(move |tx| redeem(tx, hash, client, label, &lives, check, now)).await
+        self.write(move |tx| redeem(tx, hash, client, label, check, now)).await
     }
 }
 
@@ -158,8 +192,7 @@ fn redeem(
     hash: [u8; 32],
     client: ClientId,
     label: String,
-    lives: &NewTokens,
-    check: impl FnOnce(&Code) -> bool,
+    check: impl FnOnce(&Code) -> Option<NewTokens>,
     now: Timestamp,
 ) -> Result<Result<Redeemed, CodeRefusal>> {
     let found = tx.find(
@@ -185,11 +218,20 @@ fn redeem(
     if found.code.expires_at <= now {
         return Ok(Err(CodeRefusal::Expired));
     }
-    if !check(&found.code) {
+    let Some(lives) = check(&found.code) else {
         return Ok(Err(CodeRefusal::Mismatch));
-    }
+    };
     let code = found.code;
-    let session = begin_grant(tx, &code, label, now)?;
+    let new = NewGrant {
+        client: code.client,
+        account: code.account,
+        parent: Some(code.session),
+        label,
+        scopes: code.scopes.clone(),
+        auth_methods: String::new(),
+        authenticated_at: code.authenticated_at,
+    };
+    let session = begin_grant(tx, &new, &lives.audience, now)?;
     // Of parallel exchanges one alone finds the code unspent: on PostgreSQL the second waits for this row.
     let spent = tx.execute(
         "UPDATE authorization_code SET used_at = $2, granted_session = $3 WHERE hash = $1 AND used_at IS NULL",
@@ -199,36 +241,45 @@ fn redeem(
         revocation_of_session(tx, session, now)?;
         return Ok(Err(CodeRefusal::Spent));
     }
-    let tokens = token::issue(tx, session, &code.scopes, lives, now)?;
+    let tokens = token::issue(tx, session, &code.scopes, &lives, now)?;
     Ok(Ok(Redeemed { code, session, tokens }))
 }
 
+fn find_grant(tx: &mut Tx<'_>, client: ClientId, account: AccountId) -> Result<Option<SessionId>> {
+    Ok(tx.find(
+        "SELECT id FROM session WHERE client = $1 AND account = $2 AND kind = 'client' AND parent IS NULL AND ended_at IS NULL
+         ORDER BY id LIMIT 1",
+        &[&client, &account],
+        |row| row.get(0),
+    )?)
+}
+
 /// A grant is a session of kind `client`, and a row that says what was granted.
-fn begin_grant(tx: &mut Tx<'_>, code: &Code, label: String, now: Timestamp) -> Result<SessionId> {
+fn begin_grant(tx: &mut Tx<'_>, new: &NewGrant, resources: &str, now: Timestamp) -> Result<SessionId> {
     let session = session_add(
         tx,
         SessionId::new(now),
         &NewSession {
-            account: code.account,
+            account: new.account,
             kind: SessionKind::Client,
-            label,
+            label: new.label.clone(),
             services: Services::default(),
-            parent: Some(code.session),
-            client: Some(code.client),
+            parent: new.parent,
+            client: Some(new.client),
             secret_hash: None,
-            auth_methods: String::new(),
-            authenticated_at: code.authenticated_at,
+            auth_methods: new.auth_methods.clone(),
+            authenticated_at: new.authenticated_at,
             peer: None,
             user_agent: None,
             expires_at: None,
         },
         now,
     )?;
-    let offline = code.scopes.iter().any(|word| word == "offline_access");
+    let offline = new.scopes.iter().any(|word| word == "offline_access");
     tx.execute(
         "INSERT INTO oauth_grant (session, client, account, scopes, resources, offline, created_at)
-         VALUES ($1, $2, $3, $4, '', $5, $6)",
-        &[&session.id, &code.client, &code.account, &code.scopes.join(" "), &offline, &now],
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        &[&session.id, &new.client, &new.account, &new.scopes.join(" "), &resources, &offline, &now],
     )?;
     Ok(session.id)
 }

@@ -4,14 +4,17 @@
 //! A grant is a session of kind `client`: ending it ends its tokens. Each change is one transaction, so
 //! that of fifty parallel exchanges of one code exactly one succeeds.
 //!
-//! - `client.rs`: who may ask
+//! - `client.rs`: who may ask; `access.rs`: for whom
 //! - `code.rs`: an authorization code, from the consent to its one exchange
 //! - `token.rs`: access tokens, and refresh tokens that rotate
+//! - `logout.rs`: which clients are to be told that a session ended
 //! - `scope.rs`: the words, and which service each admits
 //! - `pending.rs`: consent, requests that wait for a person, things that may be seen once
 
+mod access;
 mod client;
 mod code;
+mod logout;
 mod pending;
 pub mod scope;
 mod token;
@@ -22,9 +25,10 @@ use hearth_types::Secret;
 use sha2::{Digest, Sha256};
 
 pub use client::{Client, NewClient};
-pub use code::{Code, CodeRefusal, NewCode, Redeemed};
-pub use pending::{NewPending, Pending};
-pub use token::{AccessToken, NewTokens, RefreshRefusal, Tokens};
+pub use code::{Code, CodeRefusal, NewCode, NewGrant, Redeemed};
+pub use logout::LogoutNotice;
+pub use pending::{NewPending, Pending, Poll};
+pub use token::{AccessToken, NewTokens, RefreshRefusal, RefreshToken, Tokens};
 
 /// A new opaque token: 256 random bits in base64url.
 pub fn new_token() -> Secret<String> {

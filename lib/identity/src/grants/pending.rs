@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use hearth_db::Row;
 use hearth_types::{AccountId, ClientId, SessionId, Timestamp};
 
 use super::scope;
@@ -45,7 +46,128 @@ pub struct NewPending {
     pub lives: Duration,
 }
 
+/// What a device learns when it asks whether somebody let it in (RFC 8628 §3.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// No such request, or it was another client's.
+    Unknown,
+    /// It ended.
+    Expired,
+    /// It asks too often.
+    SlowDown,
+    /// Nobody has answered yet.
+    Waiting,
+    /// Somebody said no.
+    Denied,
+    /// Somebody said yes; the request is taken out of its place.
+    Allowed(Pending),
+}
+
+macro_rules! pending_columns {
+    () => {
+        "kind, client, state, request, account, session, expires_at"
+    };
+}
+
+fn pending(row: &Row<'_>) -> hearth_db::Result<Pending> {
+    Ok(Pending {
+        kind: row.get(0)?,
+        client: row.get(1)?,
+        state: row.get(2)?,
+        request: row.get(3)?,
+        account: row.get(4)?,
+        session: row.get(5)?,
+        expires_at: row.get(6)?,
+    })
+}
+
 impl Directory {
+    /// A request that waits, by the hash of its handle; it stays in its place.
+    pub async fn find_pending(&self, kind: &'static str, hash: [u8; 32]) -> Result<Option<Pending>> {
+        let now = self.now();
+        self.read(move |tx| {
+            Ok(tx.find(
+                concat!("SELECT ", pending_columns!(), " FROM pending_request WHERE hash = $1 AND kind = $2 AND expires_at > $3"),
+                &[&hash, &kind, &now],
+                pending,
+            )?)
+        })
+        .await
+    }
+
+    /// The device that shows a code and waits for an answer.
+    pub async fn find_device(&self, user_code: &str) -> Result<Option<Pending>> {
+        let (user_code, now) = (user_code.to_string(), self.now());
+        self.read(move |tx| {
+            Ok(tx.find(
+                concat!(
+                    "SELECT ",
+                    pending_columns!(),
+                    " FROM pending_request WHERE user_code = $1 AND kind = 'device' AND state = 'pending' AND expires_at > $2"
+                ),
+                &[&user_code, &now],
+                pending,
+            )?)
+        })
+        .await
+    }
+
+    /// Somebody's answer to a device; false when it was answered before or has ended.
+    pub async fn answer_device(&self, user_code: &str, allowed: bool, account: AccountId, session: SessionId) -> Result<bool> {
+        let (user_code, now) = (user_code.to_string(), self.now());
+        let state = if allowed { "allowed" } else { "denied" };
+        self.write(move |tx| {
+            let answered = tx.execute(
+                "UPDATE pending_request SET state = $2, account = $3, session = $4
+                 WHERE user_code = $1 AND kind = 'device' AND state = 'pending' AND expires_at > $5",
+                &[&user_code, &state, &account, &session, &now],
+            )?;
+            Ok(answered == 1)
+        })
+        .await
+    }
+
+    /// A device asks whether somebody let it in. One that asks sooner than `every` is told to slow down, and has
+    /// to wait `every` longer than before (RFC 8628 §3.5).
+    pub async fn poll_device(&self, hash: [u8; 32], client: ClientId, every: Duration) -> Result<Poll> {
+        let now = self.now();
+        self.write(move |tx| {
+            let found = tx.find(
+                concat!(
+                    "SELECT ",
+                    pending_columns!(),
+                    ", polled_at FROM pending_request WHERE hash = $1 AND kind = 'device' AND client = $2"
+                ),
+                &[&hash, &client],
+                |row| Ok((pending(row)?, row.get::<Option<Timestamp>>(7)?)),
+            )?;
+            let Some((found, polled_at)) = found else {
+                return Ok(Poll::Unknown);
+            };
+            if found.expires_at <= now {
+                return Ok(Poll::Expired);
+            }
+            let too_soon = polled_at.is_some_and(|at| now < at.after(every));
+            let counted_from = if too_soon { now.after(every) } else { now };
+            tx.execute("UPDATE pending_request SET polled_at = $2 WHERE hash = $1", &[&hash, &counted_from])?;
+            if too_soon {
+                return Ok(Poll::SlowDown);
+            }
+            match found.state.as_str() {
+                "pending" => return Ok(Poll::Waiting),
+                "allowed" => {}
+                _ => {
+                    tx.execute("DELETE FROM pending_request WHERE hash = $1", &[&hash])?;
+                    return Ok(Poll::Denied);
+                }
+            }
+            // Of two at once one alone takes it.
+            let taken = tx.execute("DELETE FROM pending_request WHERE hash = $1", &[&hash])?;
+            Ok(if taken == 1 { Poll::Allowed(found) } else { Poll::Unknown })
+        })
+        .await
+    }
+
     /// Keeps a request until it is taken or ends.
     pub async fn add_pending(&self, new: NewPending) -> Result<()> {
         let now = self.now();
@@ -67,20 +189,12 @@ impl Directory {
         let now = self.now();
         self.write(move |tx| {
             Ok(tx.find(
-                "DELETE FROM pending_request WHERE hash = $1 AND kind = $2 AND expires_at > $3
-                 RETURNING kind, client, state, request, account, session, expires_at",
+                concat!(
+                    "DELETE FROM pending_request WHERE hash = $1 AND kind = $2 AND expires_at > $3 RETURNING ",
+                    pending_columns!()
+                ),
                 &[&hash, &kind, &now],
-                |row| {
-                    Ok(Pending {
-                        kind: row.get(0)?,
-                        client: row.get(1)?,
-                        state: row.get(2)?,
-                        request: row.get(3)?,
-                        account: row.get(4)?,
-                        session: row.get(5)?,
-                        expires_at: row.get(6)?,
-                    })
-                },
+                pending,
             )?)
         })
         .await

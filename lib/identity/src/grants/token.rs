@@ -12,13 +12,19 @@ use crate::directory::revocation_of_session;
 use crate::error::Result;
 use crate::limits::REFRESH_RETRY;
 
-/// How long new tokens live.
-#[derive(Clone, Copy, Debug)]
+/// How new tokens are made.
+#[derive(Clone, Debug, Default)]
 pub struct NewTokens {
     /// An access token.
     pub access_lives: Duration,
     /// A refresh token; `None` makes none.
     pub refresh_lives: Option<Duration>,
+    /// RFC 8707: whom the access token is for, with a space between; empty for whoever takes it.
+    pub audience: String,
+    /// RFC 9449: the thumbprint of the key that its holder shows.
+    pub confirmation: Option<String>,
+    /// The refresh token wants that key too: a public client has nothing else to show.
+    pub binds_refresh: bool,
 }
 
 /// New tokens, shown once.
@@ -34,6 +40,10 @@ pub struct Tokens {
     pub scopes: Vec<String>,
     /// The session of the grant.
     pub session: SessionId,
+    /// Whom the access token is for, with a space between.
+    pub audience: String,
+    /// The thumbprint of the key that it is bound to.
+    pub confirmation: Option<String>,
 }
 
 /// An access token as it is known here; live when it was read.
@@ -47,6 +57,10 @@ pub struct AccessToken {
     pub client: ClientId,
     /// What it admits.
     pub scopes: Vec<String>,
+    /// Whom it is for, with a space between; empty for whoever takes it.
+    pub audience: String,
+    /// The thumbprint of the key that its holder has to show.
+    pub confirmation: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends.
@@ -57,6 +71,25 @@ pub struct AccessToken {
     pub is_over: bool,
     /// When the session was last used, to the minute.
     pub session_used_at: Timestamp,
+}
+
+/// A refresh token as it is known here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// The session of the grant.
+    pub session: SessionId,
+    /// Who it was given to.
+    pub client: ClientId,
+    /// Who it speaks for.
+    pub account: AccountId,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// Has ended: spent, expired, its session over, or its account disabled.
+    pub is_over: bool,
 }
 
 /// Why a refresh token was not taken; each is `invalid_grant` on the wire.
@@ -70,6 +103,10 @@ pub enum RefreshRefusal {
     Reused,
     /// More was asked for than was granted.
     Scope,
+    /// It is for other resources (RFC 8707).
+    Target,
+    /// It is bound to a key that was not shown (RFC 9449).
+    Confirmation,
 }
 
 impl Directory {
@@ -102,15 +139,48 @@ impl Directory {
         self.write(move |tx| refresh(tx, hash, client, scopes, &lives, now)).await
     }
 
-    /// The session and client of a refresh token, spent or not; for introspection and revocation.
-    pub async fn find_refresh_token(&self, token: &Secret<String>) -> Result<Option<(SessionId, ClientId)>> {
-        let hash = hash_token(token.expose());
+    /// What a refresh token is, spent or not; for introspection and revocation.
+    pub async fn find_refresh_token(&self, token: &Secret<String>) -> Result<Option<RefreshToken>> {
+        let (hash, now) = (hash_token(token.expose()), self.now());
         self.read(move |tx| {
             Ok(tx.find(
-                "SELECT r.session, g.client FROM refresh_token r JOIN oauth_grant g ON g.session = r.session WHERE r.hash = $1",
+                "SELECT r.session, g.client, s.account, g.scopes, r.created_at, r.expires_at, r.spent_at, s.ended_at, s.expires_at,
+                        a.disabled OR c.disabled
+                 FROM refresh_token r
+                 JOIN oauth_grant g ON g.session = r.session
+                 JOIN session s ON s.id = r.session
+                 JOIN client c ON c.id = g.client
+                 JOIN account a ON a.id = s.account
+                 WHERE r.hash = $1",
                 &[&hash],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| {
+                    let expires_at: Timestamp = row.get(5)?;
+                    Ok(RefreshToken {
+                        session: row.get(0)?,
+                        client: row.get(1)?,
+                        account: row.get(2)?,
+                        scopes: scope::parse(&row.get::<String>(3)?),
+                        created_at: row.get(4)?,
+                        expires_at,
+                        is_over: expires_at <= now
+                            || row.get::<Option<Timestamp>>(6)?.is_some()
+                            || row.get::<Option<Timestamp>>(7)?.is_some()
+                            || row.get::<Option<Timestamp>>(8)?.is_some_and(|end| end <= now)
+                            || row.get::<bool>(9)?,
+                    })
+                },
             )?)
+        })
+        .await
+    }
+
+    /// Puts another text in the place of an access token: a signed one that says the same.
+    pub async fn replace_access_token(&self, old: &Secret<String>, new: &Secret<String>) -> Result<()> {
+        let (old, new) = (hash_token(old.expose()), hash_token(new.expose()));
+        self.write(move |tx| {
+            tx.execute("UPDATE access_token SET hash = $2 WHERE hash = $1", &[&old, &new])?;
+            tx.execute("UPDATE refresh_token SET access_hash = $2 WHERE access_hash = $1", &[&old, &new])?;
+            Ok(())
         })
         .await
     }
@@ -144,12 +214,14 @@ fn find_access(tx: &mut Tx<'_>, hash: [u8; 32], now: Timestamp) -> Result<Option
             authenticated_at: row.get(6)?,
             is_over,
             session_used_at: row.get(10)?,
+            audience: row.get(12)?,
+            confirmation: row.get(13)?,
         };
         Ok((token, row.get(11)?))
     };
     Ok(tx.find(
         "SELECT t.session, s.account, g.client, t.scopes, t.created_at, t.expires_at, s.authenticated_at, s.ended_at, s.expires_at,
-                a.disabled OR c.disabled, s.last_used_at, t.first_used_at
+                a.disabled OR c.disabled, s.last_used_at, t.first_used_at, t.audience, t.confirmation
          FROM access_token t
          JOIN session s ON s.id = t.session
          JOIN oauth_grant g ON g.session = t.session
@@ -170,18 +242,27 @@ pub(super) fn issue(tx: &mut Tx<'_>, session: SessionId, scopes: &[String], live
     let access_expires_at = now.after(lives.access_lives);
     tx.execute(
         "INSERT INTO access_token (hash, session, scopes, audience, confirmation, created_at, expires_at, first_used_at)
-         VALUES ($1, $2, $3, '', NULL, $4, $5, NULL)",
-        &[&access_hash, &session, &scopes.join(" "), &now, &access_expires_at],
+         VALUES ($1, $2, $3, $4, $5, $6, $7, NULL)",
+        &[&access_hash, &session, &scopes.join(" "), &lives.audience, &lives.confirmation, &now, &access_expires_at],
     )?;
+    let bound_to = lives.confirmation.clone().filter(|_| lives.binds_refresh);
     let refresh = lives.refresh_lives.map(|lives| (new_token(), lives));
     if let Some((token, lives)) = &refresh {
         tx.execute(
             "INSERT INTO refresh_token (hash, session, confirmation, access_hash, created_at, expires_at, spent_at, successor)
-             VALUES ($1, $2, NULL, $3, $4, $5, NULL, NULL)",
-            &[&hash_token(token.expose()), &session, &access_hash, &now, &now.after(*lives)],
+             VALUES ($1, $2, $3, $4, $5, $6, NULL, NULL)",
+            &[&hash_token(token.expose()), &session, &bound_to, &access_hash, &now, &now.after(*lives)],
         )?;
     }
-    Ok(Tokens { access, access_expires_at, refresh: refresh.map(|(token, _)| token), scopes: scopes.to_vec(), session })
+    Ok(Tokens {
+        access,
+        access_expires_at,
+        refresh: refresh.map(|(token, _)| token),
+        scopes: scopes.to_vec(),
+        session,
+        audience: lives.audience.clone(),
+        confirmation: lives.confirmation.clone(),
+    })
 }
 
 struct Refresh {
@@ -191,6 +272,8 @@ struct Refresh {
     spent_at: Option<Timestamp>,
     successor: Option<[u8; 32]>,
     is_over: bool,
+    resources: String,
+    confirmation: Option<String>,
 }
 
 fn find_refresh(tx: &mut Tx<'_>, hash: [u8; 32], client: ClientId, now: Timestamp) -> Result<Option<Refresh>> {
@@ -206,10 +289,13 @@ fn find_refresh(tx: &mut Tx<'_>, hash: [u8; 32], client: ClientId, now: Timestam
             spent_at: row.get(3)?,
             successor: row.get(4)?,
             is_over,
+            resources: row.get(8)?,
+            confirmation: row.get(9)?,
         })
     };
     Ok(tx.find(
-        "SELECT r.session, g.scopes, r.expires_at, r.spent_at, r.successor, s.ended_at, s.expires_at, a.disabled OR c.disabled
+        "SELECT r.session, g.scopes, r.expires_at, r.spent_at, r.successor, s.ended_at, s.expires_at, a.disabled OR c.disabled,
+                g.resources, r.confirmation
          FROM refresh_token r
          JOIN session s ON s.id = r.session
          JOIN oauth_grant g ON g.session = r.session
@@ -239,6 +325,17 @@ fn refresh(
     if !scopes.iter().all(|word| found.granted.contains(word)) {
         return Ok(Err(RefreshRefusal::Scope));
     }
+    // RFC 9449 §5: looked at before anything is spent.
+    if found.confirmation.is_some() && found.confirmation != lives.confirmation {
+        return Ok(Err(RefreshRefusal::Confirmation));
+    }
+    let is_granted = |asked: &str| found.resources.split(' ').any(|known| known == asked);
+    let mut lives = lives.clone();
+    if lives.audience.is_empty() {
+        lives.audience = found.resources.clone();
+    } else if !lives.audience.split(' ').all(is_granted) {
+        return Ok(Err(RefreshRefusal::Target));
+    }
     let claimed = tx.execute("UPDATE refresh_token SET spent_at = $2 WHERE hash = $1 AND spent_at IS NULL", &[&hash, &now])?;
     // On PostgreSQL the row may have been spent since it was read above: read it again, now locked.
     let found = if claimed == 0 { find_refresh(tx, hash, client, now)? } else { Some(found) };
@@ -249,7 +346,7 @@ fn refresh(
         revocation_of_session(tx, found.session, now)?;
         return Ok(Err(RefreshRefusal::Reused));
     }
-    let tokens = issue(tx, found.session, &scopes, lives, now)?;
+    let tokens = issue(tx, found.session, &scopes, &lives, now)?;
     let successor = tokens.refresh.as_ref().map(|token| hash_token(token.expose()));
     tx.execute("UPDATE refresh_token SET successor = $2 WHERE hash = $1", &[&hash, &successor])?;
     tx.execute("UPDATE session SET last_used_at = $2 WHERE id = $1", &[&found.session, &now])?;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_types::{AccountId, Secret, SessionId, Timestamp, Trouble};
 use hearth_wire::sasl::{ChannelBinding, Mechanism};
@@ -130,6 +131,15 @@ impl Gate {
     /// Wipes an OpenPGP secret key; false when there was none.
     pub async fn remove_secret_key(&self, fingerprint: &str) -> Result<bool, Trouble> {
         self.was_there(&Question::RemoveSecretKey { fingerprint: fingerprint.to_string() }).await
+    }
+
+    /// Makes a one-time link by which somebody gets a new password; the secret part of its address.
+    pub async fn add_link(&self, account: AccountId, forget_factors: bool, lives: Duration) -> Result<Secret<String>, Trouble> {
+        let question = Question::AddLink { account: account.as_i64(), forget_factors, lives: lives.as_secs() };
+        match self.ask(&question).await? {
+            Answer::Link { token } => Ok(token.into_secret()),
+            other => Err(out_of_turn(other)),
+        }
     }
 
     /// Wipes every secret of an account that is being removed.

@@ -115,6 +115,15 @@ pub enum Question {
         /// Its certificate's.
         fingerprint: String,
     },
+    /// Make a one-time link.
+    AddLink {
+        /// Whose way in.
+        account: i64,
+        /// Passkeys, authenticators and recovery codes are forgotten with its use.
+        forget_factors: bool,
+        /// How long it can be used, in seconds.
+        lives: u64,
+    },
     /// Wipe all secrets of an account.
     Forget {
         /// Whose.
@@ -166,6 +175,11 @@ pub enum Answer {
     AppPasswords {
         /// Oldest first.
         all: Vec<Listed>,
+    },
+    /// The secret part of a one-time link.
+    Link {
+        /// The text.
+        token: Showing,
     },
     /// An OpenPGP secret key.
     SecretKey {

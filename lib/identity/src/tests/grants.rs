@@ -8,11 +8,17 @@ use hearth_types::{Secret, SessionId};
 use super::{Home, on_each_engine};
 use crate::Error;
 use crate::directory::{NewSession, SessionKind};
-use crate::grants::{Client, Code, CodeRefusal, NewClient, NewCode, NewPending, NewTokens, RefreshRefusal, scope};
+use crate::grants::{Client, Code, CodeRefusal, NewClient, NewCode, NewPending, NewTokens, Poll, RefreshRefusal, scope};
 use crate::limits::{CODE_REPLAY_GRACE, REFRESH_RETRY};
 use crate::service::Services;
 
-const LIVES: NewTokens = NewTokens { access_lives: Duration::from_secs(600), refresh_lives: Some(Duration::from_secs(86_400)) };
+const LIVES: NewTokens = NewTokens {
+    access_lives: Duration::from_secs(600),
+    refresh_lives: Some(Duration::from_secs(86_400)),
+    audience: String::new(),
+    confirmation: None,
+    binds_refresh: false,
+};
 
 struct Stage {
     home: Home,
@@ -64,7 +70,7 @@ impl Stage {
     }
 
     async fn redeem(&self, code: &Secret<String>) -> Result<crate::grants::Redeemed, CodeRefusal> {
-        self.home.directory.redeem_code(code, self.client.id, "App", LIVES, |_| true).await.unwrap()
+        self.home.directory.redeem_code(code, self.client.id, "App", |_| Some(LIVES)).await.unwrap()
     }
 }
 
@@ -75,6 +81,7 @@ fn new_client(public: bool) -> NewClient {
         public,
         redirect_uris: vec!["https://app.test/cb".into(), "https://app.test/cb2".into()],
         post_logout_redirect_uris: vec![],
+        grant_types: vec![],
         scopes: scope::parse("openid mail offline_access"),
         preset: None,
         trusted: false,
@@ -106,9 +113,9 @@ fn a_code_is_exchanged_once() {
     on_each_engine(|home| async move {
         let stage = Stage::set(home).await;
         let code = stage.code("openid mail").await;
-        let mismatch = stage.home.directory.redeem_code(&code, stage.client.id, "App", LIVES, |_| false).await.unwrap();
+        let mismatch = stage.home.directory.redeem_code(&code, stage.client.id, "App", |_| None).await.unwrap();
         assert_eq!(mismatch.err(), Some(CodeRefusal::Mismatch), "which spends nothing");
-        let foreign = stage.home.directory.redeem_code(&code, hearth_types::ClientId::from_i64(1), "", LIVES, |_| true).await;
+        let foreign = stage.home.directory.redeem_code(&code, hearth_types::ClientId::from_i64(1), "", |_| Some(LIVES)).await;
         assert_eq!(foreign.unwrap().err(), Some(CodeRefusal::Unknown));
         let given = stage.redeem(&code).await.expect("the first exchange");
         assert_eq!((given.code.nonce.as_deref(), given.tokens.scopes.len()), (Some("n"), 2));
@@ -254,5 +261,124 @@ fn pending_requests_and_consent() {
         assert_eq!(consent, Some(scope::parse("openid mail")));
         directory.remove_consent(stage.account, stage.client.id).await.unwrap();
         assert_eq!(directory.find_consent(stage.account, stage.client.id).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_token_is_for_whom_it_was_asked_for() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let bound = NewTokens {
+            audience: "https://a.test https://b.test".into(),
+            confirmation: Some("key".into()),
+            binds_refresh: true,
+            ..LIVES
+        };
+        let (code, first) = (stage.code("openid").await, bound.clone());
+        let given = directory.redeem_code(&code, stage.client.id, "App", |_| Some(first)).await.unwrap().unwrap();
+        let live = directory.find_access_token(&given.tokens.access).await.unwrap().unwrap();
+        assert_eq!((live.audience.as_str(), live.confirmation.as_deref()), ("https://a.test https://b.test", Some("key")));
+        let token = given.tokens.refresh.unwrap();
+        let refresh = async |lives: NewTokens| directory.refresh(&token, stage.client.id, None, lives).await.unwrap();
+        assert_eq!(refresh(LIVES).await.err(), Some(RefreshRefusal::Confirmation));
+        let other = NewTokens { confirmation: Some("other".into()), ..LIVES };
+        assert_eq!(refresh(other).await.err(), Some(RefreshRefusal::Confirmation));
+        let wider = NewTokens { audience: "https://c.test".into(), ..bound.clone() };
+        assert_eq!(refresh(wider).await.err(), Some(RefreshRefusal::Target));
+        let narrow = NewTokens { audience: "https://b.test".into(), ..bound.clone() };
+        let tokens = refresh(narrow).await.expect("what failed has spent nothing");
+        let live = directory.find_access_token(&tokens.access).await.unwrap().unwrap();
+        assert_eq!(live.audience, "https://b.test");
+        let signed = Secret::new("a signed text".to_string());
+        directory.replace_access_token(&tokens.access, &signed).await.unwrap();
+        assert!(directory.find_access_token(&tokens.access).await.unwrap().is_none());
+        assert_eq!(directory.find_access_token(&signed).await.unwrap().unwrap().audience, "https://b.test");
+    });
+}
+
+#[test]
+fn a_device_asks_and_somebody_answers() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let (directory, client) = (&stage.home.directory, stage.client.id);
+        let every = Duration::from_secs(5);
+        let add = async |hash: u8, code: &str| {
+            let new = NewPending {
+                kind: "device",
+                client,
+                hash: [hash; 32],
+                user_code: Some(code.into()),
+                request: "{}".into(),
+                lives: Duration::from_secs(600),
+            };
+            directory.add_pending(new).await.unwrap();
+        };
+        let poll = async |hash: u8| directory.poll_device([hash; 32], client, every).await.unwrap();
+        add(1, "AAAA").await;
+        assert_eq!(poll(9).await, Poll::Unknown);
+        let foreign = directory.poll_device([1; 32], hearth_types::ClientId::from_i64(1), every).await.unwrap();
+        assert_eq!(foreign, Poll::Unknown);
+        assert_eq!(poll(1).await, Poll::Waiting);
+        stage.home.clock.advance(Duration::from_millis(4999));
+        assert_eq!(poll(1).await, Poll::SlowDown);
+        stage.home.clock.advance(Duration::from_millis(9999));
+        assert_eq!(poll(1).await, Poll::SlowDown, "it has to wait five seconds more each time");
+        stage.home.clock.advance(Duration::from_secs(10));
+        assert_eq!(poll(1).await, Poll::Waiting);
+        assert!(directory.find_device("BBBB").await.unwrap().is_none());
+        assert_eq!(directory.find_device("AAAA").await.unwrap().map(|found| found.client), Some(client));
+        assert!(directory.answer_device("AAAA", true, stage.account, stage.browser).await.unwrap());
+        assert!(!directory.answer_device("AAAA", false, stage.account, stage.browser).await.unwrap(), "once");
+        stage.home.clock.advance(every);
+        assert!(matches!(poll(1).await, Poll::Allowed(found) if found.account == Some(stage.account)));
+        assert_eq!(poll(1).await, Poll::Unknown, "once");
+        add(2, "CCCC").await;
+        assert!(directory.answer_device("CCCC", false, stage.account, stage.browser).await.unwrap());
+        assert_eq!((poll(2).await, poll(2).await), (Poll::Denied, Poll::Unknown));
+        add(3, "DDDD").await;
+        stage.home.clock.advance(Duration::from_secs(600));
+        assert_eq!(poll(3).await, Poll::Expired);
+        assert!(!directory.answer_device("DDDD", true, stage.account, stage.browser).await.unwrap());
+    });
+}
+
+#[test]
+fn who_is_told_of_a_sign_out() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let seq = directory.newest_logout().await.unwrap();
+        let code = stage.code("openid").await;
+        stage.redeem(&code).await.unwrap();
+        let code = stage.code("openid offline_access").await;
+        stage.redeem(&code).await.unwrap();
+        assert_eq!(directory.list_logouts_since(seq).await.unwrap(), (seq, vec![]));
+        assert_eq!(directory.list_clients_of_session(stage.browser).await.unwrap(), [stage.client.id]);
+        directory.end_session(stage.browser).await.unwrap();
+        let (next, notices) = directory.list_logouts_since(seq).await.unwrap();
+        let notice = crate::grants::LogoutNotice { client: stage.client.id, account: stage.account, session: stage.browser };
+        assert_eq!(notices, [notice], "once, whatever it was granted");
+        assert_eq!(directory.list_logouts_since(next).await.unwrap(), (next, vec![]));
+    });
+}
+
+#[test]
+fn a_client_is_for_everyone_or_for_those_that_are_listed() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let bob = stage.home.person("bob").await.id;
+        let family = stage.home.add("family", crate::directory::Kind::Group, false).await.id;
+        directory.add_group_member(family, bob, crate::directory::MemberRole::Member).await.unwrap();
+        let may = async |account| directory.may_use_client(account, stage.client.id).await.unwrap();
+        assert!(may(stage.account).await && may(bob).await);
+        directory.add_client_access(stage.client.id, family).await.unwrap();
+        assert!(!may(stage.account).await && may(bob).await);
+        assert_eq!(directory.list_client_access(stage.client.id).await.unwrap().len(), 1);
+        assert!(directory.remove_client_access(stage.client.id, family).await.unwrap());
+        assert!(!may(bob).await, "an empty list admits nobody");
+        directory.open_client(stage.client.id).await.unwrap();
+        assert!(may(stage.account).await);
     });
 }

@@ -9,7 +9,7 @@ use hearth_wire::sasl::scram::Verifier;
 
 use super::on_each_engine;
 use crate::Error;
-use crate::limits::{APP_PASSWORDS_MAX, SECRET_KEY_BYTES_MAX};
+use crate::limits::{APP_PASSWORDS_MAX, SECRET_KEY_BYTES_MAX, SIGNING_KEY_AHEAD, SIGNING_KEY_LIFE, SIGNING_KEY_OVERLAP};
 use crate::service::{Service, Services};
 use crate::vault::{Algorithm, PasswordCheck, Vault};
 
@@ -161,5 +161,32 @@ fn openpgp_secret_keys_are_sealed() {
         vault.forget(ALICE).await.unwrap();
         assert!(vault.find_secret_key(fingerprint).await.unwrap().is_none());
         assert!(vault.list_app_passwords(ALICE).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn signing_keys_take_turns() {
+    on_each_engine(|home| async move {
+        let vault = home.vault().await;
+        let of = async |algorithm| {
+            let keys = vault.signing_keys().await.unwrap();
+            let of: Vec<_> = keys.into_iter().filter(|key| key.algorithm == algorithm).collect();
+            let signs = of.iter().find(|key| key.signs).expect("one signs").kid.clone();
+            (of.len(), signs)
+        };
+        let (_, first) = of(Algorithm::EdDsa).await;
+        assert!(!vault.turn_signing_keys().await.unwrap());
+        home.clock.advance(SIGNING_KEY_LIFE);
+        assert!(vault.turn_signing_keys().await.unwrap(), "the next is made");
+        assert_eq!(of(Algorithm::EdDsa).await, (2, first.clone()));
+        home.clock.advance(SIGNING_KEY_AHEAD - Duration::from_millis(1));
+        assert!(!vault.turn_signing_keys().await.unwrap());
+        home.clock.advance(Duration::from_millis(1));
+        assert!(vault.turn_signing_keys().await.unwrap(), "it signs");
+        let (count, second) = of(Algorithm::EdDsa).await;
+        assert!(count == 2 && second != first);
+        home.clock.advance(SIGNING_KEY_OVERLAP);
+        assert!(vault.turn_signing_keys().await.unwrap(), "the old one goes");
+        assert_eq!(of(Algorithm::EdDsa).await, (1, second));
     });
 }

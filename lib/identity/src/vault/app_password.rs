@@ -13,7 +13,7 @@ use crate::limits::{APP_PASSWORDS_MAX, NAME_CHARS_MAX};
 use crate::service::Services;
 
 /// Crockford's base 32, as our ids have it: no letter is taken for another.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+pub(super) const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// 26 letters hold 128 bits.
 const LETTERS: usize = 26;
 /// How they are shown: `xxxxx-xxxxx-xxxxx-xxxxx-xxxxxx`.
@@ -193,10 +193,16 @@ fn list(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<(StoredAppPassword, V
     })?)
 }
 
-fn check(label: &str, services: Services) -> Result<()> {
+/// What its owner calls a device or a key.
+pub(super) fn check_label(label: &str) -> Result<()> {
     if label.is_empty() || label.chars().count() > NAME_CHARS_MAX || label.chars().any(char::is_control) {
-        return Err(Error::Invalid(format!("an app password has a label of 1 to {NAME_CHARS_MAX} characters")));
+        return Err(Error::Invalid(format!("it has a name of 1 to {NAME_CHARS_MAX} characters")));
     }
+    Ok(())
+}
+
+fn check(label: &str, services: Services) -> Result<()> {
+    check_label(label)?;
     if services.is_empty() || services.admits(crate::Service::Web) {
         return Err(Error::Invalid("an app password is for mail services: smtp, imap, pop3, sieve, jmap".into()));
     }
@@ -223,7 +229,7 @@ fn write(bits: [u8; 16]) -> Secret<String> {
 
 /// What was meant: no hyphens or spaces, lower case, and the letters that are not in the alphabet as
 /// those they are taken for.
-fn normal(typed: &str) -> Secret<String> {
+pub(super) fn normal(typed: &str) -> Secret<String> {
     let letters =
         typed.chars().filter(|c| *c != '-' && !c.is_whitespace()).take(LETTERS + 1).map(|c| match c.to_ascii_lowercase() {
             'i' | 'l' => '1',

@@ -42,7 +42,7 @@ impl Vault {
     pub async fn set_password(&self, account: AccountId, password: Option<Secret<String>>) -> Result<()> {
         let hash = match password {
             Some(password) => {
-                check_new(password.expose())?;
+                check_new_password(password.expose())?;
                 let salt = crate::random::bytes::<SALT_BYTES>();
                 let computed = self.compute(password, salt.to_vec(), params()?, HASH_BYTES).await?;
                 let computed = computed.ok_or_else(|| Error::Invalid("too many passwords are being checked: try again".into()))?;
@@ -164,7 +164,8 @@ fn compute_now(password: &Secret<String>, salt: &[u8], params: Params, length: u
     Ok(Secret::new(hash))
 }
 
-fn check_new(password: &str) -> Result<()> {
+/// May this be a new human password? Length alone is looked at, and what PLAIN could not carry.
+pub fn check_new_password(password: &str) -> Result<()> {
     match password.chars().count() {
         length if length < PASSWORD_CHARS_MIN => {
             Err(Error::Invalid(format!("a password has at least {PASSWORD_CHARS_MIN} characters")))
@@ -190,7 +191,7 @@ mod tests {
             ("a".repeat(PASSWORD_CHARS_MAX + 1), false),
             ("correct\0horse".into(), false),
         ] {
-            assert_eq!(check_new(&password).is_ok(), good, "{} characters", password.len());
+            assert_eq!(check_new_password(&password).is_ok(), good, "{} characters", password.len());
         }
     }
 

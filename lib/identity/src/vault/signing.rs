@@ -11,6 +11,7 @@ use hearth_types::{Secret, Timestamp};
 
 use super::Vault;
 use crate::error::{Error, Result};
+use crate::limits::{SIGNING_KEY_AHEAD, SIGNING_KEY_LIFE, SIGNING_KEY_OVERLAP};
 
 /// How a token is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,14 @@ pub struct SigningKey {
     pub signs: bool,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A key as far as its turn is concerned.
+struct Turned {
+    kid: String,
+    signs: bool,
+    created_at: Timestamp,
+    changed_at: Timestamp,
 }
 
 impl Algorithm {
@@ -92,6 +101,65 @@ impl Vault {
         Ok(keys)
     }
 
+    /// Keeps the keys fresh: makes the next key of an algorithm when the one that signs is old, lets it sign when
+    /// it was published for a while, and retires what no token needs any more. True when something changed.
+    pub async fn turn_signing_keys(&self) -> Result<bool> {
+        let mut changed = false;
+        for algorithm in Algorithm::ALL {
+            changed |= self.turn_keys_of(algorithm).await?;
+        }
+        Ok(changed)
+    }
+
+    async fn turn_keys_of(&self, algorithm: Algorithm) -> Result<bool> {
+        let (now, name) = (self.now(), algorithm.name());
+        let rows: Vec<Turned> = self
+            .read(move |tx| {
+                Ok(tx.query(
+                    "SELECT kid, state, created_at, changed_at FROM signing_key
+                     WHERE algorithm = $1 AND state <> 'retired' ORDER BY created_at, kid",
+                    &[&name],
+                    |row| {
+                        let state: String = row.get(1)?;
+                        Ok(Turned { kid: row.get(0)?, signs: state == "signing", created_at: row.get(2)?, changed_at: row.get(3)? })
+                    },
+                )?)
+            })
+            .await?;
+        let Some(signing) = rows.iter().find(|row| row.signs) else {
+            return Ok(false);
+        };
+        let next = rows.iter().find(|row| !row.signs && row.created_at > signing.created_at);
+        let old: Vec<String> = rows
+            .iter()
+            .filter(|row| !row.signs && row.created_at < signing.created_at && now.since(row.changed_at) >= SIGNING_KEY_OVERLAP)
+            .map(|row| row.kid.clone())
+            .collect();
+        let mut changed = !old.is_empty();
+        for kid in old {
+            // Its secret is of no use any more, so it is not kept.
+            self.write(move |tx| Ok(tx.execute("DELETE FROM signing_key WHERE kid = $1", &[&kid]).map(drop)?)).await?;
+        }
+        match next {
+            Some(next) if now.since(next.created_at) >= SIGNING_KEY_AHEAD => {
+                let (next, before) = (next.kid.clone(), signing.kid.clone());
+                self.write(move |tx| {
+                    tx.execute("UPDATE signing_key SET state = 'published', changed_at = $2 WHERE kid = $1", &[&before, &now])?;
+                    tx.execute("UPDATE signing_key SET state = 'signing', changed_at = $2 WHERE kid = $1", &[&next, &now])?;
+                    Ok(())
+                })
+                .await?;
+                changed = true;
+            }
+            None if now.since(signing.created_at) >= SIGNING_KEY_LIFE => {
+                self.make_signing_key(algorithm, "published").await?;
+                changed = true;
+            }
+            _ => {}
+        }
+        Ok(changed)
+    }
+
     /// Makes a key for each algorithm that has none.
     pub(super) async fn make_signing_keys(&self) -> Result<()> {
         let there = self.signing_keys().await?;
@@ -99,21 +167,24 @@ impl Vault {
             if there.iter().any(|key| key.algorithm == algorithm && key.signs) {
                 continue;
             }
-            let made = tokio::task::spawn_blocking(move || algorithm.make_key()).await;
-            let pkcs8 = made.unwrap_or(Err(Error::Store(hearth_db::Error::Gone)))?;
-            let kid = URL_SAFE_NO_PAD.encode(crate::random::bytes::<12>());
-            let (sealed, now) = (self.0.seal.seal(&place(&kid), pkcs8.expose())?, self.now());
-            self.write(move |tx| {
-                tx.execute(
-                    "INSERT INTO signing_key (kid, algorithm, sealed, state, created_at, changed_at)
-                     VALUES ($1, $2, $3, 'signing', $4, $4)",
-                    &[&kid, &algorithm.name(), &sealed, &now],
-                )?;
-                Ok(())
-            })
-            .await?;
+            self.make_signing_key(algorithm, "signing").await?;
         }
         Ok(())
+    }
+
+    async fn make_signing_key(&self, algorithm: Algorithm, state: &'static str) -> Result<()> {
+        let made = tokio::task::spawn_blocking(move || algorithm.make_key()).await;
+        let pkcs8 = made.unwrap_or(Err(Error::Store(hearth_db::Error::Gone)))?;
+        let kid = URL_SAFE_NO_PAD.encode(crate::random::bytes::<12>());
+        let (sealed, now) = (self.0.seal.seal(&place(&kid), pkcs8.expose())?, self.now());
+        self.write(move |tx| {
+            tx.execute(
+                "INSERT INTO signing_key (kid, algorithm, sealed, state, created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $5)",
+                &[&kid, &algorithm.name(), &sealed, &state, &now],
+            )?;
+            Ok(())
+        })
+        .await
     }
 }
 

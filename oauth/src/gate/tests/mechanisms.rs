@@ -18,6 +18,7 @@ async fn token(home: &Home, scopes: &str) -> Tokens {
         public: true,
         redirect_uris: vec!["https://app.test/".into()],
         post_logout_redirect_uris: vec![],
+        grant_types: vec![],
         scopes: scope::parse("openid mail"),
         preset: None,
         trusted: false,
@@ -57,8 +58,8 @@ async fn token(home: &Home, scopes: &str) -> Tokens {
     };
     let code = home.directory.add_code(NewCode { code, lives: Duration::from_secs(60) }).await.unwrap();
     home.clock.advance(Duration::from_millis(1));
-    let lives = NewTokens { access_lives: Duration::from_secs(600), refresh_lives: None };
-    home.directory.redeem_code(&code, client.id, "App", lives, |_| true).await.unwrap().unwrap().tokens
+    let lives = NewTokens { access_lives: Duration::from_secs(600), ..NewTokens::default() };
+    home.directory.redeem_code(&code, client.id, "App", |_| Some(lives)).await.unwrap().unwrap().tokens
 }
 
 #[test]

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What a client chose of the things that a client may choose: the members of RFC 7591 that are kept as its
+//! metadata, and a few of our own (`hearth_...`). Pure; what cannot be read counts as not chosen.
+
+use hearth_identity::grants::Client;
+use hearth_identity::vault::Algorithm;
+use hearth_types::AccountId;
+use serde_json::Value;
+use url::Url;
+
+use crate::jws;
+
+/// What a client chose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// `id_token_signed_response_alg`; RS256 when it says nothing, for more clients fail at anything else than
+    /// at any other thing.
+    pub id_token: Option<Algorithm>,
+    /// `userinfo_signed_response_alg`: userinfo as a signed token.
+    pub userinfo: Option<Algorithm>,
+    /// `subject_type`: its own `sub` for each person, that tells nothing to another client. The sector is the
+    /// host of its first redirect URI.
+    pub sector: Option<String>,
+    /// `hearth_pkce` is `optional`: for a confidential client that cannot.
+    pub pkce_optional: bool,
+    /// `require_pushed_authorization_requests` (RFC 9126 §6).
+    pub pushed_only: bool,
+    /// `dpop_bound_access_tokens` (RFC 9449 §5.2).
+    pub bound_only: bool,
+    /// `hearth_access_token` is `jwt`: access tokens of RFC 9068.
+    pub signed_access: bool,
+    /// `hearth_resources`: what its tokens can be for (RFC 8707).
+    pub resources: Vec<String>,
+    /// `backchannel_logout_uri`.
+    pub backchannel: Option<String>,
+    /// `frontchannel_logout_uri`.
+    pub frontchannel: Option<String>,
+    /// `hearth_service_account`: whom it acts as when it acts for itself.
+    pub service: Option<AccountId>,
+    /// `hearth_registration`: it registered itself; the hash of the token by which it may change that.
+    pub registration: Option<String>,
+}
+
+impl Profile {
+    /// Reads a client's choices.
+    pub fn of(client: &Client) -> Self {
+        let metadata: Value = serde_json::from_str(&client.metadata).unwrap_or_default();
+        let text = |name: &str| metadata[name].as_str().map(str::to_string);
+        let flag = |name: &str| metadata[name].as_bool().unwrap_or(false);
+        let algorithm = |name: &str| metadata[name].as_str().and_then(jws::parse_algorithm);
+        let host = || client.redirect_uris.first().and_then(|uri| Url::parse(uri).ok()?.host_str().map(str::to_string));
+        Self {
+            id_token: algorithm("id_token_signed_response_alg"),
+            userinfo: algorithm("userinfo_signed_response_alg"),
+            sector: if metadata["subject_type"] == "pairwise" { host().or(Some(client.identifier.clone())) } else { None },
+            pkce_optional: metadata["hearth_pkce"] == "optional" && !client.is_public(),
+            pushed_only: flag("require_pushed_authorization_requests"),
+            bound_only: flag("dpop_bound_access_tokens"),
+            signed_access: metadata["hearth_access_token"] == "jwt",
+            resources: metadata["hearth_resources"]
+                .as_array()
+                .map(|all| all.iter().filter_map(|one| one.as_str().map(str::to_string)).collect())
+                .unwrap_or_default(),
+            backchannel: text("backchannel_logout_uri"),
+            frontchannel: text("frontchannel_logout_uri"),
+            service: metadata["hearth_service_account"].as_str().and_then(|id| id.parse().ok()),
+            registration: text("hearth_registration"),
+        }
+    }
+
+    /// How its ID tokens are signed.
+    pub fn id_token_algorithm(&self) -> Algorithm {
+        self.id_token.unwrap_or(Algorithm::Rs256)
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Clients that register themselves, and clients that are told of a sign-out.
+
+mod support;
+
+use std::time::Duration;
+
+use hearth_identity::grants::LogoutNotice;
+use hearth_oauth::logout_token;
+use hearth_web::axum::body::Body;
+use hearth_web::axum::http::{Request, StatusCode};
+use serde_json::{Value, json};
+use support::{CHALLENGE, House, ISSUER, Reply, VERIFIER, ask, claims, encode, on_both_engines, request};
+
+const LOOPBACK: &str = "http://127.0.0.1/cb";
+
+async fn send(house: &House, method: &str, path: &str, token: Option<&str>, body: &Value) -> Reply {
+    let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    ask(&house.router, request.body(Body::from(body.to_string())).unwrap()).await
+}
+
+fn path_of(told: &Value) -> String {
+    told["registration_client_uri"].as_str().unwrap().strip_prefix(ISSUER).unwrap().to_string()
+}
+
+#[tokio::test]
+async fn a_mail_program_introduces_itself() {
+    on_both_engines(async |house| {
+        let wants = json!({"client_name": "Mail <b>", "redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none", "scope": "openid mail offline_access"});
+        let reply = send(&house, "POST", "/register", None, &wants).await;
+        let told = reply.json();
+        assert_eq!((reply.status, told.get("client_secret")), (StatusCode::CREATED, None));
+        let client = told["client_id"].as_str().unwrap();
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let asks = encode(&[("client_id", client), ("redirect_uri", "http://127.0.0.1:5000/cb"), ("response_type", "code"),
+            ("scope", "openid mail"), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256")]);
+        let page = browser.follow(&format!("/authorize?{asks}")).await;
+        assert!(page.body.contains("introduced itself") && page.body.contains("Mail &#60;b&#62;"), "11: {}", page.body);
+        let code = browser.consent(&page, "allow").await.param("code").unwrap();
+        let fields = [("grant_type", "authorization_code"), ("code", &code), ("client_id", client), ("code_verifier", VERIFIER)];
+        assert_eq!(house.post_as(None, "/token", &fields).await.status, StatusCode::OK);
+        // 7: before anybody was asked anything, an error is a page and not a redirect.
+        let wrong = asks.replace("openid+mail", "nothing");
+        let page = browser.get(&format!("/authorize?{wrong}")).await;
+        assert_eq!((page.status, page.location()), (StatusCode::BAD_REQUEST, None));
+        assert_eq!(send(&house, "POST", "/register", None, &json!([])).await.error(), (400, "invalid_client_metadata".into()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_changes_itself_and_nobody_elses() {
+    on_both_engines(async |house| {
+        let wants = json!({"redirect_uris": ["https://app.example/cb"], "client_name": "One"});
+        let one = send(&house, "POST", "/register", None, &wants).await.json();
+        let two = send(&house, "POST", "/register", None, &wants).await.json();
+        assert_eq!(
+            (one["token_endpoint_auth_method"].as_str(), one["client_secret_expires_at"].as_i64()),
+            (Some("client_secret_basic"), Some(0))
+        );
+        let (path, token) = (path_of(&one), one["registration_access_token"].as_str().unwrap());
+        let of_two = two["registration_access_token"].as_str();
+        let told = send(&house, "GET", &path, Some(token), &json!({})).await;
+        assert_eq!((told.status, told.json()["client_name"].as_str()), (StatusCode::OK, Some("One")));
+        assert!(told.json().get("hearth_registration").is_none());
+        for (method, path, token) in [
+            ("GET", path.as_str(), of_two),
+            ("DELETE", &path, of_two),
+            ("PUT", &path, None),
+            ("GET", "/register/app", Some(token)),
+            ("GET", "/register/nobody", Some(token)),
+        ] {
+            assert_eq!(send(&house, method, path, token, &wants).await.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        }
+        let new = json!({"redirect_uris": ["https://app.example/new"], "client_name": "Uno", "client_id": one["client_id"]});
+        let changed = send(&house, "PUT", &path, Some(token), &new).await;
+        assert_eq!((changed.status, changed.json()["redirect_uris"].clone()), (StatusCode::OK, json!(["https://app.example/new"])));
+        let public = json!({"redirect_uris": ["https://app.example/new"], "token_endpoint_auth_method": "none"});
+        assert_eq!(send(&house, "PUT", &path, Some(token), &public).await.error(), (400, "invalid_client_metadata".into()));
+        assert_eq!(send(&house, "DELETE", &path, Some(token), &json!({})).await.status, StatusCode::NO_CONTENT);
+        assert_eq!(send(&house, "GET", &path, Some(token), &json!({})).await.status, StatusCode::UNAUTHORIZED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn strangers_are_counted_and_forgotten() {
+    on_both_engines(async |house| {
+        let wants = json!({"redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none"});
+        let mut refused = None;
+        for count in 0..=200 {
+            let reply = send(&house, "POST", "/register", None, &wants).await;
+            if reply.status != StatusCode::CREATED {
+                refused = Some((count, reply.status));
+                break;
+            }
+        }
+        assert_eq!(refused, Some((200, StatusCode::BAD_REQUEST)), "31");
+        house.clock.advance(Duration::from_secs(24 * 3600));
+        assert_eq!(send(&house, "POST", "/register", None, &wants).await.status, StatusCode::CREATED);
+        assert_eq!(house.directory.list_clients().await.unwrap().len(), 3, "the unused are gone; the household's own stay");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn clients_are_told_of_a_sign_out() {
+    on_both_engines(async |house| {
+        let secret = house
+            .client("told", |new| {
+                new.metadata = json!({
+                    "backchannel_logout_uri": "https://told.example/backchannel",
+                    "frontchannel_logout_uri": "https://told.example:8443/front?a=b",
+                })
+                .to_string();
+            })
+            .await;
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let code = browser.code(&request(&[("client_id", "told")])).await;
+        let tokens = house.exchange_as(("told", &secret), &code, &[]).await.json();
+        let said = claims(tokens["id_token"].as_str().unwrap());
+        let seq = house.directory.newest_logout().await.unwrap();
+        let hint =
+            [("id_token_hint", tokens["id_token"].as_str().unwrap()), ("post_logout_redirect_uri", "https://app.example/bye")];
+        let page = browser.get(&format!("/logout?{}", encode(&hint))).await;
+        // By the browser: a frame that nobody sees, then on by a link.
+        let sid = said["sid"].as_str().unwrap();
+        assert_eq!((page.status, page.location()), (StatusCode::OK, None));
+        let frame = format!("https://told.example:8443/front?a=b&#38;iss=https%3A%2F%2Fid.home.example&#38;sid={sid}");
+        assert!(page.body.contains(&frame) && page.body.contains("href=\"https://app.example/bye\""), "{}", page.body);
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("frame-src https://told.example:8443; script-src 'self'"), "{policy}");
+        assert_eq!(browser.get("/account").await.status, StatusCode::SEE_OTHER);
+        // Behind its back: a token of its own kind.
+        let (_, notices) = house.directory.list_logouts_since(seq).await.unwrap();
+        let client = house.directory.find_client("told").await.unwrap().unwrap();
+        let [notice] = notices.as_slice() else { panic!("{notices:?}") };
+        assert_eq!((notice.client, notice.account), (client.id, house.alice.id));
+        let token = logout_token::sign(&house.ctx, &client, notice).unwrap();
+        let told = claims(&token);
+        assert_eq!(
+            (told["sid"].as_str(), &told["sub"], told["aud"].as_str(), told["iss"].as_str()),
+            (Some(sid), &said["sub"], Some("told"), Some(ISSUER))
+        );
+        assert_eq!(told["events"], json!({"http://schemas.openid.net/event/backchannel-logout": {}}));
+        assert!(
+            told.get("nonce").is_none()
+                && told["jti"].is_string()
+                && told["exp"].as_i64().unwrap() - told["iat"].as_i64().unwrap() <= 120
+        );
+        // 24: a logout token is no ID token.
+        browser.sign_in("alice").await;
+        let page = browser.get(&format!("/logout?{}", encode(&[("id_token_hint", &token)]))).await;
+        assert!(page.body.contains("Sign out?"));
+        let LogoutNotice { session, .. } = *notice;
+        assert_eq!(session.to_string(), sid);
+    })
+    .await;
+}
