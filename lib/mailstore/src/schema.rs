@@ -8,6 +8,7 @@ use hearth_db::Migration;
 pub(crate) const STEPS: &[Migration] = &[
     Migration { version: 1, name: "mail", breaking: false, sql: MAIL },
     Migration { version: 2, name: "scripts", breaking: false, sql: SCRIPTS },
+    Migration { version: 3, name: "annotations", breaking: false, sql: ANNOTATIONS },
 ];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
@@ -204,6 +205,17 @@ CREATE TABLE script (
 );
 CREATE UNIQUE INDEX script_name ON script (account, name);
 CREATE UNIQUE INDEX script_active ON script (account) WHERE active;
+";
+
+const ANNOTATIONS: &str = "
+-- METADATA; mailbox is 0 for the account.
+CREATE TABLE annotation (
+    account BIGINT NOT NULL,
+    mailbox BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    content BYTES NOT NULL,
+    PRIMARY KEY (account, mailbox, name)
+);
 ";
 
 const SEARCH: &str = "
