@@ -14,7 +14,7 @@
 //! - [`message`]: append, look at, flag, copy, move, expunge; bodies
 //! - [`changes`]: what happened since a modseq, for IMAP's CONDSTORE/QRESYNC and JMAP's `/changes`
 //! - [`search`]: filters, sorting, text
-//! - [`thread`], [`blob`], [`quota`], [`script`]
+//! - [`thread`], [`blob`], [`quota`], [`script`], [`annotation`]
 //! - [`memory`], [`lesson`]: what a person's filter has seen, and what it learns from what they do
 //! - [`delivery`]: mail on its way in, for hearth-smtp alone: durable before it is answered
 //! - [`Store::subscribe`]: wakes when another session, in any process, changed the account
@@ -30,6 +30,7 @@
 //! [`message::Summary`], the query beside it, and a line in the law test.
 
 mod account;
+pub mod annotation;
 pub mod blob;
 pub mod body;
 pub mod changes;
@@ -46,6 +47,7 @@ pub mod mailbox;
 pub mod memory;
 pub mod message;
 pub mod quota;
+pub mod scan;
 mod schema;
 pub mod script;
 pub mod search;

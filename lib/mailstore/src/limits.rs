@@ -24,6 +24,10 @@ pub const SCRIPTS_MAX: usize = 64;
 pub const SCRIPT_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a script's name (RFC 5804 §1.6: at least 512).
 pub const SCRIPT_NAME_BYTES_MAX: usize = 512;
+/// Entries of METADATA of one mailbox, and of the account.
+pub const ANNOTATIONS_MAX: usize = 100;
+/// Bytes of the value of one.
+pub const ANNOTATION_BYTES_MAX: usize = 64 * 1024;
 /// Tombstones are kept this long (then JMAP clients and QRESYNC start anew).
 pub const TOMBSTONES_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Uploads live this long (RFC 8620 §6.1: at least an hour after the last reference).

@@ -465,6 +465,7 @@ pub fn remove(tx: &mut MailTx<'_>, id: MailboxId) -> Result<()> {
     let account = tx.account();
     let modseq = tx.next_modseq()?;
     tx.execute("DELETE FROM mailbox WHERE account = $1 AND id = $2", &[&account, &id])?;
+    crate::annotation::forget(tx, id)?;
     // Its UIDs went with it: nobody will ask for them, a mailbox of the same name has another UIDVALIDITY.
     tx.execute("DELETE FROM gone WHERE account = $1 AND kind = 2 AND mailbox = $2", &[&account, &id])?;
     crate::changes::bury(tx, crate::changes::Kind::Mailbox, modseq, id.as_i64(), id, old.created_modseq)

@@ -9,6 +9,7 @@ pub(crate) const STEPS: &[Migration] = &[
     Migration { version: 1, name: "mail", breaking: false, sql: MAIL },
     Migration { version: 2, name: "scripts", breaking: false, sql: SCRIPTS },
     Migration { version: 3, name: "filters", breaking: false, sql: FILTERS },
+    Migration { version: 4, name: "annotations", breaking: false, sql: ANNOTATIONS },
 ];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
@@ -246,6 +247,17 @@ CREATE TABLE word (
 -- postgres:
 );
 -- both:
+";
+
+const ANNOTATIONS: &str = "
+-- METADATA; mailbox is 0 for the account.
+CREATE TABLE annotation (
+    account BIGINT NOT NULL,
+    mailbox BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    content BYTES NOT NULL,
+    PRIMARY KEY (account, mailbox, name)
+);
 ";
 
 const SEARCH: &str = "

@@ -526,6 +526,7 @@ fn remove_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
         "DELETE FROM summary WHERE account = $1",
         "DELETE FROM message WHERE account = $1",
         "DELETE FROM mailbox WHERE account = $1",
+        "DELETE FROM annotation WHERE account = $1",
         "DELETE FROM script WHERE account = $1",
         "DELETE FROM memory WHERE account = $1",
         "DELETE FROM lesson WHERE account = $1",

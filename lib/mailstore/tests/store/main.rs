@@ -2,6 +2,7 @@
 //! The mail store as the servers use it, on both engines. PostgreSQL when `HEARTH_TEST_POSTGRES`
 //! holds the URL of a server (each test makes a schema of its own), SQLite always.
 
+mod annotations;
 mod changes;
 mod delivery;
 mod feed;

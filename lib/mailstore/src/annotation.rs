@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Entries of METADATA (RFC 5464): named values of a mailbox, or of the account as a whole.
+
+use hearth_types::MailboxId;
+
+use crate::error::{Error, Result};
+use crate::limits::{ANNOTATION_BYTES_MAX, ANNOTATIONS_MAX};
+use crate::tx::MailTx;
+
+/// Stands for the account.
+const NOWHERE: MailboxId = MailboxId::from_i64(0);
+
+/// All entries of a mailbox (`None`: of the account), by name.
+pub fn list(tx: &mut MailTx<'_>, mailbox: Option<MailboxId>) -> Result<Vec<(String, Vec<u8>)>> {
+    let (account, mailbox) = (tx.account(), mailbox.unwrap_or(NOWHERE));
+    let mut all =
+        tx.query("SELECT name, content FROM annotation WHERE account = $1 AND mailbox = $2", &[&account, &mailbox], |row| {
+            Ok((row.get::<String>(0)?, row.get::<Vec<u8>>(1)?))
+        })?;
+    all.sort();
+    Ok(all)
+}
+
+/// Sets an entry, or removes it.
+pub fn change(tx: &mut MailTx<'_>, mailbox: Option<MailboxId>, name: &str, value: Option<&[u8]>) -> Result<()> {
+    let (account, place) = (tx.account(), mailbox.unwrap_or(NOWHERE));
+    let name = name.to_string();
+    let Some(value) = value else {
+        tx.execute("DELETE FROM annotation WHERE account = $1 AND mailbox = $2 AND name = $3", &[&account, &place, &name])?;
+        return Ok(());
+    };
+    if value.len() > ANNOTATION_BYTES_MAX {
+        return Err(Error::TooLarge("entry"));
+    }
+    tx.execute(
+        "INSERT INTO annotation (account, mailbox, name, content) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (account, mailbox, name) DO UPDATE SET content = $4",
+        &[&account, &place, &name, &value.to_vec()],
+    )?;
+    let count: i64 =
+        tx.one("SELECT COUNT(*) FROM annotation WHERE account = $1 AND mailbox = $2", &[&account, &place], |row| row.get(0))?;
+    // The transaction ends with the error, and what was written with it.
+    if usize::try_from(count).unwrap_or(usize::MAX) > ANNOTATIONS_MAX {
+        return Err(Error::TooMany("entries"));
+    }
+    Ok(())
+}
+
+/// Takes away those of a mailbox that is removed.
+pub(crate) fn forget(tx: &mut MailTx<'_>, mailbox: MailboxId) -> Result<()> {
+    let account = tx.account();
+    tx.execute("DELETE FROM annotation WHERE account = $1 AND mailbox = $2", &[&account, &mailbox])?;
+    Ok(())
+}
