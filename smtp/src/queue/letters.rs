@@ -66,5 +66,6 @@ async fn seal(server: &Server, letter: Letter) -> anyhow::Result<NewMail> {
         head: head.unwrap_or_default().into_bytes(),
         raw: Arc::try_unwrap(raw).unwrap_or_else(|shared| Vec::clone(&shared)),
         recipients: vec![NewRecipient::to(letter.recipient)],
+        require_tls: false,
     })
 }
