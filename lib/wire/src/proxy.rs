@@ -121,7 +121,7 @@ mod tests {
             assert_eq!(header(version, family, rest), Err(NotProxied), "{version:x} {family:x} {}", rest.len());
         }
         assert_eq!(parse_prefix(b"EHLO x\r\nMAIL FRO"), Err(NotProxied));
-        assert!(header(0x20, 0, &vec![0; REST_BYTES_MAX]).is_ok());
-        assert_eq!(header(0x20, 0, &vec![0; REST_BYTES_MAX + 1]), Err(NotProxied));
+        assert!(header(0x20, 0, &[0; REST_BYTES_MAX]).is_ok());
+        assert_eq!(header(0x20, 0, &[0; REST_BYTES_MAX + 1]), Err(NotProxied));
     }
 }

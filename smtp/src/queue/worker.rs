@@ -150,7 +150,7 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, raw: &[u8]) ->
     };
     let people: Vec<_> = accounts.into_iter().map(|account| (account, due.address.clone())).collect();
     let mut plans = local::plan(server, &arrival, &people).await?;
-    let rejected = plans.iter_mut().filter_map(|plan| plan.rejected.take()).last();
+    let mut rejected: Vec<Reply> = plans.iter_mut().filter_map(|plan| plan.rejected.take()).collect();
     let alone = plans.len() == 1 && forwards.is_empty();
     match local::carry_out(server, &arrival, plans).await {
         Ok(outcomes) if !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Err(Refusal::OverQuota)) => {
@@ -160,7 +160,7 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, raw: &[u8]) ->
         Err(Fault::Peer(reply)) => return Ok(reply),
         Err(Fault::Ours(trouble)) => return Err(trouble),
     }
-    if let Some(reply) = rejected.filter(|_| alone) {
+    if let Some(reply) = rejected.pop().filter(|_| alone) {
         return Ok(reply);
     }
     if !forwards.is_empty() {

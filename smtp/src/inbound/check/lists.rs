@@ -33,7 +33,13 @@ fn reversed(ip: IpAddr) -> String {
 
 /// RFC 5782 §2.1: 127.0.0.0/8; (quirk: 127.255.255.0/24 is how lists say that they will not answer us).
 fn is_listed(ip: IpAddr) -> bool {
-    matches!(ip, IpAddr::V4(ip) if ip.is_loopback() && ip.octets()[1..3] != [255, 255])
+    match ip {
+        IpAddr::V4(ip) => {
+            let [first, second, third, _] = ip.octets();
+            first == 127 && (second, third) != (255, 255)
+        }
+        IpAddr::V6(_) => false,
+    }
 }
 
 #[cfg(test)]
