@@ -12,6 +12,7 @@ const END: &str = "<!-- until here -->\n";
 const PAGES: &[(&str, &[Row])] = &[
     ("smtp.md", hearth_smtp::registry::ROWS),
     ("imap.md", hearth_imap::registry::ROWS),
+    ("pop3.md", hearth_imap::pop3::registry::ROWS),
     ("jmap.md", hearth_jmap::registry::ROWS),
     ("oauth.md", hearth_oauth::registry::ROWS),
     ("keyserver.md", hearth_keyserver::registry::ROWS),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use hearth_boot::Stop;
 use hearth_identity::login::{Gate, Login, Revocations, Watch};
@@ -16,12 +17,14 @@ use hearth_wire::imap::response::Reply;
 use hearth_wire::imap::{Bounds, Charset, Fragmentizer};
 use hearth_wire::sasl::ChannelBinding;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::deflate::Deflated;
 use crate::fault::Failure;
 use crate::limits::LOGIN_TIME_MAX;
 use crate::mirror::{Mirror, Mirrors};
+use crate::pop3::Maildrops;
 use crate::registry::{self, Situation};
 use crate::session::deadlines;
 use crate::state::{Modes, Phase};
@@ -59,6 +62,14 @@ pub struct Shared {
     pub spool: PathBuf,
     /// Numbers their files.
     pub spooled: AtomicU64,
+    /// How often a long command gives a sign of life.
+    pub progress_every: Duration,
+    /// Who may compress.
+    pub compressors: Arc<Semaphore>,
+    /// Maildrops that POP3 sessions have.
+    pub maildrops: Maildrops,
+    /// The JMAP session of this home (RFC 9698), as a URL.
+    pub jmap_url: String,
 }
 
 /// Who has signed in.
@@ -113,6 +124,21 @@ pub struct Ctx {
     pub login_failures: u32,
     /// Until when somebody has to have signed in.
     pub login_by: Instant,
+    /// Is the stream inside DEFLATE?
+    pub compressed: bool,
+    /// What COMPRESS was given, until the stream is wrapped.
+    pub compressor: Option<OwnedSemaphorePermit>,
+}
+
+/// What SCRAM-PLUS binds to on such a connection.
+pub fn binding_of(tls: Option<&Facts>) -> ChannelBinding {
+    match tls {
+        Some(facts) => ChannelBinding {
+            exporter: facts.binding.exporter.clone(),
+            server_end_point: Some(facts.binding.server_end_point.clone()).filter(|hash| !hash.is_empty()),
+        },
+        None => ChannelBinding::none(),
+    }
 }
 
 impl Ctx {
@@ -129,6 +155,8 @@ impl Ctx {
             selected: None,
             login_failures: 0,
             login_by: Instant::now() + LOGIN_TIME_MAX,
+            compressed: false,
+            compressor: None,
         }
     }
 
@@ -148,13 +176,7 @@ impl Ctx {
 
     /// What SCRAM-PLUS binds to.
     pub fn binding(&self) -> ChannelBinding {
-        match &self.tls {
-            Some(facts) => ChannelBinding {
-                exporter: facts.binding.exporter.clone(),
-                server_end_point: Some(facts.binding.server_end_point.clone()).filter(|hash| !hash.is_empty()),
-            },
-            None => ChannelBinding::none(),
-        }
+        binding_of(self.tls.as_ref())
     }
 
     /// The names of the CAPABILITY response, now.
@@ -162,6 +184,7 @@ impl Ctx {
         registry::capabilities(Situation {
             tls: self.tls.is_some(),
             signed_in: self.person.is_some(),
+            compressed: self.compressed,
             binding: &self.binding(),
             append_bytes_max: self.shared.append_bytes_max,
         })
@@ -191,6 +214,15 @@ impl Ctx {
             Some(Person { account: login.account, session: login.session, address: login.address.to_string(), watch, feed });
         self.lines.set_deadlines(deadlines(true));
         self.fragmentizer.set_bounds(Bounds::AFTER_LOGIN);
+    }
+
+    /// Wraps the stream in DEFLATE, when COMPRESS was granted and answered.
+    pub fn compress(&mut self) {
+        let Some(permit) = self.compressor.take() else { return };
+        let nothing: Stream = Box::new(tokio::io::join(tokio::io::empty(), tokio::io::sink()));
+        let lines = std::mem::replace(&mut self.lines, Lines::new(nothing, deadlines(true)));
+        self.lines = Lines::new(Box::new(Deflated::new(lines.into_inner(), permit)), deadlines(true));
+        self.compressed = true;
     }
 
     /// Writes; waits when the client does not read.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! hearth-imap: shows a mailbox to mail programs (IMAP4rev2, RFC 9051, and IMAP4rev1, RFC 3501).
 //!
+//! Beside it POP3 (`pop3/`); its connection is in `door.rs`.
+//!
 //! What comes in: connections on ports 143 (STARTTLS) and 993; the mail of the stores; the answers of
 //! the gate. What goes out: responses, and changes to the mail store. What a session does:
 //!
@@ -21,14 +23,21 @@
 
 mod command;
 pub mod ctx;
+mod deflate;
+mod door;
 pub mod fault;
 mod fetch;
+mod find;
 pub mod limits;
 pub mod mirror;
 mod news;
+pub mod pop3;
+mod progress;
 pub mod registry;
 pub mod search;
 pub mod serve;
 pub mod session;
+mod sort;
 pub mod state;
+mod thread;
 pub mod view;

@@ -42,6 +42,24 @@ pub const FETCH_ROWS_MAX: usize = 128;
 pub const FETCH_BODIES_MAX: usize = 16;
 /// Octets that a FETCH produces before it writes them out.
 pub const FETCH_PIECE_BYTES: usize = 256 * 1024;
+/// Messages whose rows SORT and THREAD read in one transaction.
+pub const SCAN_ROWS_MAX: usize = 2048;
+/// UIDs between two wanted messages that are swept over rather than asked around.
+pub const SCAN_GAP_MAX: u32 = 64;
+/// A thread is followed down so far; what is deeper begins anew.
+pub const THREAD_DEPTH_MAX: usize = 1000;
+/// Message-IDs of References that count, the last ones.
+pub const THREAD_REFERENCES_MAX: usize = 100;
+/// While a command takes long, a sign of life is given this often (RFC 9585 §3: 10 to 15 seconds).
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+/// Sessions that compress at once: each costs about 300 KB.
+pub const COMPRESSED_SESSIONS_MAX: usize = 200;
+/// Silence of a POP3 session. RFC 1939 §3: at least 10 minutes.
+pub const POP3_IDLE_TIME_MAX: Duration = Duration::from_secs(10 * 60 + 30);
+/// Messages that a POP3 session is shown, the oldest ones; the next session shows the next ones.
+pub const POP3_MESSAGES_MAX: usize = 100_000;
+/// Messages that QUIT deletes in one transaction.
+pub const POP3_DELETE_MAX: usize = 200;
 /// Octets of a header that HEADER.FIELDS and SEARCH HEADER look through.
 pub const HEADER_BYTES_MAX: u64 = 1024 * 1024;
 /// Octets of a message that SEARCH BODY and TEXT look through.

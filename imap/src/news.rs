@@ -51,8 +51,8 @@ pub async fn tell(ctx: &mut Ctx, look: Look, numbers_stand: bool) -> Result<(), 
 
 fn encode_untold(untold: &Untold, now: &Snapshot, view: &View, modes: Modes) -> Vec<u8> {
     let mut out = Vec::new();
-    if modes.qresync {
-        // RFC 7162 §3.2.10: VANISHED in place of EXPUNGE.
+    if modes.qresync || modes.uid_only {
+        // RFC 7162 §3.2.10, RFC 9586 §3.5: VANISHED in place of EXPUNGE.
         encode_vanished(&mut out, &untold.vanished, false);
     } else {
         for number in &untold.expunged {
@@ -64,15 +64,25 @@ fn encode_untold(untold: &Untold, now: &Snapshot, view: &View, modes: Modes) -> 
     }
     for &uid in &untold.changed {
         if let (Some(line), Some(number)) = (now.find(uid), view.number(uid)) {
-            encode_flags_line(&mut out, number, uid, now.flags(line), modes.condstore.then_some(line.modseq));
+            encode_flags_line(&mut out, (number, uid), now.flags(line), modes.condstore.then_some(line.modseq), modes);
         }
     }
     out
 }
 
+/// `* n FETCH (`; where only UIDs are spoken of, `* uid UIDFETCH (` (RFC 9586 §3.3).
+pub fn encode_fetch_head(out: &mut Vec<u8>, number: u32, uid: u32, modes: Modes) {
+    let head = if modes.uid_only { format!("* {uid} UIDFETCH (") } else { format!("* {number} FETCH (") };
+    out.extend_from_slice(head.as_bytes());
+}
+
 /// `* n FETCH (UID u FLAGS (..) [MODSEQ (m)])`
-pub fn encode_flags_line(out: &mut Vec<u8>, number: u32, uid: u32, flags: &FlagSet, modseq: Option<u64>) {
-    out.extend_from_slice(format!("* {number} FETCH (UID {uid} FLAGS ").as_bytes());
+pub fn encode_flags_line(out: &mut Vec<u8>, (number, uid): (u32, u32), flags: &FlagSet, modseq: Option<u64>, modes: Modes) {
+    encode_fetch_head(out, number, uid, modes);
+    if !modes.uid_only {
+        out.extend_from_slice(format!("UID {uid} ").as_bytes());
+    }
+    out.extend_from_slice(b"FLAGS ");
     encode_flag_set(out, flags);
     if let Some(modseq) = modseq {
         out.extend_from_slice(format!(" MODSEQ ({modseq})").as_bytes());
@@ -106,7 +116,9 @@ mod tests {
         view.advance(Arc::clone(&now));
         let text = |modes| String::from_utf8(encode_untold(&untold, &now, &view, modes)).expect("ASCII");
         assert_eq!(text(Modes::default()), "* 1 EXPUNGE\r\n* 1 EXPUNGE\r\n* 2 EXISTS\r\n* 1 FETCH (UID 3 FLAGS (\\Seen))\r\n");
-        let modes = Modes { condstore: true, qresync: true, rev2: false };
+        let modes = Modes { condstore: true, qresync: true, ..Modes::default() };
         assert_eq!(text(modes), "* VANISHED 1:2\r\n* 2 EXISTS\r\n* 1 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (7))\r\n");
+        let modes = Modes { uid_only: true, ..Modes::default() };
+        assert_eq!(text(modes), "* VANISHED 1:2\r\n* 2 EXISTS\r\n* 3 UIDFETCH (FLAGS (\\Seen))\r\n");
     }
 }

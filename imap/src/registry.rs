@@ -31,6 +31,8 @@ pub enum Shown {
     BeforeLogin,
     /// After login.
     AfterLogin,
+    /// After login, until COMPRESS.
+    Uncompressed,
 }
 
 /// A row with what it is.
@@ -87,6 +89,12 @@ pub const ENTRIES: &[Entry] = &[
     command("STATUS", 9051, "§6.3.11", AfterLogin),
     command("APPEND", 9051, "§6.3.12", AfterLogin),
     command("IDLE", 9051, "§6.3.13", AfterLogin),
+    command("UNAUTHENTICATE", 8437, "§3", AfterLogin),
+    command("COMPRESS", 4978, "§3", AfterLogin),
+    command("GETJMAPACCESS", 9698, "§3", AfterLogin),
+    command("GETMETADATA", 5464, "§4.2", AfterLogin),
+    command("SETMETADATA", 5464, "§4.3", AfterLogin),
+    command("ESEARCH", 7377, "§2.1", AfterLogin),
     command("GETQUOTA", 9208, "§4.1.1", AfterLogin),
     command("GETQUOTAROOT", 9208, "§4.1.2", AfterLogin),
     command("CHECK", 3501, "§6.4.1", Selected),
@@ -94,6 +102,9 @@ pub const ENTRIES: &[Entry] = &[
     command("UNSELECT", 9051, "§6.4.2", Selected),
     command("EXPUNGE", 9051, "§6.4.3", Selected),
     command("SEARCH", 9051, "§6.4.4", Selected),
+    command("SORT", 5256, "§3", Selected),
+    command("THREAD", 5256, "§3", Selected),
+    command("REPLACE", 8508, "§3.1", Selected),
     command("FETCH", 9051, "§6.4.5", Selected),
     command("STORE", 9051, "§6.4.6", Selected),
     command("COPY", 9051, "§6.4.7", Selected),
@@ -131,6 +142,24 @@ pub const ENTRIES: &[Entry] = &[
     capability("QUOTA", 9208, "", Shown::AfterLogin),
     capability("QUOTA=RES-STORAGE", 9208, "§5.1", Shown::AfterLogin),
     capability("APPENDLIMIT", 7889, "", Shown::AfterLogin),
+    capability("SORT", 5256, "", Shown::AfterLogin),
+    capability("SORT=DISPLAY", 5957, "", Shown::AfterLogin),
+    capability("ESORT", 5267, "§3", Shown::AfterLogin),
+    capability("THREAD=ORDEREDSUBJECT", 5256, "§3", Shown::AfterLogin),
+    capability("THREAD=REFERENCES", 5256, "§3", Shown::AfterLogin),
+    capability("THREAD=REFS", 0, "draft-ietf-morg-inthread", Shown::AfterLogin),
+    capability("I18NLEVEL=1", 5255, "§4", Shown::AfterLogin),
+    capability("MULTISEARCH", 7377, "", Shown::AfterLogin),
+    capability("PARTIAL", 9394, "", Shown::AfterLogin),
+    capability("REPLACE", 8508, "", Shown::AfterLogin),
+    capability("UNAUTHENTICATE", 8437, "", Shown::AfterLogin),
+    capability("COMPRESS=DEFLATE", 4978, "", Shown::Uncompressed),
+    capability("UTF8=ACCEPT", 6855, "§3", Shown::AfterLogin),
+    capability("UIDONLY", 9586, "", Shown::AfterLogin),
+    capability("INPROGRESS", 9585, "", Shown::AfterLogin),
+    capability("METADATA", 5464, "", Shown::AfterLogin),
+    capability("LIST-METADATA", 9590, "", Shown::AfterLogin),
+    capability("JMAPACCESS", 9698, "§2", Shown::AfterLogin),
     mechanism("SCRAM-SHA-256-PLUS", 7677, ""),
     mechanism("SCRAM-SHA-256", 7677, ""),
     mechanism("OAUTHBEARER", 7628, "§3"),
@@ -138,14 +167,17 @@ pub const ENTRIES: &[Entry] = &[
     mechanism("PLAIN", 4616, ""),
     mechanism("LOGIN", 0, "draft-murchison-sasl-login"),
     declined("LITERAL-", 7888, "LITERAL+ holds it"),
-    later("SORT", 5256),
-    later("THREAD=REFERENCES", 5256),
-    later("UTF8=ACCEPT", 6855),
+    declined("METADATA-SERVER", 5464, "METADATA holds it"),
+    declined("MESSAGELIMIT", 9738, "commands over any number of messages are done in short steps; there is no limit to tell"),
+    declined("CONTEXT=SEARCH", 5267, "a view that keeps itself is what CONDSTORE and PARTIAL give at less cost"),
+    declined("CONTEXT=SORT", 5267, "as CONTEXT=SEARCH"),
+    declined("URLAUTH", 4467, "links to single mails without a login are shares, which the account pages should make and revoke"),
+    declined("CONVERT", 5259, "mail programs show attachments themselves"),
     later("NOTIFY", 5465),
-    later("METADATA", 5464),
     later("ACL", 4314),
-    later("REPLACE", 8508),
-    later("COMPRESS=DEFLATE", 4978),
+    later("CATENATE", 4469),
+    later("UIDBATCHES", 10022),
+    later("SEARCH=FUZZY", 6203),
 ];
 
 /// The rows alone, for the documents.
@@ -177,6 +209,12 @@ pub fn find_mechanism(name: &str, tls: bool, binding: &ChannelBinding) -> Option
     Mechanism::parse(entry.row.name).filter(|mechanism| mechanism.is_offered(tls, binding))
 }
 
+/// The names of the mechanisms that we offer on such a connection, in the order of the table.
+pub fn mechanisms(tls: bool, binding: &ChannelBinding) -> Vec<&'static str> {
+    let names = ENTRIES.iter().filter(|entry| entry.kind == Kind::Mechanism).map(|entry| entry.row.name);
+    names.filter(|name| find_mechanism(name, tls, binding).is_some()).collect()
+}
+
 /// What the CAPABILITY line depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
@@ -184,6 +222,8 @@ pub struct Situation<'a> {
     pub tls: bool,
     /// Has a person signed in?
     pub signed_in: bool,
+    /// Does the connection compress?
+    pub compressed: bool,
     /// What SCRAM-PLUS could bind to.
     pub binding: &'a ChannelBinding,
     /// APPENDLIMIT (RFC 7889).
@@ -192,7 +232,7 @@ pub struct Situation<'a> {
 
 /// The names of the CAPABILITY response, with a space between.
 pub fn capabilities(situation: Situation<'_>) -> String {
-    let Situation { tls, signed_in, binding, append_bytes_max } = situation;
+    let Situation { tls, signed_in, compressed, binding, append_bytes_max } = situation;
     let mut names: Vec<String> = Vec::new();
     for entry in ENTRIES.iter().filter(|entry| entry.row.is_spoken()) {
         let name = entry.row.name;
@@ -202,6 +242,7 @@ pub fn capabilities(situation: Situation<'_>) -> String {
             Kind::Capability(Shown::WithoutTls) => !tls && !signed_in,
             Kind::Capability(Shown::BeforeLogin) => !signed_in,
             Kind::Capability(Shown::AfterLogin) => signed_in,
+            Kind::Capability(Shown::Uncompressed) => signed_in && !compressed,
             Kind::Mechanism => !signed_in && find_mechanism(name, tls, binding).is_some(),
         };
         if shown {
@@ -221,7 +262,7 @@ mod tests {
 
     fn shown(tls: bool, signed_in: bool) -> String {
         let binding = ChannelBinding { exporter: Some(vec![1]), server_end_point: None };
-        capabilities(Situation { tls, signed_in, binding: &binding, append_bytes_max: 1000 })
+        capabilities(Situation { tls, signed_in, compressed: false, binding: &binding, append_bytes_max: 1000 })
     }
 
     #[test]
@@ -241,7 +282,7 @@ mod tests {
         let line = shown(true, true);
         assert!(line.starts_with("IMAP4rev2 IMAP4rev1 "), "{line}");
         assert!(line.contains(" QRESYNC ") && line.contains(" APPENDLIMIT=1000") && !line.contains("AUTH="), "{line}");
-        assert!(!line.contains("SORT") && !line.contains("LITERAL-"), "what is not spoken is not shown: {line}");
+        assert!(!line.contains("NOTIFY") && !line.contains("LITERAL-"), "what is not spoken is not shown: {line}");
     }
 
     #[test]
@@ -259,6 +300,6 @@ mod tests {
     fn commands() {
         assert_eq!(find_command("noop"), Some(Admits::Any));
         assert_eq!(find_command("FETCH"), Some(Admits::Selected));
-        assert_eq!(find_command("SORT"), None);
+        assert_eq!(find_command("NOTIFY"), None);
     }
 }

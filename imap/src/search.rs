@@ -3,14 +3,15 @@
 //!
 //! What is known of a message grows in three steps: its line in the mailbox view, its row in the store,
 //! its text. A [`Test`] answers [`Answer::Unknown`] as long as it needs more, so that a body is opened
-//! only when nothing cheaper has decided. Texts are found as substrings, letter case aside, as the RFC says.
+//! only when nothing cheaper has decided. Texts are found as substrings by
+//! i;unicode-casemap (RFC 5051), as RFC 5255 §4 asks for I18NLEVEL=1.
 
 use std::ops::RangeInclusive;
 
 use hearth_mailstore::{Flag, FlagSet, Summary};
 use hearth_types::{MailboxId, MessageId, ThreadId, Timestamp};
 use hearth_wire::imap::{DateOf, Day, SearchKey, SequenceSet, When, contains};
-use hearth_wire::message::{Addr, Headers, Parsed};
+use hearth_wire::message::{Addr, Headers, Parsed, casemap};
 
 use crate::limits::SEARCH_TEXT_BYTES_MAX;
 use crate::view::Line;
@@ -42,7 +43,7 @@ pub enum Test {
     Larger(u64),
     /// Fewer.
     Smaller(u64),
-    /// A header field holds a text (in lower case).
+    /// A header field (in lower case) holds a text (in its one case).
     Header(String, String),
     /// The body does.
     Body(String),
@@ -70,9 +71,9 @@ pub enum Answer {
 /// The text of a message.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
-    /// Header fields: names and decoded values in lower case.
+    /// Header fields: names in lower case, decoded values in their one case.
     fields: Vec<(String, String)>,
-    /// The decoded text parts, in lower case.
+    /// The decoded text parts, in their one case.
     text: String,
 }
 
@@ -82,8 +83,8 @@ impl Content {
         let at = |octet: u64| usize::try_from(octet).unwrap_or(usize::MAX).min(raw.len());
         let header = &parsed.structure.header;
         let block = raw.get(at(header.start)..at(header.end)).unwrap_or_default();
-        let fields = Headers::new(block).map(|field| (field.name.to_lowercase(), field.text().to_lowercase())).collect();
-        Self { fields, text: parsed.text.to_lowercase() }
+        let fields = Headers::new(block).map(|field| (field.name.to_lowercase(), casemap(&field.text()))).collect();
+        Self { fields, text: casemap(&parsed.text) }
     }
 }
 
@@ -155,7 +156,7 @@ fn compile_key(key: &SearchKey, against: Against<'_>) -> Result<Test, &'static s
 }
 
 fn needle(text: &str) -> Result<String, &'static str> {
-    if text.len() > SEARCH_TEXT_BYTES_MAX { Err("the text to look for is too long") } else { Ok(text.to_lowercase()) }
+    if text.len() > SEARCH_TEXT_BYTES_MAX { Err("the text to look for is too long") } else { Ok(casemap(text)) }
 }
 
 impl From<bool> for Answer {
@@ -198,7 +199,7 @@ impl Test {
             Self::ReceivedFrom(time) => (summary.received_at >= *time).into(),
             Self::Date(of, when, day) => date_of(*of, summary, facts.mailbox).is_some_and(|date| compare(date, *when, *day)).into(),
             Self::Header(name, text) => match envelope_text(name, summary) {
-                Some(value) => value.is_some_and(|value| value.to_lowercase().contains(text)).into(),
+                Some(value) => value.is_some_and(|value| casemap(&value).contains(text)).into(),
                 None => facts.content.map_or(Answer::Unknown, |content| {
                     content.fields.iter().any(|(field, value)| field == name && value.contains(text)).into()
                 }),
@@ -206,7 +207,7 @@ impl Test {
             Self::Body(text) => facts.content.map_or(Answer::Unknown, |content| content.text.contains(text).into()),
             Self::Text(text) => facts.content.map_or(Answer::Unknown, |content| {
                 (content.text.contains(text)
-                    || content.fields.iter().any(|(name, value)| value.contains(text) || name.contains(text)))
+                    || content.fields.iter().any(|(name, value)| value.contains(text) || casemap(name).contains(text)))
                 .into()
             }),
             _ => Answer::No,

@@ -12,31 +12,47 @@ use hearth_identity::Directory;
 use hearth_identity::login::{Gate, Revocations};
 use hearth_mailstore::{Backend, Store, StoreConfig};
 use hearth_net::listen::{self, Admission, Listener};
-use hearth_net::tls::Tls;
+use hearth_net::tls::{Facts, Tls};
 use hearth_types::{Clock, Secret};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
-use crate::ctx::Shared;
+use crate::ctx::{Shared, Stream};
+use crate::limits::{COMPRESSED_SESSIONS_MAX, PROGRESS_EVERY};
 use crate::mirror::Mirrors;
-use crate::session;
+use crate::{pop3, session};
 
 /// IMAP with STARTTLS.
 const PORT: u16 = 143;
 /// IMAP in TLS from the first byte (RFC 8314 §3.2).
 const PORT_TLS: u16 = 993;
+/// POP3 with STLS.
+const PORT_POP3: u16 = 110;
+/// POP3 in TLS from the first byte (RFC 8314 §3.3).
+const PORT_POP3_TLS: u16 = 995;
 /// What a connection too many is told.
 const REFUSAL: &[u8] = b"* BYE [LIMIT] too many connections\r\n";
+const REFUSAL_POP3: &[u8] = b"-ERR [SYS/TEMP] too many connections\r\n";
 
 /// The bound ports.
 pub struct Doors {
     plain: Vec<Listener>,
     tls: Vec<Listener>,
+    pop3: Vec<Listener>,
+    pop3_tls: Vec<Listener>,
+}
+
+/// What is spoken behind a port.
+#[derive(Clone, Copy, Debug)]
+enum Protocol {
+    Imap,
+    Pop3,
 }
 
 /// Binds the ports, or says which one cannot be had.
 pub fn bind(boot: &Boot) -> anyhow::Result<Doors> {
-    let plain = listen::bind_all(&boot.config.addresses(PORT))?;
-    let tls = listen::bind_all(&boot.config.addresses(PORT_TLS))?;
-    Ok(Doors { plain, tls })
+    let bind = |port| listen::bind_all(&boot.config.addresses(port));
+    Ok(Doors { plain: bind(PORT)?, tls: bind(PORT_TLS)?, pop3: bind(PORT_POP3)?, pop3_tls: bind(PORT_POP3_TLS)? })
 }
 
 /// Opens the stores and loads the certificate.
@@ -67,6 +83,10 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Arc<Shared>> {
         append_bytes_max: config.limits.message_size_bytes_max,
         spool,
         spooled: AtomicU64::new(0),
+        progress_every: PROGRESS_EVERY,
+        compressors: Arc::new(Semaphore::new(COMPRESSED_SESSIONS_MAX)),
+        maildrops: pop3::Maildrops::default(),
+        jmap_url: config.https_url(&config.hostname(), "/jmap/session"),
     }))
 }
 
@@ -74,28 +94,46 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Arc<Shared>> {
 pub async fn run(boot: &Boot, shared: Arc<Shared>, doors: Doors) -> anyhow::Result<()> {
     let limits = &boot.config.limits;
     let admission = Admission::new(limits.connections_max, limits.connections_per_address_max);
-    let plain = {
+    let speak = |protocol: Protocol, tls: bool| {
         let shared = Arc::clone(&shared);
-        move |stream, peer: listen::Peer| session::serve(Arc::clone(&shared), Box::new(stream), peer.ip(), None)
+        move |stream: TcpStream, peer: listen::Peer| {
+            let shared = Arc::clone(&shared);
+            async move {
+                if tls {
+                    serve_tls(protocol, shared, stream, peer).await;
+                } else {
+                    begin(protocol, shared, Box::new(stream), peer, None).await;
+                }
+            }
+        }
     };
-    let tls = {
-        let shared = Arc::clone(&shared);
-        move |stream, peer: listen::Peer| serve_tls(Arc::clone(&shared), stream, peer)
+    let stop = || {
+        let stop = boot.stop.clone();
+        async move { stop.requested().await }
     };
-    let (one, other) = (boot.stop.clone(), boot.stop.clone());
+    use Protocol::{Imap, Pop3};
     tokio::join!(
-        listen::serve(doors.plain, admission.clone(), REFUSAL, async move { one.requested().await }, plain),
+        listen::serve(doors.plain, admission.clone(), REFUSAL, stop(), speak(Imap, false)),
         // The refusal would not be TLS, so there is none.
-        listen::serve(doors.tls, admission, b"", async move { other.requested().await }, tls),
+        listen::serve(doors.tls, admission.clone(), b"", stop(), speak(Imap, true)),
+        listen::serve(doors.pop3, admission.clone(), REFUSAL_POP3, stop(), speak(Pop3, false)),
+        listen::serve(doors.pop3_tls, admission, b"", stop(), speak(Pop3, true)),
     );
     shared.store.close().await?;
     Ok(())
 }
 
-async fn serve_tls(shared: Arc<Shared>, stream: tokio::net::TcpStream, peer: listen::Peer) {
+async fn begin(protocol: Protocol, shared: Arc<Shared>, stream: Stream, peer: listen::Peer, tls: Option<Facts>) {
+    match protocol {
+        Protocol::Imap => session::serve(shared, stream, peer.ip(), tls).await,
+        Protocol::Pop3 => pop3::serve(shared, stream, peer.ip(), tls).await,
+    }
+}
+
+async fn serve_tls(protocol: Protocol, shared: Arc<Shared>, stream: TcpStream, peer: listen::Peer) {
     let Some(tls) = shared.tls.clone() else { return };
     match Box::pin(tls.accept(stream)).await {
-        Ok((stream, facts)) => session::serve(shared, Box::new(stream), peer.ip(), Some(facts)).await,
+        Ok((stream, facts)) => begin(protocol, shared, Box::new(stream), peer, Some(facts)).await,
         Err(error) => tracing::debug!(peer = %peer.ip(), %error, "TLS handshake failed"),
     }
 }

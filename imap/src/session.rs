@@ -125,6 +125,7 @@ async fn run(ctx: &mut Ctx) -> End {
             Ok(Flow::Continue) => {}
             Ok(Flow::Close) => return End::Silent,
             Ok(Flow::StartTls) => return End::StartTls,
+            Ok(Flow::Compress) => ctx.compress(),
             Err(end) => return end,
         }
         let mistakes_max = if ctx.phase() == Phase::NotAuthenticated { MISTAKES_BEFORE_LOGIN_MAX } else { MISTAKES_MAX };

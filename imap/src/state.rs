@@ -49,6 +49,10 @@ pub struct Modes {
     pub rev2: bool,
     /// CONDSTORE: FETCH responses carry MODSEQ (RFC 7162 §3.1).
     pub condstore: bool,
+    /// UTF8=ACCEPT (RFC 6855): names and texts in UTF-8, as with IMAP4rev2.
+    pub utf8: bool,
+    /// UIDONLY (RFC 9586): message numbers are not spoken of.
+    pub uid_only: bool,
     /// QRESYNC: VANISHED instead of EXPUNGE (RFC 7162 §3.2).
     pub qresync: bool,
 }
@@ -56,7 +60,7 @@ pub struct Modes {
 impl Modes {
     /// How names and header texts go to this client.
     pub const fn charset(self) -> Charset {
-        if self.rev2 { Charset::Utf8 } else { Charset::Utf7 }
+        if self.rev2 || self.utf8 { Charset::Utf8 } else { Charset::Utf7 }
     }
 
     /// ENABLE of one capability by its name in upper case; false for what cannot be enabled.
@@ -64,6 +68,8 @@ impl Modes {
         match name {
             "IMAP4REV2" => self.rev2 = true,
             "CONDSTORE" => self.condstore = true,
+            "UTF8=ACCEPT" => self.utf8 = true,
+            "UIDONLY" => self.uid_only = true,
             "QRESYNC" => {
                 // RFC 7162 §3.2.3: QRESYNC implies CONDSTORE.
                 self.condstore = true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! APPEND (RFC 9051 §6.3.12), several messages at once (RFC 3502): all of them or none.
+//! APPEND (RFC 9051 §6.3.12), several messages at once (RFC 3502): all of them or none. REPLACE (RFC 8508) is an APPEND
+//! that takes another message away in the same transaction.
 //!
 //! A message is checked against all that is known before its first byte is asked for. Small ones wait in
 //! memory, large ones in a file, so that no message is larger than the process.
@@ -8,11 +9,11 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use hearth_mailstore::message::{self, Prepared};
-use hearth_mailstore::{Content, Durability, Error, FlagSet, quota};
-use hearth_types::{Fault, Timestamp};
-use hearth_wire::imap::append::{AppendHead, parse_append_next};
+use hearth_mailstore::{Content, Durability, Error, Flag, FlagChange, FlagSet, quota};
+use hearth_types::{Fault, MailboxId, Timestamp};
+use hearth_wire::imap::append::{AppendHead, Replaced, parse_append_next};
 use hearth_wire::imap::response::{Code, Condition, Reply};
-use hearth_wire::imap::{AppendOptions, Event, Literal};
+use hearth_wire::imap::{AppendOptions, Event, Literal, SequenceSet};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
@@ -34,6 +35,11 @@ struct Waiting {
 pub async fn run(ctx: &mut Ctx, head: AppendHead, literal: Literal) -> Outcome {
     let account = ctx.account()?;
     let path = head.mailbox.as_str().to_string();
+    let replaced = match head.replaces.map(|replaced| find_replaced(ctx, replaced)).transpose() {
+        Ok(replaced) => replaced,
+        Err(Failure::Fault(Fault::Peer(reply))) => return refuse(ctx, literal, reply).await,
+        Err(other) => return refuse_after(ctx, literal, other).await,
+    };
     let mut waiting: Vec<Waiting> = Vec::new();
     let (mut options, mut literal) = (head.options, literal);
     let mut bytes = 0_u64;
@@ -56,7 +62,7 @@ pub async fn run(ctx: &mut Ctx, head: AppendHead, literal: Literal) -> Outcome {
         };
         let prepared = ctx.shared.store.prepare(account, content.content()).await;
         drop(content);
-        match (prepared, read_next(ctx).await?) {
+        match (prepared, read_next(ctx, options.utf8).await?) {
             (Err(error), Next::End) => return Err(error.into()),
             (Err(error), Next::Message(_, literal)) => return refuse_after(ctx, literal, error.into()).await,
             (Err(_), Next::Mistake(reply)) => return Ok(reply),
@@ -65,13 +71,28 @@ pub async fn run(ctx: &mut Ctx, head: AppendHead, literal: Literal) -> Outcome {
                 waiting.push(Waiting { prepared, flags, received_at });
                 break;
             }
+            (Ok(_), Next::Message(_, literal)) if replaced.is_some() => {
+                return refuse(ctx, literal, Reply::bad("REPLACE takes one message")).await;
+            }
             (Ok(prepared), Next::Message(next, announced)) => {
                 waiting.push(Waiting { prepared, flags, received_at });
                 (options, literal) = (next, announced);
             }
         }
     }
-    store(ctx, path, waiting).await
+    store(ctx, path, waiting, replaced).await
+}
+
+/// The message that REPLACE takes away: its mailbox and UID.
+fn find_replaced(ctx: &mut Ctx, replaced: Replaced) -> Result<(MailboxId, u32), Failure> {
+    if ctx.modes.uid_only && !replaced.uid {
+        return Err(Reply::bad("only UIDs are spoken of").word("UIDREQUIRED").into());
+    }
+    let selected = ctx.writable()?;
+    let set = SequenceSet::Ranges(vec![(replaced.message, replaced.message)]);
+    let lines = selected.view.resolve(&set, replaced.uid, &[]).map_err(Reply::bad)?;
+    let line = lines.first().ok_or_else(|| Reply::no("there is no such message").word("NONEXISTENT"))?;
+    Ok((selected.mailbox, line.uid))
 }
 
 /// All that can be known before the bytes come.
@@ -109,7 +130,7 @@ async fn check(
 }
 
 /// One transaction for all of them.
-async fn store(ctx: &mut Ctx, path: String, waiting: Vec<Waiting>) -> Outcome {
+async fn store(ctx: &mut Ctx, path: String, waiting: Vec<Waiting>, replaced: Option<(MailboxId, u32)>) -> Outcome {
     let account = ctx.account()?;
     let work = move |tx: &mut hearth_mailstore::MailTx<'_>| {
         let target = find_target(tx, &path)?;
@@ -117,9 +138,22 @@ async fn store(ctx: &mut Ctx, path: String, waiting: Vec<Waiting>) -> Outcome {
         for Waiting { prepared, flags, received_at } in waiting {
             uids.push(message::append(tx, prepared, &[target.id], &flags, received_at)?.uid);
         }
+        if let Some((mailbox, uid)) = replaced {
+            message::store_flags(tx, mailbox, &[uid], &FlagChange::Add(Flag::Deleted.into()), None)?;
+            if message::expunge(tx, mailbox, Some(&[uid]))?.is_empty() {
+                // RFC 8508 §3.3: the other message is gone already, so nothing is stored.
+                return Err(Error::NoSuchMessage.into());
+            }
+        }
         Ok::<_, Failure>((target.id, target.uid_validity, uids))
     };
     let (mailbox, validity, uids) = ctx.shared.store.write(account, Durability::Synced, work).await?;
+    if replaced.is_some() {
+        // RFC 8508 §3.4: APPENDUID comes before the EXPUNGE.
+        ctx.write_untagged(&Reply::ok("stored").with(Code::AppendUid(validity, uids))).await?;
+        tell(ctx, Look::Always, false).await?;
+        return Ok(Reply::ok("replaced"));
+    }
     if ctx.selected.as_ref().is_some_and(|selected| selected.mailbox == mailbox) {
         // RFC 9051 §6.3.12: if it is the open mailbox, EXISTS follows at once.
         tell(ctx, Look::Always, false).await?;
@@ -205,10 +239,10 @@ enum Next {
 }
 
 /// What follows a message: the end of the command, or another message.
-async fn read_next(ctx: &mut Ctx) -> Result<Next, Failure> {
+async fn read_next(ctx: &mut Ctx, utf8: bool) -> Result<Next, Failure> {
     match read_event(ctx).await? {
         Event::Command => {
-            let next = parse_append_next(ctx.fragmentizer.text());
+            let next = parse_append_next(ctx.fragmentizer.text(), utf8);
             ctx.fragmentizer.clear();
             Ok(match next {
                 Ok(None) => Next::End,
@@ -217,7 +251,7 @@ async fn read_next(ctx: &mut Ctx) -> Result<Next, Failure> {
             })
         }
         Event::Literal(literal) => {
-            let next = parse_append_next(ctx.fragmentizer.text());
+            let next = parse_append_next(ctx.fragmentizer.text(), utf8);
             ctx.fragmentizer.divert();
             match next {
                 Ok(Some(options)) => Ok(Next::Message(options, literal)),

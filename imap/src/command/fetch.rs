@@ -44,19 +44,28 @@ pub async fn run(ctx: &mut Ctx, fetch: Fetch) -> Outcome {
     if let Some(since) = fetch.changed_since {
         lines.retain(|line| now.find(line.uid).unwrap_or(line).modseq > since);
     }
+    if let Some(partial) = fetch.partial {
+        lines = lines.get(partial.window(lines.len())).unwrap_or_default().to_vec();
+    }
+    let only_uid = fetch.items.iter().all(|item| *item == FetchItem::Uid);
     let mut also_flags = false;
     if !read_only && fetch.items.iter().any(FetchItem::sets_seen) && mark_seen(ctx, &lines, &now).await? {
         now = refresh(ctx, Look::Always).await?.ok_or_else(|| Reply::bad("select a mailbox first"))?;
         also_flags = true;
     }
+    if ctx.modes.uid_only {
+        // RFC 9586 §3.3: UIDFETCH says the UID itself.
+        fetch.uid = false;
+        fetch.items.retain(|item| *item != FetchItem::Uid || only_uid);
+    }
     complete(&mut fetch, also_flags, ctx.modes.condstore);
-    let wanted = Arc::new(Wanted { items: fetch.items, charset: ctx.charset(), mailbox });
+    let wanted = Arc::new(Wanted { items: fetch.items, charset: ctx.charset(), mailbox, modes: ctx.modes });
     let (gone, unknown_encoding) = write_all(ctx, &wanted, &lines, &now).await?;
     if unknown_encoding {
         // RFC 9051 §6.4.5: the reply to a BINARY that cannot be decoded.
         return Ok(Reply::no("a part has an encoding that is not known").word("UNKNOWN-CTE"));
     }
-    if gone > 0 && !fetch.uid {
+    if gone > 0 && !fetch.uid && !ctx.modes.uid_only {
         return Ok(Reply::no("some of these messages are gone").word("EXPUNGEISSUED"));
     }
     Ok(Reply::ok("done"))

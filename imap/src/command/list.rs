@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! LIST (RFC 9051 §6.3.9; extended RFC 5258, STATUS RFC 5819, special use RFC 6154).
+//! LIST (RFC 9051 §6.3.9; extended RFC 5258, STATUS RFC 5819, special use RFC 6154, METADATA RFC 9590).
 
 use hearth_mailstore::{Error, MailTx, Mailbox, mailbox};
-use hearth_wire::imap::response::{ListLine, Reply, encode_list_line, encode_status_line};
+use hearth_wire::imap::response::{ListLine, Reply, encode_list_line, encode_metadata_line, encode_status_line};
 use hearth_wire::imap::{List, SEPARATOR, StatusItem, matches};
 
-use super::status;
+use super::{metadata, status};
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
 
@@ -21,13 +21,18 @@ pub async fn run(ctx: &mut Ctx, list: List) -> Outcome {
     }
     let account = ctx.account()?;
     let wants_deleted = list.return_status.contains(&StatusItem::DeletedStorage);
+    let entries = list.return_metadata.clone();
     let work = move |tx: &mut MailTx<'_>| {
         let all = mailbox::list(tx)?;
         let deleted = all.iter().map(|found| if wants_deleted { status::deleted_bytes(tx, found) } else { Ok(0) });
         let deleted = deleted.collect::<Result<Vec<u64>, Error>>()?;
-        Ok::<_, Failure>((all, deleted))
+        let entries = match entries.as_slice() {
+            [] => Vec::new(),
+            wanted => all.iter().map(|found| metadata::listed(tx, found.id, wanted)).collect::<Result<_, Error>>()?,
+        };
+        Ok::<_, Failure>((all, deleted, entries))
     };
-    let (all, deleted) = ctx.shared.store.read(account, work).await?;
+    let (all, deleted, entries) = ctx.shared.store.read(account, work).await?;
     if list.return_status.contains(&StatusItem::HighestModSeq) {
         ctx.modes.condstore = true;
     }
@@ -38,6 +43,9 @@ pub async fn run(ctx: &mut Ctx, list: List) -> Outcome {
             let deleted_bytes = deleted.get(at).copied().unwrap_or(0);
             let values = status::values(found, &list.return_status, ctx.shared.append_bytes_max, deleted_bytes);
             encode_status_line(&mut out, &found.path, &values, charset);
+        }
+        if let Some(entries) = entries.get(at) {
+            encode_metadata_line(&mut out, &found.path, entries, charset);
         }
     }
     ctx.write(&out).await?;
@@ -73,12 +81,12 @@ pub fn special_use(found: &Mailbox) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use hearth_mailstore::Role;
     use hearth_types::MailboxId;
 
-    fn mailbox(path: &str, subscribed: bool, role: Option<Role>) -> Mailbox {
+    pub fn mailbox(path: &str, subscribed: bool, role: Option<Role>) -> Mailbox {
         Mailbox {
             id: MailboxId::from_i64(1),
             parent: None,

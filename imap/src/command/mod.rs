@@ -7,6 +7,7 @@
 pub mod append;
 mod authenticate;
 mod close;
+mod compress;
 mod copy;
 mod create;
 mod delete;
@@ -18,6 +19,7 @@ mod idle;
 mod list;
 mod login;
 mod lsub;
+mod metadata;
 mod namespace;
 mod quota;
 mod rename;
@@ -26,9 +28,11 @@ mod select;
 mod status;
 mod store;
 mod subscribe;
+mod thread;
+mod unauthenticate;
 
-use hearth_wire::imap::response::Reply;
-use hearth_wire::imap::{Command, Tagged};
+use hearth_wire::imap::response::{Reply, encode_string};
+use hearth_wire::imap::{Charset, Command, SearchKey, SequenceSet, Tagged};
 
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
@@ -43,6 +47,8 @@ pub enum Flow {
     Close,
     /// Into TLS.
     StartTls,
+    /// Into DEFLATE.
+    Compress,
 }
 
 /// Runs a command that has been admitted.
@@ -50,10 +56,15 @@ pub async fn run(ctx: &mut Ctx, tagged: Tagged) -> Result<(Flow, Reply), Failure
     let flow = match tagged.command {
         Command::Logout => Flow::Close,
         Command::StartTls => Flow::StartTls,
+        Command::Compress(_) => Flow::Compress,
         _ => Flow::Continue,
     };
+    if ctx.modes.uid_only && uses_numbers(&tagged.command) {
+        // RFC 9586 §3
+        return Err(Reply::bad("only UIDs are spoken of").word("UIDREQUIRED").into());
+    }
     let numbers_stand = keeps_numbers(&tagged.command);
-    let is_over = matches!(tagged.command, Command::Logout | Command::StartTls);
+    let is_over = matches!(tagged.command, Command::Logout | Command::StartTls | Command::Compress(_));
     let mut reply = Box::pin(dispatch(ctx, tagged)).await?;
     if is_over {
         return Ok((if reply.condition == hearth_wire::imap::response::Condition::Ok { flow } else { Flow::Continue }, reply));
@@ -72,8 +83,32 @@ fn keeps_numbers(command: &Command) -> bool {
         Command::Search(search) => !search.uid,
         Command::Fetch(fetch) => !fetch.uid,
         Command::Store(store) => !store.uid,
+        Command::Thread { uid, .. } => !uid,
         _ => false,
     }
+}
+
+/// RFC 9586 §3: does a command name messages by number, or ask for numbers?
+fn uses_numbers(command: &Command) -> bool {
+    match command {
+        Command::Fetch(fetch) => !fetch.uid,
+        Command::Store(store) => !store.uid,
+        Command::Copy { uid, .. } | Command::Move { uid, .. } => !uid,
+        Command::Search(search) => !search.uid || keys_use_numbers(&search.keys),
+        Command::Thread { uid, keys, .. } => !uid || keys_use_numbers(keys),
+        Command::Select { qresync: Some(qresync), .. } => qresync.matches.is_some(),
+        _ => false,
+    }
+}
+
+fn keys_use_numbers(keys: &[SearchKey]) -> bool {
+    keys.iter().any(|key| match key {
+        SearchKey::Numbers(set) => *set != SequenceSet::Saved,
+        SearchKey::Not(key) => keys_use_numbers(std::slice::from_ref(key)),
+        SearchKey::Or(one, other) => keys_use_numbers(std::slice::from_ref(one)) || keys_use_numbers(std::slice::from_ref(other)),
+        SearchKey::And(keys) => keys_use_numbers(keys),
+        _ => false,
+    })
 }
 
 async fn dispatch(ctx: &mut Ctx, tagged: Tagged) -> Outcome {
@@ -111,6 +146,14 @@ async fn dispatch(ctx: &mut Ctx, tagged: Tagged) -> Outcome {
         Command::Copy { uid, set, to } => Box::pin(copy::run(ctx, uid, set, to)).await,
         Command::Move { uid, set, to } => Box::pin(copy::run_move(ctx, uid, set, to)).await,
         Command::GetQuota(root) => Box::pin(quota::run(ctx, &root)).await,
+        Command::Thread { uid, algorithm, keys } => Box::pin(thread::run(ctx, &tag, uid, algorithm, &keys)).await,
+        Command::Compress(algorithm) => Box::pin(compress::run(ctx, &algorithm)).await,
+        Command::Unauthenticate => Box::pin(unauthenticate::run(ctx)).await,
+        Command::GetJmapAccess => jmap_access(ctx).await,
+        Command::GetMetadata { mailbox, size_bytes_max, depth, entries } => {
+            Box::pin(metadata::run(ctx, mailbox, size_bytes_max, depth, &entries)).await
+        }
+        Command::SetMetadata { mailbox, entries } => Box::pin(metadata::run_set(ctx, mailbox, entries)).await,
         Command::GetQuotaRoot(mailbox) => Box::pin(quota::run_root(ctx, mailbox)).await,
     }
 }
@@ -119,6 +162,15 @@ async fn dispatch(ctx: &mut Ctx, tagged: Tagged) -> Outcome {
 async fn capability(ctx: &mut Ctx) -> Outcome {
     let line = format!("* CAPABILITY {}\r\n", ctx.capabilities());
     ctx.write(line.as_bytes()).await?;
+    Ok(Reply::ok("done"))
+}
+
+/// RFC 9698 §3: where the same mail is to be had over JMAP, by the same login and the same ids.
+async fn jmap_access(ctx: &mut Ctx) -> Outcome {
+    let mut line = b"* JMAPACCESS ".to_vec();
+    encode_string(&mut line, ctx.shared.jmap_url.as_bytes(), Charset::Utf8);
+    line.extend_from_slice(b"\r\n");
+    ctx.write(&line).await?;
     Ok(Reply::ok("done"))
 }
 

@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! SEARCH (RFC 9051 §6.4.4), answering by SEARCH or ESEARCH, and saving for `$`.
+//! SEARCH (RFC 9051 §6.4.4) and SORT (RFC 5256), answering in the old form or by ESEARCH, and saving for `$`;
+//! ESEARCH over several mailboxes (RFC 7377).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use hearth_mailstore::{FlagSet, MailTx, message};
-use hearth_types::MailboxId;
-use hearth_wire::imap::response::{Esearch, Reply, encode_esearch, encode_search};
-use hearth_wire::imap::{Search, SearchReturn, uses_modseq};
-use hearth_wire::message::parse;
+use hearth_mailstore::{Mailbox, Role, mailbox};
+use hearth_wire::imap::response::{Esearch, Reply, encode_esearch, encode_search, encode_sort};
+use hearth_wire::imap::{Charset, MailboxName, SEPARATOR, Search, SearchReturn, Source, uses_modseq};
 
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
-use crate::limits::{FETCH_BODIES_MAX, FETCH_ROWS_MAX, SEARCH_BODY_BYTES_MAX};
-use crate::news::{Look, refresh};
-use crate::search::{Against, Answer, Content, Facts, Test, compile};
-use crate::view::Line;
-
-/// A message that may match.
-type Candidate = (u32, Line, FlagSet);
-
-/// A message that does: number, UID, modseq.
-type Found = (u32, u32, u64);
+use crate::find::{Found, Place, find, rows};
+use crate::sort;
 
 /// Finds messages.
 pub async fn run(ctx: &mut Ctx, tag: &str, search: Search) -> Outcome {
@@ -28,7 +20,11 @@ pub async fn run(ctx: &mut Ctx, tag: &str, search: Search) -> Outcome {
         ctx.modes.condstore = true;
     }
     let saves = search.returns.is_some_and(|returns| returns.save);
-    let found = match find(ctx, &search).await {
+    let open_alone = search.sources.iter().all(|source| *source == Source::Selected);
+    if !search.sources.is_empty() && !(saves && open_alone) {
+        return run_elsewhere(ctx, tag, &search).await;
+    }
+    let found = match find_in_order(ctx, tag, &search).await {
         Ok(found) => found,
         Err(failure) => {
             if saves {
@@ -47,135 +43,131 @@ pub async fn run(ctx: &mut Ctx, tag: &str, search: Search) -> Outcome {
     Ok(Reply::ok("done"))
 }
 
-async fn find(ctx: &mut Ctx, search: &Search) -> Result<Vec<Found>, Failure> {
-    let now = refresh(ctx, Look::IfCalled).await?.ok_or_else(|| Reply::bad("select a mailbox first"))?;
-    let time = ctx.shared.clock.now();
-    let selected = ctx.selected()?;
-    let told = Arc::clone(selected.view.told());
-    let mailbox = selected.mailbox;
-    let against = Against {
-        largest_number: u32::try_from(told.len()).unwrap_or(u32::MAX),
-        largest_uid: told.last_uid(),
-        saved: &selected.saved,
-        now: time,
-    };
-    let test = Arc::new(compile(&search.keys, against).map_err(|why| Reply::no(why).word("LIMIT"))?);
-    let mut found: Vec<Found> = Vec::new();
-    let mut undecided: Vec<Candidate> = Vec::new();
-    for (number, line) in (1..).zip(told.lines()) {
-        // Flags as they are now; of what went away meanwhile, as they were.
-        let (line, flags) = match now.find(line.uid) {
-            Some(fresh) => (fresh, now.flags(fresh)),
-            None => (line, told.flags(line)),
-        };
-        match test.ask(Facts { number, line, flags, mailbox, summary: None, content: None }) {
-            Answer::Yes => found.push((number, line.uid, line.modseq)),
-            Answer::No => {}
-            Answer::Unknown => undecided.push((number, *line, flags.clone())),
-        }
+/// What matches in the open mailbox: by number, or as SORT has it.
+async fn find_in_order(ctx: &mut Ctx, tag: &str, search: &Search) -> Result<Vec<Found>, Failure> {
+    let place = Place::selected(ctx).await?;
+    let found = find(ctx, tag, &search.keys, &place).await?;
+    if search.sort.is_empty() {
+        return Ok(found);
     }
-    if !undecided.is_empty() {
-        found.extend(read_rows(ctx, &test, mailbox, undecided).await?);
-        found.sort_unstable();
-    }
-    Ok(found)
+    let rows = rows(ctx, place.mailbox, &found, sort::needs_envelopes(&search.sort)).await?;
+    let criteria = search.sort.clone();
+    let order = tokio::task::spawn_blocking(move || sort::sort(&criteria, rows)).await.map_err(hearth_types::Trouble::from)?;
+    let by_uid: HashMap<u32, Found> = found.into_iter().map(|found| (found.1, found)).collect();
+    Ok(order.iter().filter_map(|uid| by_uid.get(uid).copied()).collect())
 }
 
-/// Asks again with rows, and where that is not enough, with texts; each transaction is a short one.
-async fn read_rows(ctx: &mut Ctx, test: &Arc<Test>, mailbox: MailboxId, undecided: Vec<Candidate>) -> Result<Vec<Found>, Failure> {
+/// RFC 7377 §2: one answer for each mailbox in which something was found.
+async fn run_elsewhere(ctx: &mut Ctx, tag: &str, search: &Search) -> Outcome {
+    let returns = search.returns.unwrap_or_default();
+    if returns.save {
+        // RFC 7377 §2.1: SAVE is for the open mailbox alone.
+        return Ok(Reply::bad("only what is found in the open mailbox can be saved"));
+    }
+    if search.sources.contains(&Source::Selected) {
+        ctx.selected()?;
+    }
     let account = ctx.account()?;
-    let mut found = Vec::new();
-    let mut left = Vec::new();
-    for candidates in undecided.chunks(FETCH_ROWS_MAX) {
-        let (candidates, test) = (candidates.to_vec(), Arc::clone(test));
-        let work = move |tx: &mut MailTx<'_>| ask(tx, &test, mailbox, candidates, false);
-        let (yes, unknown) = ctx.shared.store.read(account, work).await?;
-        found.extend(yes);
-        left.extend(unknown);
-    }
-    for candidates in left.chunks(FETCH_BODIES_MAX) {
-        let (candidates, test) = (candidates.to_vec(), Arc::clone(test));
-        let work = move |tx: &mut MailTx<'_>| ask(tx, &test, mailbox, candidates, true);
-        found.extend(ctx.shared.store.read(account, work).await?.0);
-    }
-    Ok(found)
-}
-
-/// On a blocking thread: those that match, and those that are still not decided.
-fn ask(
-    tx: &mut MailTx<'_>,
-    test: &Test,
-    mailbox: MailboxId,
-    candidates: Vec<Candidate>,
-    with_texts: bool,
-) -> Result<(Vec<Found>, Vec<Candidate>), Failure> {
-    let ids: Vec<_> = candidates.iter().map(|(_, line, _)| line.id).collect();
-    let summaries = message::summaries(tx, &ids)?;
-    let mut rows = summaries.iter().peekable();
-    let (mut found, mut unknown) = (Vec::new(), Vec::new());
-    for (number, line, flags) in candidates {
-        // What went away meanwhile matches nothing.
-        let Some(summary) = rows.next_if(|summary| summary.id == line.id) else { continue };
-        let content = if with_texts { read_content(tx, line.id)? } else { None };
-        let facts = Facts { number, line: &line, flags: &flags, mailbox, summary: Some(summary), content: content.as_ref() };
-        match test.ask(facts) {
-            Answer::Yes => found.push((number, line.uid, line.modseq)),
-            Answer::No => {}
-            Answer::Unknown => unknown.push((number, line, flags)),
+    let all = ctx.shared.store.read(account, mailbox::list).await.map_err(Failure::from)?;
+    let open = ctx.selected.as_ref().map(|selected| selected.mailbox);
+    for found in all.iter().filter(|one| search.sources.iter().any(|source| covers(source, one, open == Some(one.id)))) {
+        let mirror = ctx.shared.mirrors.open(account, found.id);
+        let now = match mirror.refresh(&ctx.shared.store, None).await {
+            // Deleted a moment ago.
+            Err(hearth_mailstore::Error::NoSuchMailbox) => continue,
+            other => other?,
+        };
+        let place = Place { mailbox: found.id, told: Arc::clone(&now), now, saved: Vec::new() };
+        let matches = find(ctx, tag, &search.keys, &place).await?;
+        if !matches.is_empty() {
+            let mut response = respond(search, returns, &matches);
+            response.mailbox = Some((found.path.clone(), found.uid_validity));
+            let mut out = Vec::new();
+            encode_esearch(&mut out, tag, &response, ctx.charset());
+            ctx.write(&out).await?;
         }
     }
-    Ok((found, unknown))
+    Ok(Reply::ok("done"))
 }
 
-fn read_content(tx: &mut MailTx<'_>, id: hearth_types::MessageId) -> Result<Option<Content>, Failure> {
-    let Some(body) = message::body(tx, id)? else { return Ok(None) };
-    let raw = body.range(0..body.len().min(SEARCH_BODY_BYTES_MAX))?;
-    Ok(Some(Content::new(&raw, &parse(&raw))))
-}
-
-/// RFC 9051 §6.4.4.1: with MIN or MAX alone, only these are saved.
-fn saved(found: &[Found], returns: SearchReturn) -> Vec<u32> {
-    let uids = || found.iter().map(|&(_, uid, _)| uid);
-    if returns.all || returns.count || !(returns.min || returns.max) {
-        return uids().collect();
+/// Is a mailbox in a set (RFC 5465 §6)?
+fn covers(source: &Source, mailbox: &Mailbox, open: bool) -> bool {
+    let is = |name: &MailboxName| mailbox.path == name.as_str();
+    let below = |name: &MailboxName| mailbox.path.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix(SEPARATOR));
+    match source {
+        Source::Selected => open,
+        Source::Inboxes => mailbox.role == Some(Role::Inbox),
+        Source::Personal => true,
+        Source::Subscribed => mailbox.subscribed,
+        Source::Subtree(names) => names.iter().any(|name| is(name) || below(name).is_some()),
+        Source::SubtreeOne(names) => names.iter().any(|name| is(name) || below(name).is_some_and(|rest| !rest.contains(SEPARATOR))),
+        Source::Mailboxes(names) => names.iter().any(is),
     }
-    let ends = [uids().min().filter(|_| returns.min), uids().max().filter(|_| returns.max)];
-    let mut saved: Vec<u32> = ends.into_iter().flatten().collect();
+}
+
+/// RFC 9051 §6.4.4.1: with MIN or MAX alone, only these are saved; RFC 9394 §3.2: with PARTIAL, what it shows.
+fn saved(found: &[Found], returns: SearchReturn) -> Vec<u32> {
+    let mut saved: Vec<u32> = found.iter().map(|&(_, uid, _)| uid).collect();
+    if let Some(partial) = returns.partial.filter(|_| !returns.count) {
+        saved = saved.get(partial.window(saved.len())).unwrap_or_default().to_vec();
+    } else if (returns.min || returns.max) && !(returns.all || returns.count) {
+        let ends = [saved.first().filter(|_| returns.min), saved.last().filter(|_| returns.max)];
+        saved = ends.into_iter().flatten().copied().collect();
+    }
+    saved.sort_unstable();
     saved.dedup();
     saved
 }
 
 /// The untagged response; with SAVE alone there is none.
 fn answer(out: &mut Vec<u8>, tag: &str, search: &Search, found: &[Found], rev2: bool) {
-    let shown: Vec<u32> = found.iter().map(|&(number, uid, _)| if search.uid { uid } else { number }).collect();
-    let with_modseq = uses_modseq(&search.keys);
-    let newest = |found: &mut dyn Iterator<Item = &Found>| found.map(|&(_, _, modseq)| modseq).max().filter(|_| with_modseq);
     let returns = match search.returns {
         Some(returns) => returns,
-        // RFC 9051 §6.4.4: after ENABLE IMAP4rev2 every answer is an ESEARCH.
-        None if rev2 => SearchReturn { all: true, ..SearchReturn::default() },
-        None => return encode_search(out, &shown, newest(&mut found.iter())),
+        // RFC 9051 §6.4.4: after ENABLE IMAP4rev2 every answer to SEARCH is an ESEARCH.
+        None if rev2 && search.sort.is_empty() => SearchReturn { all: true, ..SearchReturn::default() },
+        None => {
+            let encode = if search.sort.is_empty() { encode_search } else { encode_sort };
+            return encode(out, &shown(search, found), newest(search, &mut found.iter()));
+        }
     };
-    if !(returns.min || returns.max || returns.all || returns.count) {
+    if (SearchReturn { save: false, ..returns }).is_empty() {
         return;
     }
+    // Names are written for the mailboxes of ESEARCH alone.
+    encode_esearch(out, tag, &respond(search, returns, found), Charset::Utf8);
+}
+
+fn shown(search: &Search, found: &[Found]) -> Vec<u32> {
+    found.iter().map(|&(number, uid, _)| if search.uid { uid } else { number }).collect()
+}
+
+fn newest(search: &Search, found: &mut dyn Iterator<Item = &Found>) -> Option<u64> {
+    found.map(|&(_, _, modseq)| modseq).max().filter(|_| uses_modseq(&search.keys))
+}
+
+fn respond(search: &Search, returns: SearchReturn, found: &[Found]) -> Esearch {
+    let shown = shown(search, found);
+    let part = returns.partial.map(|partial| (partial, partial.window(found.len())));
     let ends_only = !(returns.all || returns.count);
-    // RFC 7162 §3.1.10: with MIN or MAX alone, the modseq is theirs.
-    let modseq = if ends_only {
-        let ends = [found.first().filter(|_| returns.min), found.last().filter(|_| returns.max)];
-        newest(&mut ends.into_iter().flatten())
-    } else {
-        newest(&mut found.iter())
+    // RFC 7162 §3.1.10: with MIN or MAX alone, the modseq is theirs; RFC 9394 §3.1: with PARTIAL, that of what is shown.
+    let modseq = match &part {
+        Some((_, window)) => newest(search, &mut found.get(window.clone()).unwrap_or_default().iter()),
+        None if ends_only => {
+            let ends = [found.first().filter(|_| returns.min), found.last().filter(|_| returns.max)];
+            newest(search, &mut ends.into_iter().flatten())
+        }
+        None => newest(search, &mut found.iter()),
     };
-    let response = Esearch {
+    Esearch {
         uid: search.uid,
         min: shown.first().copied().filter(|_| returns.min),
         max: shown.last().copied().filter(|_| returns.max),
         count: returns.count.then_some(shown.len()),
+        partial: part.map(|(partial, window)| (partial, shown.get(window).unwrap_or_default().to_vec())),
         all: returns.all.then_some(shown),
         modseq,
-    };
-    encode_esearch(out, tag, &response);
+        mailbox: None,
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +197,11 @@ mod tests {
             ("SEARCH RETURN (MIN) MODSEQ 1", false, "* ESEARCH (TAG \"A1\") MIN 2 MODSEQ 5"),
             ("SEARCH RETURN (MIN MAX) MODSEQ 1", false, "* ESEARCH (TAG \"A1\") MIN 2 MAX 5 MODSEQ 7"),
             ("SEARCH RETURN (SAVE) ALL", false, ""),
+            ("SEARCH RETURN (PARTIAL 2:3 COUNT) ALL", false, "* ESEARCH (TAG \"A1\") COUNT 3 PARTIAL (2:3 4:5)"),
+            ("SEARCH RETURN (PARTIAL -1:-2) MODSEQ 1", false, "* ESEARCH (TAG \"A1\") MODSEQ 9 PARTIAL (-1:-2 4:5)"),
+            ("UID SEARCH RETURN (PARTIAL 4:9) ALL", false, "* ESEARCH (TAG \"A1\") UID PARTIAL (4:9 NIL)"),
+            ("SORT (DATE) UTF-8 ALL", true, "* SORT 2 4 5"),
+            ("UID SORT RETURN () (DATE) UTF-8 ALL", false, "* ESEARCH (TAG \"A1\") UID ALL 20,40,50"),
         ] {
             assert_eq!(answered(text, rev2), line, "{text}");
         }
@@ -213,11 +210,35 @@ mod tests {
     #[test]
     fn what_is_saved() {
         let found = [(2, 20, 5), (4, 40, 9), (5, 50, 7)];
-        let returns = |min, max, count| SearchReturn { min, max, count, save: true, all: false };
+        let returns = |min, max, count| SearchReturn { min, max, count, save: true, ..SearchReturn::default() };
         assert_eq!(saved(&found, returns(false, false, false)), [20, 40, 50]);
         assert_eq!(saved(&found, returns(true, false, false)), [20]);
         assert_eq!(saved(&found, returns(true, true, false)), [20, 50]);
         assert_eq!(saved(&found, returns(true, false, true)), [20, 40, 50]);
         assert_eq!(saved(&[], returns(true, true, false)), Vec::<u32>::new());
+        let partial = Some(hearth_wire::imap::Partial { from_end: true, first: 1, last: 1 });
+        assert_eq!(saved(&found, SearchReturn { partial, ..SearchReturn::default() }), [50]);
+        // Sorted, the lowest and the highest are not the ends by number; what is saved ascends.
+        let sorted = [(5, 50, 7), (2, 20, 5), (4, 40, 9)];
+        assert_eq!(saved(&sorted, returns(true, true, false)), [40, 50]);
+    }
+
+    #[test]
+    fn sets_of_mailboxes() {
+        let name = |name: &str| MailboxName::new(name).expect(name);
+        let mailbox = |path: &str| Mailbox { subscribed: path == "a/b", ..super::super::list::tests::mailbox(path, false, None) };
+        for (source, paths) in [
+            (Source::Personal, &["a", "a/b", "a/b/c", "ab"][..]),
+            (Source::Subscribed, &["a/b"]),
+            (Source::Selected, &["ab"]),
+            (Source::Inboxes, &[]),
+            (Source::Subtree(vec![name("a")]), &["a", "a/b", "a/b/c"]),
+            (Source::SubtreeOne(vec![name("a")]), &["a", "a/b"]),
+            (Source::Mailboxes(vec![name("ab"), name("a/b")]), &["a/b", "ab"]),
+        ] {
+            let all = ["a", "a/b", "a/b/c", "ab"];
+            let covered: Vec<&str> = all.into_iter().filter(|&path| covers(&source, &mailbox(path), path == "ab")).collect();
+            assert_eq!(covered, paths, "{source:?}");
+        }
     }
 }

@@ -58,7 +58,7 @@ fn encode_facts(out: &mut Vec<u8>, found: &Mailbox, snapshot: &Snapshot, read_on
     if !modes.rev2 {
         // RFC 3501 §7.3.2; we keep no \Recent, and RFC 9051 Appendix E has done away with it.
         out.extend_from_slice(b"* 0 RECENT\r\n");
-        if let Some(number) = snapshot.first_unseen() {
+        if let Some(number) = snapshot.first_unseen().filter(|_| !modes.uid_only) {
             Reply::ok("first unseen").with(Code::Number("UNSEEN", number as u64)).encode(out, None);
         }
     }
@@ -86,6 +86,7 @@ async fn resynchronize(ctx: &mut Ctx, found: &Mailbox, known: &Qresync) -> Resul
         ctx.shared.store.read(account, move |tx| changes::vanished(tx, mailbox, since)).await.map_err(Failure::from)?;
     let uids = known.known_uids.as_ref().map(|set| set.normalize(u32::MAX));
     let is_known = |uid: u32| uids.as_ref().is_none_or(|ranges| contains(ranges, uid));
+    let modes = ctx.modes;
     let selected = ctx.selected()?;
     let told = std::sync::Arc::clone(selected.view.told());
     vanished.retain(|&uid| is_known(uid) && told.find(uid).is_none());
@@ -93,7 +94,7 @@ async fn resynchronize(ctx: &mut Ctx, found: &Mailbox, known: &Qresync) -> Resul
     encode_vanished(&mut out, &vanished, true);
     for (number, line) in (1..).zip(told.lines()) {
         if line.modseq > since && is_known(line.uid) {
-            encode_flags_line(&mut out, number, line.uid, told.flags(line), Some(line.modseq));
+            encode_flags_line(&mut out, (number, line.uid), told.flags(line), Some(line.modseq), modes);
         }
     }
     ctx.write(&out).await

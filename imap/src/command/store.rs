@@ -7,7 +7,7 @@ use hearth_wire::imap::{Store, StoreAction};
 
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
-use crate::news::encode_flags_line;
+use crate::news::{encode_fetch_head, encode_flags_line};
 
 /// Changes flags.
 pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
@@ -34,7 +34,7 @@ pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
     let since = store.unchanged_since;
     let work = move |tx: &mut hearth_mailstore::MailTx<'_>| message::store_flags(tx, mailbox, &uids, &change, since);
     let stored = ctx.shared.store.write(account, Durability::Committed, work).await.map_err(Failure::from)?;
-    let condstore = ctx.modes.condstore;
+    let modes = ctx.modes;
     let uid = store.uid;
     let selected = ctx.selected()?;
     let mut out = Vec::new();
@@ -42,10 +42,11 @@ pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
         selected.view.note_known(entry.uid, entry.modseq);
         let Some(number) = selected.view.number(entry.uid) else { continue };
         if !store.silent {
-            encode_flags_line(&mut out, number, entry.uid, &entry.flags, condstore.then_some(entry.modseq));
-        } else if condstore {
+            encode_flags_line(&mut out, (number, entry.uid), &entry.flags, modes.condstore.then_some(entry.modseq), modes);
+        } else if modes.condstore {
             // RFC 7162 §3.1.3: .SILENT hides the flags, not the new modseq.
-            out.extend_from_slice(format!("* {number} FETCH (UID {} MODSEQ ({}))\r\n", entry.uid, entry.modseq).as_bytes());
+            encode_fetch_head(&mut out, number, entry.uid, modes);
+            out.extend_from_slice(format!("UID {} MODSEQ ({}))\r\n", entry.uid, entry.modseq).as_bytes());
         }
     }
     let modified: Vec<u32> =

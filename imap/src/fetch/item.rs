@@ -12,7 +12,8 @@ use super::decode::Decoder;
 use super::piece::{Piece, Renderer, decoded_len};
 use super::section::{Located, cut, locate, select_fields};
 use crate::limits::HEADER_BYTES_MAX;
-use crate::news::encode_flag_set;
+use crate::news::{encode_fetch_head, encode_flag_set};
+use crate::state::Modes;
 use crate::view::Line;
 
 /// What a FETCH asks for, of each message.
@@ -24,6 +25,8 @@ pub struct Wanted {
     pub charset: Charset,
     /// In which mailbox.
     pub mailbox: MailboxId,
+    /// What the client has switched on.
+    pub modes: Modes,
 }
 
 impl Wanted {
@@ -58,7 +61,7 @@ pub struct Subject<'a> {
 
 /// `* n FETCH (..)`. False when a part has an encoding that we cannot take off (RFC 3516 §4.3).
 pub fn render(renderer: &mut Renderer, wanted: &Wanted, subject: &Subject<'_>) -> Result<bool> {
-    renderer.bytes(format!("* {} FETCH (", subject.number).as_bytes());
+    encode_fetch_head(renderer.tail(), subject.number, subject.line.uid, wanted.modes);
     let mut known = true;
     for (at, item) in wanted.items.iter().enumerate() {
         if at > 0 {

@@ -12,7 +12,7 @@ use hearth_identity::login::{Answer, Gate, Question, Refusal, Revocations, Showi
 use hearth_identity::{Directory, Services};
 use hearth_imap::ctx::Shared;
 use hearth_imap::mirror::Mirrors;
-use hearth_imap::session;
+use hearth_imap::{pop3, session};
 use hearth_mailstore::{Backend, Content, Durability, FlagSet, Store, StoreConfig, mailbox, message};
 use hearth_net::tls::Facts;
 use hearth_types::{AccountId, Address, Clock, Domain, SessionId, Timestamp};
@@ -29,6 +29,13 @@ pub const NOW: Timestamp = Timestamp::from_secs(1_767_323_045);
 /// Appended messages may have this many octets.
 pub const APPEND_BYTES_MAX: u64 = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Imap,
+    Pop3,
+}
 
 /// A home.
 pub struct Home {
@@ -80,15 +87,28 @@ impl Home {
             append_bytes_max: APPEND_BYTES_MAX,
             spool: path.join("append"),
             spooled: AtomicU64::new(0),
+            progress_every: Duration::from_secs(10),
+            compressors: Arc::new(tokio::sync::Semaphore::new(2)),
+            maildrops: hearth_imap::pop3::Maildrops::default(),
+            jmap_url: "https://mail.home.localhost/jmap/session".into(),
         });
         Self { shared, account, directory, session, _dir: dir }
     }
 
-    /// A connection; `tls` as if on port 993.
+    /// An IMAP connection; `tls` as if on port 993.
     pub fn connect(&self, tls: bool) -> Client {
+        self.connect_to(Protocol::Imap, tls)
+    }
+
+    /// A connection; `tls` as if on a port where it begins with the first byte.
+    pub fn connect_to(&self, protocol: Protocol, tls: bool) -> Client {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let facts = tls.then(Facts::default);
-        tokio::spawn(session::serve(Arc::clone(&self.shared), Box::new(theirs), [192, 0, 2, 1].into(), facts));
+        let (shared, peer) = (Arc::clone(&self.shared), [192, 0, 2, 1].into());
+        match protocol {
+            Protocol::Imap => drop(tokio::spawn(session::serve(shared, Box::new(theirs), peer, facts))),
+            Protocol::Pop3 => drop(tokio::spawn(pop3::serve(shared, Box::new(theirs), peer, facts))),
+        }
         Client { stream: ours, buffer: Vec::new() }
     }
 
@@ -220,6 +240,22 @@ impl Client {
         self.buffer.drain(..count).collect()
     }
 
+    /// Whatever comes next, at least one octet.
+    pub async fn some(&mut self) -> Vec<u8> {
+        if self.buffer.is_empty() {
+            assert!(self.read_some().await > 0, "closed too early");
+        }
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Reads into the buffer; 0 when the server has closed.
+    pub async fn read_some(&mut self) -> usize {
+        let mut chunk = vec![0; 16 * 1024];
+        let read = timeout(PATIENCE, self.stream.read(&mut chunk)).await.expect("the server answers in time").unwrap_or(0);
+        self.buffer.extend_from_slice(&chunk[..read]);
+        read
+    }
+
     /// Is nothing said within a moment?
     pub async fn is_silent(&mut self) -> bool {
         self.buffer.is_empty() && timeout(Duration::from_millis(150), self.line()).await.is_err()
@@ -241,9 +277,20 @@ impl Client {
 
     /// Reads the greeting and signs in.
     pub async fn sign_in(&mut self) {
+        self.sign_in_to(Protocol::Imap).await;
+    }
+
+    /// The same by another protocol.
+    pub async fn sign_in_to(&mut self, protocol: Protocol) {
         self.line().await.expect("a greeting");
-        self.send(format!("login LOGIN {USER} \"{PASSWORD}\"\r\n").as_bytes()).await;
-        let line = self.line().await.expect("an answer");
-        assert!(line.starts_with("login OK"), "{line}");
+        let (asked, answers) = match protocol {
+            Protocol::Imap => (format!("login LOGIN {USER} \"{PASSWORD}\"\r\n"), ["login OK"].as_slice()),
+            Protocol::Pop3 => (format!("USER {USER}\r\nPASS {PASSWORD}\r\n"), ["+OK", "+OK"].as_slice()),
+        };
+        self.send(asked.as_bytes()).await;
+        for start in answers {
+            let line = self.line().await.expect("an answer");
+            assert!(line.starts_with(start), "{line}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Sessions from the outside: conversations replayed in memory, and what they cannot show.
 
+mod compress;
 mod harness;
+mod pop3;
 mod sockets;
 mod transcripts;

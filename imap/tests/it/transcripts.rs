@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! Replays `tests/transcripts/imap/*.txt` in memory against a real store.
+//! Replays `tests/transcripts/{imap,pop3}/*.txt` in memory against a real store.
 //!
 //! ```text
 //! RFC 9051 §6.1.2: NOOP                line 1: the section, and what is shown
@@ -12,17 +12,23 @@
 //! C2: / S2:                            the same in a second session of the same person, which begins signed in
 //! @ silent                             nothing is said by itself;  @ silent 2
 //! @ closed                             the server closes
+//! @ hasty                              long commands give a sign of life at once
 //! @ stop | @ revoke                    the node stops; the device is signed out
 //! # a remark
 //! ```
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::harness::{Client, Home};
+use crate::harness::{Client, Home, Protocol};
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/transcripts/imap")
+fn folder(protocol: Protocol) -> PathBuf {
+    let name = match protocol {
+        Protocol::Imap => "imap",
+        Protocol::Pop3 => "pop3",
+    };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/transcripts").join(name)
 }
 
 /// Does a line fit a pattern with `<*>` for any text?
@@ -41,6 +47,7 @@ fn fits(pattern: &str, line: &str) -> bool {
 }
 
 struct Replay {
+    protocol: Protocol,
     home: Home,
     clients: BTreeMap<char, Client>,
     signed_in: bool,
@@ -50,9 +57,9 @@ struct Replay {
 impl Replay {
     async fn client(&mut self, session: char) -> &mut Client {
         if !self.clients.contains_key(&session) {
-            let mut client = self.home.connect(self.tls);
+            let mut client = self.home.connect_to(self.protocol, self.tls);
             if self.signed_in || session != '1' {
-                client.sign_in().await;
+                client.sign_in_to(self.protocol).await;
             }
             self.clients.insert(session, client);
         }
@@ -98,8 +105,12 @@ impl Replay {
         match words.as_slice() {
             ["signed-in"] => self.signed_in = true,
             ["plain"] => self.tls = false,
+            ["hasty"] => {
+                let shared = Arc::get_mut(&mut self.home.shared).ok_or("a session has begun already")?;
+                shared.progress_every = std::time::Duration::ZERO;
+            }
             ["mail", mailbox, name] => {
-                let path = folder().join("mail").join(format!("{name}.eml"));
+                let path = folder(Protocol::Imap).join("mail").join(format!("{name}.eml"));
                 let raw = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
                 // The files have LF, as git likes it; mails have CRLF.
                 self.home.add_mail(mailbox, raw.replace('\n', "\r\n").into_bytes()).await;
@@ -121,13 +132,13 @@ impl Replay {
     }
 }
 
-async fn replay(path: &Path) -> Result<(), String> {
+async fn replay(protocol: Protocol, path: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(path).expect("a transcript");
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if !text.starts_with("RFC ") {
         return Err(format!("{name}: line 1 names no RFC"));
     }
-    let mut replay = Replay { home: Home::new().await, clients: BTreeMap::new(), signed_in: false, tls: true };
+    let mut replay = Replay { protocol, home: Home::new().await, clients: BTreeMap::new(), signed_in: false, tls: true };
     for (number, line) in (1..).zip(text.lines()).skip(1) {
         replay.step(line).await.map_err(|why| format!("{name}:{number}: {why}"))?;
     }
@@ -137,14 +148,17 @@ async fn replay(path: &Path) -> Result<(), String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_transcript() {
     let only = std::env::var("TRANSCRIPT").unwrap_or_default();
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder())
-        .expect("the folder of transcripts")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "txt") && path.to_string_lossy().contains(&only))
-        .collect();
-    paths.sort();
-    assert!(!paths.is_empty());
-    let running: Vec<_> = paths.into_iter().map(|path| tokio::spawn(async move { replay(&path).await })).collect();
+    let mut running = Vec::new();
+    for protocol in [Protocol::Imap, Protocol::Pop3] {
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(folder(protocol))
+            .expect("the folder of transcripts")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "txt") && path.to_string_lossy().contains(&only))
+            .collect();
+        paths.sort();
+        running.extend(paths.into_iter().map(|path| tokio::spawn(async move { replay(protocol, &path).await })));
+    }
+    assert!(!running.is_empty());
     let mut failures = Vec::new();
     for one in running {
         match one.await {

@@ -8,6 +8,8 @@
 //! To add a grammar: a folder, a `parse_` that says what was wrong and an `encode_` that it reads back.
 //!
 //! - `imap/`: commands in, responses out (RFC 9051, RFC 3501)
+//! - `pop3/`: commands in, replies out (RFC 1939)
+//! - `sieve_protocol/`: ManageSieve, commands in, responses out (RFC 5804)
 //! - `smtp/`: commands in, replies out (RFC 5321)
 //! - `proxy.rs`: who is really at the other end (PROXY protocol, version 2)
 //! - `sasl/`: the mechanisms' messages, and SCRAM's arithmetic (RFC 4422, RFC 5802)
@@ -16,7 +18,9 @@
 
 pub mod imap;
 pub mod message;
+pub mod pop3;
 pub mod proxy;
 pub mod sasl;
+pub mod sieve_protocol;
 pub mod smtp;
 pub mod wkd;

@@ -16,8 +16,17 @@ use crate::place::Place;
 use crate::supervisor::{PROCESSES, lock};
 
 /// The services and their standard ports.
-pub(super) const PORTS: [(&str, u16); 7] =
-    [("smtp", 25), ("submissions", 465), ("submission", 587), ("imap", 143), ("imaps", 993), ("http", 80), ("https", 443)];
+pub(super) const PORTS: [(&str, u16); 9] = [
+    ("smtp", 25),
+    ("submissions", 465),
+    ("submission", 587),
+    ("imap", 143),
+    ("imaps", 993),
+    ("pop3", 110),
+    ("pop3s", 995),
+    ("http", 80),
+    ("https", 443),
+];
 
 /// Runs it.
 pub async fn run(place: &Place, out: &Out) -> anyhow::Result<()> {

@@ -106,8 +106,17 @@ pub enum Command {
     Status(MailboxName, Vec<StatusItem>),
     /// UID EXPUNGE
     UidExpunge(SequenceSet),
-    /// SEARCH and UID SEARCH
+    /// SEARCH, SORT and ESEARCH, and their UID forms.
     Search(Search),
+    /// THREAD and UID THREAD (RFC 5256 §5)
+    Thread {
+        /// UIDs?
+        uid: bool,
+        /// How.
+        algorithm: ThreadAlgorithm,
+        /// All of these have to hold.
+        keys: Vec<SearchKey>,
+    },
     /// FETCH and UID FETCH
     Fetch(Fetch),
     /// STORE and UID STORE
@@ -134,6 +143,41 @@ pub enum Command {
     GetQuota(String),
     /// GETQUOTAROOT (RFC 9208 §4.1.2)
     GetQuotaRoot(MailboxName),
+    /// UNAUTHENTICATE (RFC 8437)
+    Unauthenticate,
+    /// COMPRESS (RFC 4978): the algorithm in upper case.
+    Compress(String),
+    /// GETJMAPACCESS (RFC 9698)
+    GetJmapAccess,
+    /// GETMETADATA (RFC 5464 §4.2)
+    GetMetadata {
+        /// `None` is the server.
+        mailbox: Option<MailboxName>,
+        /// MAXSIZE
+        size_bytes_max: Option<u32>,
+        /// DEPTH
+        depth: Depth,
+        /// In lower case.
+        entries: Vec<String>,
+    },
+    /// SETMETADATA (RFC 5464 §4.3)
+    SetMetadata {
+        /// `None` is the server.
+        mailbox: Option<MailboxName>,
+        /// Names in lower case, and values; `None` removes.
+        entries: Vec<(String, Option<Vec<u8>>)>,
+    },
+}
+
+/// DEPTH of GETMETADATA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// The entry alone.
+    Zero,
+    /// And those directly below it.
+    One,
+    /// And all below it.
+    Infinity,
 }
 
 /// The QRESYNC parameter of SELECT (RFC 7162 §3.2.5).
@@ -174,6 +218,8 @@ pub struct List {
     pub return_special_use: bool,
     /// RETURN STATUS (RFC 5819)
     pub return_status: Vec<StatusItem>,
+    /// RETURN METADATA (RFC 9590): entries.
+    pub return_metadata: Vec<String>,
 }
 
 /// What STATUS can tell (RFC 9051 §6.3.11).
@@ -203,13 +249,17 @@ pub enum StatusItem {
     DeletedStorage,
 }
 
-/// SEARCH (RFC 9051 §6.4.4).
+/// SEARCH (RFC 9051 §6.4.4), SORT (RFC 5256) and ESEARCH (RFC 7377).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
     /// UID SEARCH?
     pub uid: bool,
     /// RETURN (..); `None` when the client asked in the old form.
     pub returns: Option<SearchReturn>,
+    /// The order that SORT asks for; empty for SEARCH.
+    pub sort: Vec<SortCriterion>,
+    /// Where ESEARCH looks; empty for SEARCH, which looks in the open mailbox.
+    pub sources: Vec<Source>,
     /// All of these have to hold.
     pub keys: Vec<SearchKey>,
 }
@@ -227,6 +277,109 @@ pub struct SearchReturn {
     pub count: bool,
     /// SAVE (RFC 9051 §6.4.4.1)
     pub save: bool,
+    /// PARTIAL (RFC 9394 §3.1)
+    pub partial: Option<Partial>,
+}
+
+impl SearchReturn {
+    /// Was nothing asked for?
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Some of a result, counted from its begin or its end, from 1 (RFC 9394 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// `-1:-100`?
+    pub from_end: bool,
+    /// As written.
+    pub first: u32,
+    /// As written.
+    pub last: u32,
+}
+
+impl Partial {
+    /// The places of these in a result of so many.
+    pub fn window(&self, length: usize) -> std::ops::Range<usize> {
+        let at = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let (low, high) = (at(self.first.min(self.last)), at(self.first.max(self.last)));
+        if self.from_end {
+            let end = (length + 1).saturating_sub(low);
+            length.saturating_sub(high).min(end)..end
+        } else {
+            (low - 1).min(length)..high.min(length)
+        }
+    }
+}
+
+impl std::fmt::Display for Partial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.from_end { "-" } else { "" };
+        write!(f, "{sign}{}:{sign}{}", self.first, self.last)
+    }
+}
+
+/// One key of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortCriterion {
+    /// REVERSE
+    pub reverse: bool,
+    /// By what.
+    pub key: SortKey,
+}
+
+/// What SORT sorts by (RFC 5256 §3, RFC 5957 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortKey {
+    /// INTERNALDATE.
+    Arrival,
+    /// Local part of the first Cc.
+    Cc,
+    /// The Date field; INTERNALDATE without one.
+    Date,
+    /// Display name (else the address) of the first From.
+    DisplayFrom,
+    /// Display name (else the address) of the first To.
+    DisplayTo,
+    /// Local part of the first From.
+    From,
+    /// RFC822.SIZE
+    Size,
+    /// The base subject.
+    Subject,
+    /// Local part of the first To.
+    To,
+}
+
+/// How THREAD finds what belongs together (RFC 5256 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadAlgorithm {
+    /// One thread per base subject.
+    OrderedSubject,
+    /// By References and In-Reply-To, then by subject.
+    References,
+    /// By References and In-Reply-To alone; threads by their newest message (draft-ietf-morg-inthread §4).
+    Refs,
+}
+
+/// A set of mailboxes (RFC 5465 §6, RFC 7377 §2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The open one.
+    Selected,
+    /// Where mail is delivered.
+    Inboxes,
+    /// All in the personal namespace.
+    Personal,
+    /// Those that are subscribed.
+    Subscribed,
+    /// These and all below them.
+    Subtree(Vec<MailboxName>),
+    /// These and those directly below them.
+    SubtreeOne(Vec<MailboxName>),
+    /// These.
+    Mailboxes(Vec<MailboxName>),
 }
 
 /// Which date of a message a search looks at.
@@ -309,6 +462,8 @@ pub struct Fetch {
     pub changed_since: Option<u64>,
     /// VANISHED (RFC 7162 §3.2.6)
     pub vanished: bool,
+    /// PARTIAL (RFC 9394 §3.3)
+    pub partial: Option<Partial>,
 }
 
 /// One thing to fetch.
@@ -441,4 +596,6 @@ pub struct AppendOptions {
     pub flags: Vec<String>,
     /// The date-time, if one was given.
     pub received_at: Option<Timestamp>,
+    /// `UTF8 (~{n}` (RFC 6855 §4): a parenthesis follows the message.
+    pub utf8: bool,
 }

@@ -4,10 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::command::{
-    Command, DateOf, Fetch, List, Qresync, Search, SearchKey, SearchReturn, StatusItem, Store, StoreAction, Tagged, When,
-};
-use super::date::encode_date;
+use super::command::{Command, Depth, Fetch, List, Qresync, StatusItem, Store, StoreAction, Tagged};
 use super::encode_fetch::encode_fetch_item;
 use super::mailbox_name::{Charset, MailboxName, encode_mailbox, encode_utf7};
 use super::parse::STATUS_ITEMS;
@@ -23,25 +20,25 @@ pub fn encode_command(out: &mut Vec<u8>, tagged: &Tagged, charset: Charset) {
     writer.text("\r\n");
 }
 
-struct Writer<'a> {
-    out: &'a mut Vec<u8>,
+pub(super) struct Writer<'a> {
+    pub(super) out: &'a mut Vec<u8>,
     charset: Charset,
 }
 
 impl Writer<'_> {
-    fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    fn astring(&mut self, value: &[u8]) {
+    pub(super) fn astring(&mut self, value: &[u8]) {
         encode_astring(self.out, value);
     }
 
-    fn mailbox(&mut self, name: &MailboxName) {
+    pub(super) fn mailbox(&mut self, name: &MailboxName) {
         encode_mailbox(self.out, name.as_str(), self.charset);
     }
 
-    fn set(&mut self, set: &SequenceSet) {
+    pub(super) fn set(&mut self, set: &SequenceSet) {
         encode_sequence_set(self.out, set);
     }
 
@@ -63,6 +60,10 @@ impl Writer<'_> {
             Command::Close => self.text("CLOSE"),
             Command::Unselect => self.text("UNSELECT"),
             Command::Expunge => self.text("EXPUNGE"),
+            Command::Unauthenticate => self.text("UNAUTHENTICATE"),
+            Command::GetJmapAccess => self.text("GETJMAPACCESS"),
+            Command::Compress(algorithm) => self.text(&format!("COMPRESS {algorithm}")),
+            Command::Thread { uid, algorithm, keys } => self.thread(*uid, *algorithm, keys),
             Command::Enable(names) => self.text(&format!("ENABLE {}", names.join(" "))),
             Command::Delete(name) => self.named("DELETE", name),
             Command::Subscribe(name) => self.named("SUBSCRIBE", name),
@@ -128,7 +129,36 @@ impl Writer<'_> {
                 self.text("GETQUOTA ");
                 self.astring(root.as_bytes());
             }
+            Command::GetMetadata { mailbox, size_bytes_max, depth, entries } => {
+                self.text("GETMETADATA ");
+                let size = size_bytes_max.map(|size| format!("MAXSIZE {size} ")).unwrap_or_default();
+                let depth = match depth {
+                    Depth::Zero => "0",
+                    Depth::One => "1",
+                    Depth::Infinity => "infinity",
+                };
+                self.text(&format!("({size}DEPTH {depth}) "));
+                self.place(mailbox.as_ref());
+                self.text(&format!(" ({})", entries.join(" ")));
+            }
+            Command::SetMetadata { mailbox, entries } => {
+                self.text("SETMETADATA ");
+                self.place(mailbox.as_ref());
+                for (at, (entry, value)) in entries.iter().enumerate() {
+                    self.text(if at > 0 { " " } else { " (" });
+                    self.text(&format!("{entry} "));
+                    super::response::encode_nstring(self.out, value.as_deref(), Charset::Utf8);
+                }
+                self.text(")");
+            }
             _ => {}
+        }
+    }
+
+    fn place(&mut self, mailbox: Option<&MailboxName>) {
+        match mailbox {
+            Some(name) => self.mailbox(name),
+            None => self.text("\"\""),
         }
     }
 
@@ -213,6 +243,10 @@ impl Writer<'_> {
             self.text(if returns.is_empty() { "STATUS " } else { " STATUS " });
             self.status_items(&list.return_status);
         }
+        if !list.return_metadata.is_empty() {
+            self.text(if returns.is_empty() && list.return_status.is_empty() { "METADATA " } else { " METADATA " });
+            self.text(&format!("({})", list.return_metadata.join(" ")));
+        }
         self.text(")");
     }
 
@@ -232,8 +266,12 @@ impl Writer<'_> {
             encode_fetch_item(self.out, item);
         }
         self.text(")");
-        if let Some(since) = fetch.changed_since {
-            self.text(&format!(" (CHANGEDSINCE {since}{})", if fetch.vanished { " VANISHED" } else { "" }));
+        let since = fetch.changed_since.map(|since| format!("CHANGEDSINCE {since}"));
+        let vanished = fetch.vanished.then(|| "VANISHED".to_string());
+        let partial = fetch.partial.map(|partial| format!("PARTIAL {partial}"));
+        let modifiers: Vec<String> = [since, vanished, partial].into_iter().flatten().collect();
+        if !modifiers.is_empty() {
+            self.text(&format!(" ({})", modifiers.join(" ")));
         }
     }
 
@@ -250,96 +288,6 @@ impl Writer<'_> {
         };
         self.text(&format!(" {sign}FLAGS{} ", if store.silent { ".SILENT" } else { "" }));
         encode_flags(self.out, store.flags.iter().map(String::as_str));
-    }
-
-    fn search(&mut self, search: &Search) {
-        self.text(if search.uid { "UID SEARCH" } else { "SEARCH" });
-        if let Some(SearchReturn { min, max, all, count, save }) = search.returns {
-            let words: Vec<&str> = [(min, "MIN"), (max, "MAX"), (all, "ALL"), (count, "COUNT"), (save, "SAVE")]
-                .iter()
-                .filter(|(on, _)| *on)
-                .map(|&(_, word)| word)
-                .collect();
-            self.text(&format!(" RETURN ({})", words.join(" ")));
-        }
-        for key in &search.keys {
-            self.text(" ");
-            self.key(key);
-        }
-    }
-
-    fn key(&mut self, key: &SearchKey) {
-        match key {
-            SearchKey::All => self.text("ALL"),
-            SearchKey::Flag(name, set) => self.text(&flag_key(name, *set)),
-            SearchKey::Recent => self.text("RECENT"),
-            SearchKey::Date(of, when, day) => {
-                self.text(date_key(*of, *when));
-                encode_date(self.out, *day);
-            }
-            SearchKey::SaveDateSupported => self.text("SAVEDATESUPPORTED"),
-            SearchKey::Header(name, value) => self.key_with_strings("HEADER", &[name, value]),
-            SearchKey::Body(value) => self.key_with_strings("BODY", &[value]),
-            SearchKey::Text(value) => self.key_with_strings("TEXT", &[value]),
-            SearchKey::Larger(size) => self.text(&format!("LARGER {size}")),
-            SearchKey::Smaller(size) => self.text(&format!("SMALLER {size}")),
-            SearchKey::Older(seconds) => self.text(&format!("OLDER {seconds}")),
-            SearchKey::Younger(seconds) => self.text(&format!("YOUNGER {seconds}")),
-            SearchKey::Numbers(set) => self.set(set),
-            SearchKey::Uids(set) => {
-                self.text("UID ");
-                self.set(set);
-            }
-            SearchKey::ModSeq(modseq) => self.text(&format!("MODSEQ {modseq}")),
-            SearchKey::EmailId(id) => self.text(&format!("EMAILID {id}")),
-            SearchKey::ThreadId(id) => self.text(&format!("THREADID {id}")),
-            SearchKey::Not(key) => {
-                self.text("NOT ");
-                self.key(key);
-            }
-            SearchKey::Or(one, other) => {
-                self.text("OR ");
-                self.key(one);
-                self.text(" ");
-                self.key(other);
-            }
-            SearchKey::And(keys) => {
-                for (at, key) in keys.iter().enumerate() {
-                    self.text(if at > 0 { " " } else { "(" });
-                    self.key(key);
-                }
-                self.text(")");
-            }
-        }
-    }
-
-    fn key_with_strings(&mut self, name: &str, values: &[&str]) {
-        self.text(name);
-        for value in values {
-            self.text(" ");
-            self.astring(value.as_bytes());
-        }
-    }
-}
-
-fn flag_key(name: &str, set: bool) -> String {
-    match name.strip_prefix('\\') {
-        Some(system) => format!("{}{}", if set { "" } else { "UN" }, system.to_ascii_uppercase()),
-        None => format!("{}KEYWORD {name}", if set { "" } else { "UN" }),
-    }
-}
-
-const fn date_key(of: DateOf, when: When) -> &'static str {
-    match (of, when) {
-        (DateOf::Received, When::Before) => "BEFORE ",
-        (DateOf::Received, When::On) => "ON ",
-        (DateOf::Received, When::Since) => "SINCE ",
-        (DateOf::Sent, When::Before) => "SENTBEFORE ",
-        (DateOf::Sent, When::On) => "SENTON ",
-        (DateOf::Sent, When::Since) => "SENTSINCE ",
-        (DateOf::Saved, When::Before) => "SAVEDBEFORE ",
-        (DateOf::Saved, When::On) => "SAVEDON ",
-        (DateOf::Saved, When::Since) => "SAVEDSINCE ",
     }
 }
 
@@ -409,6 +357,22 @@ mod tests {
         "a UID MOVE 1:* x",
         "a GETQUOTA \"\"",
         "a GETQUOTAROOT inbox",
+        "a UID FETCH 1:* FLAGS (PARTIAL -1:-30 CHANGEDSINCE 7)",
+        "a SEARCH RETURN (PARTIAL 23500:24000 COUNT) UNDELETED",
+        "a SORT (SUBJECT REVERSE DATE) US-ASCII ALL",
+        "a UID SORT RETURN (MIN MAX SAVE PARTIAL 1:5) (ARRIVAL CC FROM SIZE TO DISPLAYFROM REVERSE DISPLAYTO) utf-8 TEXT \"x\" 1:9",
+        "a THREAD ORDEREDSUBJECT UTF-8 SINCE 5-Mar-2000",
+        "a UID THREAD REFERENCES US-ASCII ALL",
+        "a THREAD refs UTF-8 (SEEN 1)",
+        "a ESEARCH IN (mailboxes (a \"b c\") subtree-one x subtree (y z) personal selected inboxes subscribed) RETURN (COUNT) FROM x",
+        "a ESEARCH UNSEEN",
+        "a UNAUTHENTICATE",
+        "a COMPRESS DEFLATE",
+        "a GETJMAPACCESS",
+        "a GETMETADATA \"\" /Shared/comment",
+        "a GETMETADATA (MAXSIZE 1024 DEPTH infinity) inbox (/shared/x /private/y)",
+        "a SETMETADATA inbox (/private/comment {5}\r\na\r\nb\r /shared/comment NIL)",
+        "a LIST \"\" % RETURN (METADATA (/shared/comment) CHILDREN)",
     ];
 
     #[test]

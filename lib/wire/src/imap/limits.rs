@@ -21,6 +21,12 @@ pub const SET_RANGES_MAX: usize = 8 * 1024;
 pub const SEARCH_DEPTH_MAX: usize = 24;
 /// Search keys in one SEARCH.
 pub const SEARCH_KEYS_MAX: usize = 1000;
+/// Criteria of one SORT.
+pub const SORT_CRITERIA_MAX: usize = 16;
+/// Mailboxes named in one source of ESEARCH.
+pub const SOURCE_MAILBOXES_MAX: usize = 128;
+/// Octets of the name of an entry of METADATA.
+pub const ENTRY_NAME_BYTES_MAX: usize = 255;
 /// Items in one FETCH.
 pub const FETCH_ITEMS_MAX: usize = 200;
 /// Header names in one `HEADER.FIELDS`.

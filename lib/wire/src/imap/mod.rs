@@ -12,32 +12,38 @@
 
 pub mod append;
 mod command;
-mod cursor;
+pub(crate) mod cursor;
 mod date;
 mod encode;
 mod encode_fetch;
+mod encode_search;
 mod envelope;
+mod forest;
 mod fragment;
 pub mod limits;
 mod mailbox_name;
 mod parse;
 mod parse_fetch;
 mod parse_list;
+mod parse_metadata;
 mod parse_search;
+mod parse_sort;
+mod parse_sources;
 mod parse_store;
 pub mod response;
 mod set;
 mod structure;
 
 pub use command::{
-    AppendOptions, Command, DateOf, Fetch, FetchItem, List, Password, Qresync, Search, SearchKey, SearchReturn, Section,
-    SectionText, StatusItem, Store, StoreAction, Tagged, When,
+    AppendOptions, Command, DateOf, Depth, Fetch, FetchItem, List, Partial, Password, Qresync, Search, SearchKey, SearchReturn,
+    Section, SectionText, SortCriterion, SortKey, Source, StatusItem, Store, StoreAction, Tagged, ThreadAlgorithm, When,
 };
 pub use cursor::{Bad, Parsed};
 pub use date::{Day, encode_date, encode_date_time};
 pub use encode::encode_command;
 pub use encode_fetch::encode_fetch_item_name;
 pub use envelope::encode_envelope;
+pub use forest::{Forest, Node, encode_forest};
 pub use fragment::{Bounds, Event, Fragmentizer, Literal};
 pub use mailbox_name::{Charset, MailboxName, SEPARATOR, decode_utf7, encode_mailbox, encode_utf7};
 pub use parse::{STATUS_ITEMS, SyntaxError, parse_authenticate_line, parse_command, parse_tag_and_verb};

@@ -12,7 +12,7 @@ use super::cursor::{Bad, Cursor, Parsed, utf8};
 use super::limits::{ID_PAIRS_MAX, ID_VALUE_BYTES_MAX, LIST_ITEMS_MAX};
 use super::mailbox_name::{Charset, parse_mailbox};
 use super::set::parse_sequence_set;
-use super::{parse_fetch, parse_list, parse_search, parse_store};
+use super::{parse_fetch, parse_list, parse_metadata, parse_search, parse_sort, parse_sources, parse_store};
 
 /// A command that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +69,11 @@ fn parse_verb(cursor: &mut Cursor<'_>, verb: &str, charset: Charset) -> Parsed<C
         "CLOSE" => Command::Close,
         "UNSELECT" => Command::Unselect,
         "EXPUNGE" => Command::Expunge,
+        "UNAUTHENTICATE" => Command::Unauthenticate,
+        "GETJMAPACCESS" => Command::GetJmapAccess,
         "SEARCH" => parse_search::parse_search(cursor, false)?,
+        "SORT" => parse_sort::parse_sort(cursor, false)?,
+        "THREAD" => parse_sort::parse_thread(cursor, false)?,
         "FETCH" => parse_fetch::parse_fetch(cursor, false)?,
         "STORE" => parse_store::parse_store(cursor, false)?,
         "COPY" | "MOVE" => parse_copy(cursor, verb, false, charset)?,
@@ -81,7 +85,7 @@ fn parse_verb(cursor: &mut Cursor<'_>, verb: &str, charset: Charset) -> Parsed<C
 }
 
 fn is_known(verb: &str) -> bool {
-    const WITH_ARGUMENTS: [&str; 16] = [
+    const WITH_ARGUMENTS: [&str; 20] = [
         "ID",
         "ENABLE",
         "AUTHENTICATE",
@@ -98,6 +102,10 @@ fn is_known(verb: &str) -> bool {
         "STATUS",
         "GETQUOTA",
         "GETQUOTAROOT",
+        "COMPRESS",
+        "ESEARCH",
+        "GETMETADATA",
+        "SETMETADATA",
     ];
     WITH_ARGUMENTS.contains(&verb)
 }
@@ -131,6 +139,10 @@ fn parse_verb_with_arguments(cursor: &mut Cursor<'_>, verb: &str, charset: Chars
         }
         "GETQUOTA" => Command::GetQuota(cursor.astring_utf8()?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(parse_mailbox(cursor, charset)?),
+        "COMPRESS" => Command::Compress(cursor.keyword()?),
+        "ESEARCH" => parse_sources::parse_esearch(cursor, charset)?,
+        "GETMETADATA" => parse_metadata::parse_get(cursor, charset)?,
+        "SETMETADATA" => parse_metadata::parse_set(cursor, charset)?,
         _ => return Err(Bad("unknown command")),
     })
 }
@@ -142,6 +154,8 @@ fn parse_uid_command(cursor: &mut Cursor<'_>, verb: &str, charset: Charset) -> P
             Ok(Command::UidExpunge(parse_sequence_set(cursor)?))
         }
         "SEARCH" => parse_search::parse_search(cursor, true),
+        "SORT" => parse_sort::parse_sort(cursor, true),
+        "THREAD" => parse_sort::parse_thread(cursor, true),
         "FETCH" => parse_fetch::parse_fetch(cursor, true),
         "STORE" => parse_store::parse_store(cursor, true),
         "COPY" | "MOVE" => parse_copy(cursor, verb, true, charset),

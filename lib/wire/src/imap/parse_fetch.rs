@@ -4,6 +4,7 @@
 use super::command::{Command, Fetch, FetchItem, Section, SectionText};
 use super::cursor::{Bad, Cursor, Parsed};
 use super::limits::{FETCH_ITEMS_MAX, HEADER_FIELDS_MAX, LIST_ITEMS_MAX, PART_DEPTH_MAX};
+use super::parse_search::parse_partial_range;
 use super::set::parse_sequence_set;
 
 /// fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")") [fetch-modifiers]
@@ -18,7 +19,7 @@ pub(crate) fn parse_fetch(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Command>
     } else {
         parse_items(cursor)?
     };
-    let (mut changed_since, mut vanished) = (None, false);
+    let (mut changed_since, mut vanished, mut partial) = (None, false, None);
     if !cursor.is_at_end() {
         cursor.space()?;
         cursor.list(LIST_ITEMS_MAX, false, |cursor| {
@@ -27,6 +28,9 @@ pub(crate) fn parse_fetch(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Command>
                 changed_since = Some(cursor.number64()?);
             } else if cursor.word("VANISHED") {
                 vanished = true;
+            } else if uid && partial.is_none() && cursor.word("PARTIAL") {
+                cursor.space()?;
+                partial = Some(parse_partial_range(cursor)?);
             } else {
                 return Err(Bad("unknown modifier of FETCH"));
             }
@@ -37,7 +41,7 @@ pub(crate) fn parse_fetch(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Command>
     if vanished && (!uid || changed_since.is_none()) {
         return Err(Bad("VANISHED stands with UID FETCH and CHANGEDSINCE"));
     }
-    Ok(Command::Fetch(Fetch { uid, set, items, changed_since, vanished }))
+    Ok(Command::Fetch(Fetch { uid, set, items, changed_since, vanished, partial }))
 }
 
 fn parse_macro(cursor: &mut Cursor<'_>) -> Option<Vec<FetchItem>> {

@@ -6,6 +6,7 @@ use super::cursor::{Bad, Cursor, Parsed, is_astring_char};
 use super::limits::{LIST_ITEMS_MAX, LIST_PATTERNS_MAX, LIST_WILDCARDS_MAX, MAILBOX_NAME_BYTES_MAX};
 use super::mailbox_name::{Charset, SEPARATOR, decode_name};
 use super::parse::parse_status_item;
+use super::parse_metadata;
 
 /// list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]
 pub(crate) fn parse_list(cursor: &mut Cursor<'_>, charset: Charset) -> Parsed<List> {
@@ -65,6 +66,10 @@ fn parse_return_option(cursor: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
         "STATUS" => {
             cursor.space()?;
             list.return_status = cursor.list(LIST_ITEMS_MAX, false, parse_status_item)?;
+        }
+        "METADATA" => {
+            cursor.space()?;
+            list.return_metadata = parse_metadata::parse_entries(cursor)?;
         }
         _ => return Err(Bad("unknown return option of LIST")),
     }

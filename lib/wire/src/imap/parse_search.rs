@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! SEARCH (RFC 9051 §6.4.4), with the keys of RFC 5032, RFC 7162, RFC 8474 and RFC 8514.
 
-use super::command::{Command, DateOf, Search, SearchKey, SearchReturn, When};
+use super::command::{Command, DateOf, Partial, Search, SearchKey, SearchReturn, When};
 use super::cursor::{Bad, Cursor, Parsed};
 use super::date::parse_date;
 use super::limits::{LIST_ITEMS_MAX, SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX};
@@ -13,44 +13,71 @@ pub const BAD_CHARSET: Bad = Bad("the charset is neither UTF-8 nor US-ASCII");
 /// search = "SEARCH" [search-return-opts] SP search-program
 pub(crate) fn parse_search(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
     cursor.space()?;
-    let mut returns = None;
-    if cursor.word("RETURN") {
-        cursor.space()?;
-        returns = Some(parse_return(cursor)?);
-        cursor.space()?;
-    }
+    let returns = parse_return(cursor)?;
     if cursor.word("CHARSET") {
         cursor.space()?;
-        let charset = cursor.astring()?;
-        // RFC 9051 §6.4.4: US-ASCII and UTF-8 have to be there; the rest is BADCHARSET.
-        if !charset.eq_ignore_ascii_case(b"UTF-8") && !charset.eq_ignore_ascii_case(b"US-ASCII") {
-            return Err(BAD_CHARSET);
-        }
+        parse_charset(cursor)?;
         cursor.space()?;
     }
-    let mut left = SEARCH_KEYS_MAX;
-    let keys = parse_keys(cursor, 0, &mut left)?;
-    Ok(Command::Search(Search { uid, returns, keys }))
+    Ok(Command::Search(Search { uid, returns, sort: Vec::new(), sources: Vec::new(), keys: parse_program(cursor)? }))
 }
 
-fn parse_return(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
+/// RFC 9051 §6.4.4: US-ASCII and UTF-8 have to be there; the rest is BADCHARSET.
+pub(crate) fn parse_charset(cursor: &mut Cursor<'_>) -> Parsed<()> {
+    let charset = cursor.astring()?;
+    let known = charset.eq_ignore_ascii_case(b"UTF-8") || charset.eq_ignore_ascii_case(b"US-ASCII");
+    if known { Ok(()) } else { Err(BAD_CHARSET) }
+}
+
+/// search-key *(SP search-key)
+pub(crate) fn parse_program(cursor: &mut Cursor<'_>) -> Parsed<Vec<SearchKey>> {
+    let mut left = SEARCH_KEYS_MAX;
+    parse_keys(cursor, 0, &mut left)
+}
+
+/// ["RETURN" SP "(" .. ")" SP]
+pub(crate) fn parse_return(cursor: &mut Cursor<'_>) -> Parsed<Option<SearchReturn>> {
+    if !cursor.word("RETURN") {
+        return Ok(None);
+    }
+    cursor.space()?;
     let mut returns = SearchReturn::default();
-    let options = cursor.list(LIST_ITEMS_MAX, true, |cursor| {
+    cursor.list(LIST_ITEMS_MAX, true, |cursor| {
         match cursor.keyword()?.as_str() {
             "MIN" => returns.min = true,
             "MAX" => returns.max = true,
             "ALL" => returns.all = true,
             "COUNT" => returns.count = true,
             "SAVE" => returns.save = true,
+            "PARTIAL" if returns.partial.is_none() => {
+                cursor.space()?;
+                returns.partial = Some(parse_partial_range(cursor)?);
+            }
             _ => return Err(Bad("unknown result option of SEARCH")),
         }
         Ok(())
     })?;
+    // RFC 9394 §3.1: the two contradict each other.
+    if returns.all && returns.partial.is_some() {
+        return Err(Bad("ALL and PARTIAL do not go together"));
+    }
     // RFC 9051 §6.4.4: an empty list means ALL.
-    if options.is_empty() {
+    if returns.is_empty() {
         returns.all = true;
     }
-    Ok(returns)
+    cursor.space()?;
+    Ok(Some(returns))
+}
+
+/// partial-range (RFC 9394 §4): `1:100`, or `-1:-100` from the end.
+pub(crate) fn parse_partial_range(cursor: &mut Cursor<'_>) -> Parsed<Partial> {
+    let from_end = cursor.eat(b'-');
+    let first = cursor.nz_number()?;
+    cursor.expect(b':', "a range is two numbers")?;
+    if cursor.eat(b'-') != from_end {
+        return Err(Bad("both ends of a range are counted from the same side"));
+    }
+    Ok(Partial { from_end, first, last: cursor.nz_number()? })
 }
 
 fn parse_keys(cursor: &mut Cursor<'_>, depth: usize, left: &mut usize) -> Parsed<Vec<SearchKey>> {
@@ -203,6 +230,29 @@ mod tests {
     fn keys_have_a_bound() {
         assert!(parse(&" ALL".repeat(SEARCH_KEYS_MAX)).is_ok());
         assert!(parse(&" ALL".repeat(SEARCH_KEYS_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn partial_ranges() {
+        let window = |text: &str, length| parse_partial_range(&mut Cursor::new(text.as_bytes())).expect(text).window(length);
+        for (text, length, places) in [
+            ("1:3", 10, 0..3),
+            ("3:1", 10, 0..3),
+            ("9:20", 10, 8..10),
+            ("11:20", 10, 10..10),
+            ("-1:-3", 10, 7..10),
+            ("-9:-20", 10, 0..2),
+            ("-11:-20", 10, 0..0),
+            ("1:4294967295", 2, 0..2),
+            ("-1:-4294967295", 0, 0..0),
+        ] {
+            assert_eq!(window(text, length), places, "{text}");
+        }
+        for text in ["", "1", "0:1", "1:0", "-1:2", "1:-2", "--1:-2"] {
+            assert!(parse_partial_range(&mut Cursor::new(text.as_bytes())).is_err(), "{text}");
+        }
+        assert!(parse(" RETURN (PARTIAL 1:2 ALL) ALL").is_err());
+        assert!(parse(" RETURN (PARTIAL 1:2 PARTIAL 3:4) ALL").is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::command::StatusItem;
+use super::command::{Partial, StatusItem};
 use super::cursor::is_astring_char;
 use super::mailbox_name::{Charset, SEPARATOR, encode_mailbox};
 use super::parse::STATUS_ITEMS;
@@ -48,6 +48,10 @@ pub enum Code {
     PermanentFlags(Vec<String>),
     /// `MAILBOXID (id)` (RFC 8474 §4)
     MailboxId(String),
+    /// `METADATA LONGENTRIES n` (RFC 5464 §4.2.1) and its kin: a word, and a number.
+    Metadata(&'static str, Option<u64>),
+    /// `INPROGRESS ("tag" done of)` (RFC 9585 §4)
+    InProgress(String, u64, u64),
     /// `BADCHARSET (..)`: the charsets that SEARCH knows.
     BadCharset,
 }
@@ -144,6 +148,13 @@ fn encode_code(out: &mut Vec<u8>, code: &Code) {
             encode_flags(out, flags.iter().map(String::as_str));
         }
         Code::MailboxId(id) => text(&format!("MAILBOXID ({id})")),
+        Code::Metadata(word, Some(number)) => text(&format!("METADATA {word} {number}")),
+        Code::Metadata(word, None) => text(&format!("METADATA {word}")),
+        Code::InProgress(tag, done, of) => {
+            text("INPROGRESS (");
+            encode_string(out, tag.as_bytes(), Charset::Utf8);
+            out.extend_from_slice(format!(" {done} {of})").as_bytes());
+        }
         Code::BadCharset => text("BADCHARSET (UTF-8 US-ASCII)"),
     }
 }
@@ -253,6 +264,20 @@ pub fn encode_list_line(out: &mut Vec<u8>, word: &str, line: &ListLine, charset:
     out.extend_from_slice(b"\r\n");
 }
 
+/// `* METADATA name (entry value ..)` CRLF (RFC 5464 §4.4.1); the name of the server is empty.
+pub fn encode_metadata_line(out: &mut Vec<u8>, name: &str, entries: &[(String, Option<Vec<u8>>)], charset: Charset) {
+    out.extend_from_slice(b"* METADATA ");
+    encode_mailbox(out, name, charset);
+    out.extend_from_slice(b" (");
+    for (at, (entry, value)) in entries.iter().enumerate() {
+        out.extend_from_slice(if at > 0 { b" " } else { b"" });
+        out.extend_from_slice(entry.as_bytes());
+        out.push(b' ');
+        encode_nstring(out, value.as_deref(), charset);
+    }
+    out.extend_from_slice(b")\r\n");
+}
+
 /// What a STATUS item is worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatusValue {
@@ -293,12 +318,21 @@ pub struct Esearch {
     pub count: Option<usize>,
     /// MODSEQ (RFC 7162 §3.1.10)
     pub modseq: Option<u64>,
+    /// PARTIAL (RFC 9394 §3.1): the range as asked for, and what is in it.
+    pub partial: Option<(Partial, Vec<u32>)>,
+    /// Of which mailbox (RFC 7377 §2.3), and its UIDVALIDITY.
+    pub mailbox: Option<(String, u32)>,
 }
 
 /// `* ESEARCH (TAG "t") ..` CRLF
-pub fn encode_esearch(out: &mut Vec<u8>, tag: &str, found: &Esearch) {
+pub fn encode_esearch(out: &mut Vec<u8>, tag: &str, found: &Esearch, charset: Charset) {
     out.extend_from_slice(b"* ESEARCH (TAG ");
     encode_string(out, tag.as_bytes(), Charset::Utf8);
+    if let Some((name, uid_validity)) = &found.mailbox {
+        out.extend_from_slice(b" MAILBOX ");
+        encode_mailbox(out, name, charset);
+        out.extend_from_slice(format!(" UIDVALIDITY {uid_validity}").as_bytes());
+    }
     out.push(b')');
     if found.uid {
         out.extend_from_slice(b" UID");
@@ -316,12 +350,29 @@ pub fn encode_esearch(out: &mut Vec<u8>, tag: &str, found: &Esearch) {
         out.extend_from_slice(b" ALL ");
         encode_numbers(out, all.iter().copied());
     }
+    if let Some((range, numbers)) = &found.partial {
+        out.extend_from_slice(format!(" PARTIAL ({range} ").as_bytes());
+        if numbers.is_empty() {
+            out.extend_from_slice(b"NIL");
+        }
+        encode_numbers(out, numbers.iter().copied());
+        out.push(b')');
+    }
     out.extend_from_slice(b"\r\n");
 }
 
 /// `* SEARCH 1 2 3 [(MODSEQ n)]` CRLF (RFC 3501 §7.2.5, RFC 7162 §3.1.5)
 pub fn encode_search(out: &mut Vec<u8>, numbers: &[u32], modseq: Option<u64>) {
-    out.extend_from_slice(b"* SEARCH");
+    encode_search_as(out, "SEARCH", numbers, modseq);
+}
+
+/// The same, as the answer to SORT (RFC 5256 §4): the order is kept.
+pub fn encode_sort(out: &mut Vec<u8>, numbers: &[u32], modseq: Option<u64>) {
+    encode_search_as(out, "SORT", numbers, modseq);
+}
+
+fn encode_search_as(out: &mut Vec<u8>, word: &str, numbers: &[u32], modseq: Option<u64>) {
+    out.extend_from_slice(format!("* {word}").as_bytes());
     for number in numbers {
         out.extend_from_slice(format!(" {number}").as_bytes());
     }
@@ -415,9 +466,18 @@ mod tests {
         let found =
             Esearch { uid: true, min: Some(2), count: Some(3), all: Some(vec![2, 3, 9]), modseq: Some(7), ..Esearch::default() };
         assert_eq!(
-            text(|out| encode_esearch(out, "A1", &found)),
+            text(|out| encode_esearch(out, "A1", &found, Charset::Utf7)),
             "* ESEARCH (TAG \"A1\") UID MIN 2 COUNT 3 MODSEQ 7 ALL 2:3,9\r\n"
         );
+        let range = Partial { from_end: true, first: 1, last: 2 };
+        let found = Esearch { partial: Some((range, vec![9, 4])), mailbox: Some(("x".into(), 7)), uid: true, ..Esearch::default() };
+        assert_eq!(
+            text(|out| encode_esearch(out, "t", &found, Charset::Utf7)),
+            "* ESEARCH (TAG \"t\" MAILBOX x UIDVALIDITY 7) UID PARTIAL (-1:-2 9,4)\r\n"
+        );
+        let found = Esearch { partial: Some((range, vec![])), ..Esearch::default() };
+        assert_eq!(text(|out| encode_esearch(out, "t", &found, Charset::Utf7)), "* ESEARCH (TAG \"t\") PARTIAL (-1:-2 NIL)\r\n");
+        assert_eq!(text(|out| encode_sort(out, &[5, 2], None)), "* SORT 5 2\r\n");
         assert_eq!(text(|out| encode_search(out, &[2, 5], Some(9))), "* SEARCH 2 5 (MODSEQ 9)\r\n");
         assert_eq!(text(|out| encode_vanished(out, &[1, 2, 5], true)), "* VANISHED (EARLIER) 1:2,5\r\n");
         assert_eq!(text(|out| encode_vanished(out, &[], false)), "");

@@ -83,7 +83,7 @@ pub fn parse_sequence_set(cursor: &mut Cursor<'_>) -> Parsed<SequenceSet> {
     }
 }
 
-fn parse_end(cursor: &mut Cursor<'_>) -> Parsed<End> {
+pub(crate) fn parse_end(cursor: &mut Cursor<'_>) -> Parsed<End> {
     if cursor.eat(b'*') { Ok(End::Star) } else { cursor.nz_number().map(End::Number) }
 }
 

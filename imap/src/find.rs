@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The messages of a mailbox that match (RFC 9051 §6.4.4), found by what costs least; and the rows that they are
+//! sorted and threaded by.
+
+use std::sync::Arc;
+
+use hearth_mailstore::scan::{Scanned, scan};
+use hearth_mailstore::{FlagSet, MailTx, message};
+use hearth_types::MailboxId;
+use hearth_wire::imap::SearchKey;
+use hearth_wire::imap::response::Reply;
+use hearth_wire::message::parse;
+
+use crate::ctx::Ctx;
+use crate::fault::Failure;
+use crate::limits::{FETCH_BODIES_MAX, FETCH_ROWS_MAX, SCAN_GAP_MAX, SCAN_ROWS_MAX, SEARCH_BODY_BYTES_MAX};
+use crate::news::{Look, refresh};
+use crate::progress::Progress;
+use crate::search::{Against, Answer, Content, Facts, Test, compile};
+use crate::view::{Line, Snapshot};
+
+/// A message that may match.
+type Candidate = (u32, Line, FlagSet);
+
+/// A message that does: number, UID, modseq.
+pub type Found = (u32, u32, u64);
+
+/// Where to look.
+pub struct Place {
+    /// Which mailbox.
+    pub mailbox: MailboxId,
+    /// What message numbers mean.
+    pub told: Arc<Snapshot>,
+    /// What is there.
+    pub now: Arc<Snapshot>,
+    /// What `$` stands for.
+    pub saved: Vec<u32>,
+}
+
+impl Place {
+    /// The open mailbox.
+    pub async fn selected(ctx: &mut Ctx) -> Result<Self, Failure> {
+        let now = refresh(ctx, Look::IfCalled).await?.ok_or_else(|| Reply::bad("select a mailbox first"))?;
+        let selected = ctx.selected()?;
+        Ok(Self { mailbox: selected.mailbox, told: Arc::clone(selected.view.told()), now, saved: selected.saved.clone() })
+    }
+}
+
+/// Finds messages, ascending.
+pub async fn find(ctx: &mut Ctx, tag: &str, keys: &[SearchKey], place: &Place) -> Result<Vec<Found>, Failure> {
+    let against = Against {
+        largest_number: u32::try_from(place.told.len()).unwrap_or(u32::MAX),
+        largest_uid: place.told.last_uid(),
+        saved: &place.saved,
+        now: ctx.shared.clock.now(),
+    };
+    let test = Arc::new(compile(keys, against).map_err(|why| Reply::no(why).word("LIMIT"))?);
+    let mailbox = place.mailbox;
+    let mut found: Vec<Found> = Vec::new();
+    let mut undecided: Vec<Candidate> = Vec::new();
+    for (number, line) in (1..).zip(place.told.lines()) {
+        // Flags as they are now; of what went away meanwhile, as they were.
+        let (line, flags) = match place.now.find(line.uid) {
+            Some(fresh) => (fresh, place.now.flags(fresh)),
+            None => (line, place.told.flags(line)),
+        };
+        match test.ask(Facts { number, line, flags, mailbox, summary: None, content: None }) {
+            Answer::Yes => found.push((number, line.uid, line.modseq)),
+            Answer::No => {}
+            Answer::Unknown => undecided.push((number, *line, flags.clone())),
+        }
+    }
+    if !undecided.is_empty() {
+        found.extend(read_rows(ctx, tag, &test, mailbox, undecided).await?);
+        found.sort_unstable();
+    }
+    Ok(found)
+}
+
+/// Asks again with rows, and where that is not enough, with texts; each transaction is a short one.
+async fn read_rows(
+    ctx: &mut Ctx,
+    tag: &str,
+    test: &Arc<Test>,
+    mailbox: MailboxId,
+    undecided: Vec<Candidate>,
+) -> Result<Vec<Found>, Failure> {
+    let account = ctx.account()?;
+    let mut found = Vec::new();
+    let mut left = Vec::new();
+    for candidates in undecided.chunks(FETCH_ROWS_MAX) {
+        let (candidates, test) = (candidates.to_vec(), Arc::clone(test));
+        let work = move |tx: &mut MailTx<'_>| ask(tx, &test, mailbox, candidates, false);
+        let (yes, unknown) = ctx.shared.store.read(account, work).await?;
+        found.extend(yes);
+        left.extend(unknown);
+    }
+    let mut progress = Progress::new(ctx, tag, left.len());
+    for (at, candidates) in left.chunks(FETCH_BODIES_MAX).enumerate() {
+        progress.tell(ctx, at * FETCH_BODIES_MAX).await?;
+        let (candidates, test) = (candidates.to_vec(), Arc::clone(test));
+        let work = move |tx: &mut MailTx<'_>| ask(tx, &test, mailbox, candidates, true);
+        found.extend(ctx.shared.store.read(account, work).await?.0);
+    }
+    Ok(found)
+}
+
+/// On a blocking thread: those that match, and those that are still not decided.
+fn ask(
+    tx: &mut MailTx<'_>,
+    test: &Test,
+    mailbox: MailboxId,
+    candidates: Vec<Candidate>,
+    with_texts: bool,
+) -> Result<(Vec<Found>, Vec<Candidate>), Failure> {
+    let ids: Vec<_> = candidates.iter().map(|(_, line, _)| line.id).collect();
+    let summaries = message::summaries(tx, &ids)?;
+    let mut rows = summaries.iter().peekable();
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    for (number, line, flags) in candidates {
+        // What went away meanwhile matches nothing.
+        let Some(summary) = rows.next_if(|summary| summary.id == line.id) else { continue };
+        let content = if with_texts { read_content(tx, line.id)? } else { None };
+        let facts = Facts { number, line: &line, flags: &flags, mailbox, summary: Some(summary), content: content.as_ref() };
+        match test.ask(facts) {
+            Answer::Yes => found.push((number, line.uid, line.modseq)),
+            Answer::No => {}
+            Answer::Unknown => unknown.push((number, line, flags)),
+        }
+    }
+    Ok((found, unknown))
+}
+
+fn read_content(tx: &mut MailTx<'_>, id: hearth_types::MessageId) -> Result<Option<Content>, Failure> {
+    let Some(body) = message::body(tx, id)? else { return Ok(None) };
+    let raw = body.range(0..body.len().min(SEARCH_BODY_BYTES_MAX))?;
+    Ok(Some(Content::new(&raw, &parse(&raw))))
+}
+
+/// The rows of messages that were found, ascending by UID; those that are gone are left out.
+pub async fn rows(ctx: &mut Ctx, mailbox: MailboxId, found: &[Found], with_envelopes: bool) -> Result<Vec<Scanned>, Failure> {
+    let account = ctx.account()?;
+    let uids: Vec<u32> = found.iter().map(|&(_, uid, _)| uid).collect();
+    let mut all = Vec::with_capacity(uids.len());
+    for run in runs(&uids) {
+        let wanted = run.to_vec();
+        let work = move |tx: &mut MailTx<'_>| {
+            let (from, to) = (wanted.first().copied().unwrap_or(1), wanted.last().copied().unwrap_or(1));
+            let mut rows = scan(tx, mailbox, from, to, with_envelopes)?;
+            rows.retain(|row| wanted.binary_search(&row.uid).is_ok());
+            Ok::<_, Failure>(rows)
+        };
+        all.extend(ctx.shared.store.read(account, work).await?);
+    }
+    Ok(all)
+}
+
+/// Ascending UIDs in pieces whose gaps are small, so that a sweep over one meets little that is not wanted.
+fn runs(uids: &[u32]) -> impl Iterator<Item = &[u32]> {
+    let near = |one: &u32, other: &u32| other.saturating_sub(*one) <= SCAN_GAP_MAX;
+    uids.chunk_by(near).flat_map(|run| run.chunks(SCAN_ROWS_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sweeps() {
+        let all: Vec<&[u32]> = runs(&[1, 2, 2 + SCAN_GAP_MAX, 3 + 2 * SCAN_GAP_MAX]).collect();
+        assert_eq!(all.iter().map(|run| run.len()).collect::<Vec<_>>(), [3, 1]);
+        let many: Vec<u32> = (1..=u32::try_from(SCAN_ROWS_MAX).expect("fits") + 1).collect();
+        assert_eq!(runs(&many).map(<[u32]>::len).collect::<Vec<_>>(), [SCAN_ROWS_MAX, 1]);
+        assert_eq!(runs(&[]).count(), 0);
+    }
+}
