@@ -83,8 +83,8 @@ impl Taken {
 
 /// One of the things in a submission.
 enum Item {
-    Cert(Raw),
-    Revocation(Signature),
+    Cert(Box<Raw>),
+    Revocation(Box<Signature>),
 }
 
 /// Takes what is new. Fails as a whole only when nothing could be read, or a secret key was in it.
@@ -98,13 +98,13 @@ pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Taken, Failure> 
     for raw in submission.certs {
         let fingerprint = raw.fingerprint();
         let held = ctx.directory.find_kept(&fingerprint).await.map_err(Trouble::from)?;
-        outcomes.push(take(ctx, fingerprint, held, Item::Cert(raw)).await?);
+        outcomes.push(take(ctx, fingerprint, held, Item::Cert(Box::new(raw))).await?);
     }
     for revocation in submission.revocations {
         let Some(issuer) = revocation.get_issuers().first().map(|issuer| issuer.to_hex()) else { continue };
         let fingerprint = ctx.directory.find_fingerprint_by_key(&issuer).await.map_err(Trouble::from)?;
         let held = ctx.directory.find_kept(fingerprint.as_deref().unwrap_or(&issuer)).await.map_err(Trouble::from)?;
-        outcomes.push(take(ctx, issuer, held, Item::Revocation(revocation)).await?);
+        outcomes.push(take(ctx, issuer, held, Item::Revocation(Box::new(revocation))).await?);
     }
     drop(permit);
     Ok(Taken { outcomes, dropped })
@@ -115,7 +115,7 @@ async fn take(ctx: &Ctx, fingerprint: String, held: Option<Kept>, item: Item) ->
     let now = ctx.system_time();
     let Some(mut held) = held else {
         if let Item::Cert(raw) = item
-            && let Ok(clean) = compute(move || Clean::from_raw(raw, now)).await?
+            && let Ok(clean) = compute(move || Clean::from_raw(*raw, now)).await?
         {
             submitted.named = clean.named_user_ids();
             submitted.stranger = Some(clean.whole());
@@ -128,11 +128,11 @@ async fn take(ctx: &Ctx, fingerprint: String, held: Option<Kept>, item: Item) ->
         match item {
             Item::Cert(raw) => {
                 // Verified on its own first: its own words say which addresses its sender knows of.
-                let merged = clean.merge(raw.clone(), now)?;
-                let named = Clean::from_raw(raw, now).map(|sent| sent.named_user_ids()).unwrap_or_default();
+                let merged = clean.merge(Raw::clone(&raw), now)?;
+                let named = Clean::from_raw(*raw, now).map(|sent| sent.named_user_ids()).unwrap_or_default();
                 Ok((merged, named))
             }
-            Item::Revocation(revocation) => Ok((clean.revoke(revocation, now)?, Vec::new())),
+            Item::Revocation(revocation) => Ok((clean.revoke(*revocation, now)?, Vec::new())),
         }
     });
     let (mut merged, named) = match merged.await? {

@@ -21,7 +21,8 @@ pub async fn run(ctx: &mut Ctx, tag: &str, search: Search) -> Outcome {
     }
     let saves = search.returns.is_some_and(|returns| returns.save);
     let open_alone = search.sources.iter().all(|source| *source == Source::Selected);
-    if !search.sources.is_empty() && !(saves && open_alone) {
+    let elsewhere = !saves || !open_alone;
+    if !search.sources.is_empty() && elsewhere {
         return run_elsewhere(ctx, tag, &search).await;
     }
     let found = match find_in_order(ctx, tag, &search).await {

@@ -47,7 +47,7 @@ fn open(secret: &[u8], letter: &str) -> String {
     let policy = StandardPolicy::new();
     let reader = Reader(Cert::from_bytes(secret).unwrap(), &policy);
     let mut text = Vec::new();
-    let decryptor = DecryptorBuilder::from_bytes(letter[from..].as_bytes()).unwrap();
+    let decryptor = DecryptorBuilder::from_bytes(&letter.as_bytes()[from..]).unwrap();
     std::io::copy(&mut decryptor.with_policy(&policy, now(), reader).unwrap(), &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }

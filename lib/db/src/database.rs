@@ -308,7 +308,10 @@ impl Database {
                 };
                 connection.execute_batch("BEGIN").map_err(Error::from)?;
                 let done = work(&mut Tx { arm: Arm::Sqlite(&connection) });
-                connection.execute_batch("COMMIT").map_err(Error::from)?;
+                // Some failures end the transaction by themselves; what failed is told, not that.
+                if !connection.is_autocommit() {
+                    connection.execute_batch("COMMIT").map_err(Error::from)?;
+                }
                 let mut readers = lock_of(readers);
                 if readers.len() < READERS_IDLE_MAX {
                     readers.push(connection);

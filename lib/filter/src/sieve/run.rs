@@ -37,7 +37,7 @@ impl Script {
             written: Vec::new(),
             ran: Ran::default(),
         };
-        match run.to_end(&mut context, self) {
+        match run.finish(&mut context, self) {
             Ok(()) => run.ran,
             Err(error) => Ran::failed(one_line(&error)),
         }
@@ -60,7 +60,7 @@ struct Run<'l> {
 }
 
 impl Run<'_> {
-    fn to_end(&mut self, context: &mut Context<'_>, script: &Script) -> Result<(), String> {
+    fn finish(&mut self, context: &mut Context<'_>, script: &Script) -> Result<(), String> {
         let mut input = Input::Script { name: Name::Personal(String::new()), script: Arc::clone(&script.0) };
         while let Some(event) = context.run(input) {
             input = self.answer(event.map_err(|error| error.to_string())?)?;
