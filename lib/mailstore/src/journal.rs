@@ -21,6 +21,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use hearth_db::{Database, Durability};
 use hearth_types::{AccountId, Timestamp};
@@ -30,13 +31,16 @@ use crate::account::{Account, remove_if_there, sync_folder};
 use crate::body::PackedData;
 use crate::delivery::{self, Accepted, Delivered};
 use crate::error::{Error, Result};
-use crate::limits::{BATCH_MAX, RESERVE_BYTES, SEGMENT_AGE_MAX, SEGMENT_BYTES_MAX};
+use crate::limits::{
+    BATCH_MAX, GATHER_MAX, GATHER_MIN, GATHER_PART, GATHER_STEP, RESERVE_BYTES, SEGMENT_AGE_MAX, SEGMENT_BYTES_MAX,
+};
 use crate::store::{Inner, Store};
 
 /// The journal of the process that delivers.
 pub(crate) struct Journal {
     folder: PathBuf,
     queue: Mutex<Queue>,
+    rhythm: Mutex<Rhythm>,
     segment: Mutex<Option<Segment>>,
     closed: Mutex<Vec<Arc<Content>>>,
     /// Copies whose account could not take them yet.
@@ -48,6 +52,14 @@ pub(crate) struct Journal {
 struct Queue {
     waiting: VecDeque<Waiting>,
     working: bool,
+}
+
+/// What the last two batches were like.
+#[derive(Default)]
+struct Rhythm {
+    mails: usize,
+    mails_before: usize,
+    took: Duration,
 }
 
 struct Waiting {
@@ -89,6 +101,7 @@ impl Journal {
         let journal = Self {
             folder,
             queue: Mutex::default(),
+            rhythm: Mutex::default(),
             segment: Mutex::default(),
             closed: Mutex::default(),
             late: Mutex::default(),
@@ -210,6 +223,7 @@ impl Journal {
         let Ok(journal) = store.journal() else { return };
         let guard = StandDown(journal);
         loop {
+            journal.gather();
             let batch: Vec<Waiting> = {
                 let mut queue = lock(&journal.queue);
                 if queue.waiting.is_empty() {
@@ -220,7 +234,10 @@ impl Journal {
                 let count = queue.waiting.len().min(BATCH_MAX);
                 queue.waiting.drain(..count).collect()
             };
-            match journal.append(&batch, store.inner().now()) {
+            let begun = Instant::now();
+            let appended = journal.append(&batch, store.inner().now());
+            journal.remember(batch.len(), begun.elapsed());
+            match appended {
                 Ok(content) => batch.into_iter().for_each(|waiting| journal.commit(store, waiting, &content)),
                 Err(error) => {
                     tracing::warn!(%error, "mail cannot be journalled");
@@ -228,6 +245,27 @@ impl Journal {
                 }
             }
         }
+    }
+
+    /// On a disk whose syncs are slow, those who were answered just now soon come again: a short wait lets them ride
+    /// along instead of making two half batches that take turns. Who delivers alone never waits.
+    fn gather(&self) {
+        let (expected, wait) = {
+            let rhythm = lock(&self.rhythm);
+            (rhythm.mails + rhythm.mails_before, rhythm.took / GATHER_PART)
+        };
+        if expected <= 2 || wait < GATHER_MIN {
+            return;
+        }
+        let until = Instant::now() + wait.min(GATHER_MAX);
+        while Instant::now() < until && (1..expected).contains(&lock(&self.queue).waiting.len()) {
+            std::thread::sleep(GATHER_STEP);
+        }
+    }
+
+    fn remember(&self, mails: usize, took: Duration) {
+        let mut rhythm = lock(&self.rhythm);
+        *rhythm = Rhythm { mails, mails_before: rhythm.mails, took };
     }
 
     /// Writes and syncs a batch; on failure nothing of it is left.

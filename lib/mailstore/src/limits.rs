@@ -62,6 +62,14 @@ pub const SEGMENT_AGE_MAX: Duration = Duration::from_secs(30);
 pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 /// Deliveries of one batch: one sync.
 pub const BATCH_MAX: usize = 256;
+/// A batch waits for this part of the time that the one before took to be synced ...
+pub const GATHER_PART: u32 = 4;
+/// ... if that is so long at least: a disk that is quick is not waited for ...
+pub const GATHER_MIN: Duration = Duration::from_millis(1);
+/// ... and so long at most.
+pub const GATHER_MAX: Duration = Duration::from_millis(5);
+/// How often it looks whether all have come.
+pub const GATHER_STEP: Duration = Duration::from_micros(200);
 /// Mails that are put into the text index in one transaction.
 pub const INDEX_BATCH: usize = 200;
 /// Bytes of text of one mail that are indexed.
