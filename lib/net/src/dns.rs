@@ -20,6 +20,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError as Semantic, NetError};
 use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::rr::{RData, RecordType};
+use tokio::sync::OnceCell;
 
 /// One question to one server.
 pub const QUERY: Duration = Duration::from_secs(3);
@@ -94,6 +95,7 @@ struct Inner {
     validating: TokioResolver,
     validate: Option<bool>,
     has_servers: bool,
+    first_look: OnceCell<()>,
     reach: Mutex<Reach>,
 }
 
@@ -119,6 +121,7 @@ impl Resolver {
             validating: resolver(config, Some(Arc::new(anchors)))?,
             validate: options.validate,
             has_servers,
+            first_look: OnceCell::new(),
             reach: Mutex::default(),
         })))
     }
@@ -137,12 +140,13 @@ impl Resolver {
         std::ptr::eq(self.inner().await, &raw const self.0.validating)
     }
 
-    /// Does any server answer? Waits for the first look only; later ones go on behind the scenes.
+    /// Does any server answer? Everybody waits for the first look; later ones go on behind the scenes.
     pub async fn is_reachable(&self) -> bool {
         if !self.0.has_servers {
             return false;
         }
-        let (known, look) = {
+        self.0.first_look.get_or_init(|| self.look()).await;
+        let (answers, look) = {
             let mut reach = self.reach();
             let keep = if reach.answers == Some(true) { REACHABLE_FOR } else { UNREACHABLE_FOR };
             let stale = reach.looked_at.is_none_or(|at| at.elapsed() > keep);
@@ -152,17 +156,14 @@ impl Resolver {
         };
         if look {
             let resolver = self.clone();
-            let looking = tokio::spawn(async move { resolver.look().await });
-            if known.is_none() {
-                return looking.await.unwrap_or(false);
-            }
+            tokio::spawn(async move { resolver.look().await });
         }
-        known.unwrap_or(true)
+        answers.unwrap_or(false)
     }
 
     /// Asks for the root's servers, which every resolver knows; any answer will do, even a refusal. Whether it is
     /// signed says whether the servers pass signatures on.
-    async fn look(&self) -> bool {
+    async fn look(&self) {
         let resolver = if self.0.validate == Some(false) { &self.0.plain } else { &self.0.validating };
         resolver.clear_lookup_cache(".", RecordType::NS);
         let looked = tokio::time::timeout(PROBE, resolver.lookup(".", RecordType::NS)).await;
@@ -173,7 +174,6 @@ impl Resolver {
             tracing::info!(answers, validates, "whether the DNS servers answer, and pass signatures on");
         }
         *reach = Reach { answers: Some(answers), validates, looked_at: Some(Instant::now()), looking: false };
-        answers
     }
 
     fn reach(&self) -> std::sync::MutexGuard<'_, Reach> {
@@ -338,6 +338,12 @@ mod tests {
         let again = Instant::now();
         assert!(!resolver.is_reachable().await);
         assert!(again.elapsed() < Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn all_who_come_at_first_wait_for_the_first_look() {
+        let resolver = Resolver::new(&Options { servers: vec!["192.0.2.1:53".parse().unwrap()], ..Options::default() }).unwrap();
+        assert_eq!(tokio::join!(resolver.is_reachable(), resolver.is_reachable(), resolver.is_reachable()), (false, false, false));
     }
 
     #[test]
