@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use hearth_net::dns::{DnsError, Options, Resolver};
-use hearth_tests::{Dns, missing, run, stranger};
+use hearth_tests::{Dns, missing, own_loopback_address, run, stranger};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
+/// Free on an address of our own.
+const KNOT_PORT: u16 = 5300;
 const SIGNED: [&str; 3] = [".", "signed", "forged"];
 
 /// A running authority, which ends when it is dropped.
@@ -31,7 +33,7 @@ impl Drop for Knot {
 impl Knot {
     fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("hearth-knot-").tempdir()?;
-        let address = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let address = SocketAddr::new(own_loopback_address(), KNOT_PORT);
         let config = folder.path().join("knot.conf");
         std::fs::write(&config, configuration(folder.path(), address))?;
         for zone in SIGNED {

@@ -81,7 +81,7 @@ impl Default for HomeBuilder {
 }
 
 /// 127.0.0.0/8 has an address for every test: 22 bits of the process id, and two for its homes.
-fn own_loopback_address() -> IpAddr {
+pub fn own_loopback_address() -> IpAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let nth = NEXT.fetch_add(1, Ordering::SeqCst);
     assert!(nth < 4, "a test starts four homes at most");

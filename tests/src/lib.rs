@@ -12,6 +12,6 @@ mod stranger;
 mod token;
 
 pub use dns::Dns;
-pub use home::{Home, HomeBuilder, Person, hearth_command};
+pub use home::{Home, HomeBuilder, Person, hearth_command, own_loopback_address};
 pub use imap::Imap;
 pub use stranger::{Ran, missing, run, stranger};

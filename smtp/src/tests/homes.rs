@@ -81,9 +81,14 @@ async fn dns(homes: &[(&str, Ipv4Addr, &DkimKeys)]) -> SocketAddr {
     add("none.example.", RData::MX(MX::new(0, Name::root())));
     let mut catalog = Catalog::new();
     catalog.upsert(Name::root().into(), vec![Arc::new(zone)]);
-    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    // A port that is free on TCP may be taken on UDP.
+    let (listener, socket) = loop {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        if let Ok(socket) = tokio::net::UdpSocket::bind(listener.local_addr().expect("an address")).await {
+            break (listener, socket);
+        }
+    };
     let address = socket.local_addr().expect("an address");
-    let listener = tokio::net::TcpListener::bind(address).await.expect("a port");
     let mut server = DnsServer::new(catalog);
     server.register_socket(socket);
     server.register_listener(listener, Duration::from_secs(5), 64);
