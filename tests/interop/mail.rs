@@ -68,6 +68,32 @@ fn a_letter_from_a_stranger_is_read_byte_for_byte() -> Result<()> {
 }
 
 #[test]
+fn a_letter_is_read_by_pop3_over_both_kinds_of_tls() -> Result<()> {
+    if missing(&["swaks", "curl"]) {
+        return Ok(());
+    }
+    let home = Home::start()?;
+    run(&mut swaks_from_outside(&home, &home.alice.address))?;
+    let mail = format!("mail.{}", home.domain);
+    let pop3 = |scheme: &str, port: u16, path: &str| {
+        let mut curl = stranger("curl");
+        curl.args(["--silent", "--show-error", "--max-time", "20", "--cacert"])
+            .arg(home.ca())
+            .args(["--resolve", &format!("{mail}:{}:{}", home.port(port), home.address)])
+            .args(["--user", &format!("{}:{}", home.alice.address, home.alice.app_password)])
+            .arg(format!("{scheme}://{mail}:{}/{path}", home.port(port)));
+        curl
+    };
+    let listing = String::from_utf8(run(&mut pop3("pop3s", 995, ""))?.stdout)?;
+    ensure!(listing.lines().count() == 1 && listing.starts_with("1 "), "{listing}");
+    let read = String::from_utf8(run(pop3("pop3", 110, "1").arg("--ssl-reqd"))?.stdout)?;
+    ensure!(read.ends_with(&letter()), "curl read\n{read}");
+    let in_clear = pop3("pop3", 110, "").output()?;
+    ensure!(!in_clear.status.success(), "a password was taken without TLS");
+    Ok(())
+}
+
+#[test]
 fn a_flag_set_by_one_program_shows_in_another() -> Result<()> {
     if missing(&["swaks", "curl", "mbsync"]) {
         return Ok(());
