@@ -237,7 +237,11 @@ fn neomutt(home: &Home, person: &Person) -> Result<String> {
     );
     fs::write(dir.path().join("neomuttrc"), config)?;
     // In the foreground: a shell that forks for its last command would leave neomutt behind the terminal, stopped for ever.
-    let command = format!("timeout --foreground --kill-after=5 30 neomutt -n -F {at}/neomuttrc -f imaps://{}:{}/INBOX", home.address, home.port(993));
+    let command = format!(
+        "timeout --foreground --kill-after=5 30 neomutt -n -F {at}/neomuttrc -f imaps://{}:{}/INBOX",
+        home.address,
+        home.port(993)
+    );
     run(stranger("script").env("TERM", "xterm").env("HOME", dir.path()).args(["-qec", &command, "/dev/null"]))?;
     Ok(fs::read_to_string(&out)?)
 }
