@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use hearth_identity::Directory;
 use hearth_types::{Clock, Domain, Timestamp, Trouble};
@@ -94,5 +94,5 @@ impl Ctx {
 
 /// A timestamp as the OpenPGP library takes it.
 pub fn system_time(now: Timestamp) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(now.millis()).unwrap_or(0))
+    now.into()
 }

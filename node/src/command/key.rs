@@ -12,6 +12,7 @@ mod import;
 mod list;
 mod publish;
 mod revoke;
+mod seal;
 mod show;
 
 use std::io::Read;
@@ -82,6 +83,17 @@ enum KeyCommand {
     Show {
         /// Its fingerprint, or an address of the account when it has only one.
         key: String,
+    },
+    /// Store an account's new mail encrypted to this key: who has the disk, or a backup, reads none of it.
+    ///
+    /// Reading needs the secret key in the mail program (hearth key export ADDRESS --secret --armor). The text search
+    /// of the server does not see into sealed mail. Mail that is here already stays as it is.
+    Seal {
+        /// Its fingerprint, or an address of the account when it has only one.
+        key: String,
+        /// Store new mail as it comes again.
+        #[arg(long)]
+        off: bool,
     },
     /// Let a certificate end later. Needs its secret key here.
     Extend {
@@ -165,6 +177,7 @@ pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> 
         KeyCommand::List { account } => list::run(place, account.as_deref(), out).await,
         KeyCommand::Publish { key, addresses, withdraw } => publish::run(place, &key, &addresses, withdraw, out).await,
         KeyCommand::Show { key } => show::run(place, &key, out).await,
+        KeyCommand::Seal { key, off } => seal::run(place, &key, off, out).await,
         KeyCommand::Extend { key, days, passphrase_stdin } => {
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
             care::run(place, &key, care::Care::Extend(days), passphrase.as_ref(), out).await

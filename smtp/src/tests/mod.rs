@@ -7,5 +7,6 @@ mod gates;
 mod homes;
 mod house;
 mod letters;
+mod sealing;
 mod sessions;
 mod transcripts;

@@ -14,12 +14,14 @@
 //! only the key could open (see `proof.rs`); a certificate with such addresses alone belongs to no account.
 
 mod proof;
+mod sealing;
 mod shown;
 mod stored;
 #[cfg(test)]
 mod tests;
 
 pub use proof::{Kept, Purpose, Token, Waiting};
+pub use sealing::Sealing;
 pub use shown::{Shown, ShownIdentity};
 pub use stored::{Held, NamedAddress, Summary};
 
