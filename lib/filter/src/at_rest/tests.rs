@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-
+//! Sealed, and opened as the owner's mail program would.
 use std::io::Read as _;
 use std::time::{Duration, UNIX_EPOCH};
 
