@@ -63,6 +63,7 @@ pub const ALL: &[Rfc] = &[
     old(3501, "IMAP4rev1", 9051),
     rfc(3502, "IMAP MULTIAPPEND"),
     rfc(3516, "IMAP4 BINARY"),
+    rfc(3597, "Handling of unknown DNS record types"),
     rfc(3629, "UTF-8"),
     rfc(3691, "IMAP UNSELECT"),
     rfc(3834, "Automatic responses to mail"),
