@@ -174,7 +174,12 @@ impl Clean {
 
 /// Binary OpenPGP data as text (RFC 9580 §6.2), ending in a line feed as rpm and others demand.
 pub fn armor(bytes: &[u8], kind: Kind) -> Result<Vec<u8>, Refusal> {
-    let mut writer = Writer::new(Vec::new(), kind).map_err(Refusal::library)?;
+    armor_with(bytes, kind, &[])
+}
+
+/// The same with armour headers.
+pub(super) fn armor_with(bytes: &[u8], kind: Kind, headers: &[(&str, &str)]) -> Result<Vec<u8>, Refusal> {
+    let mut writer = Writer::with_headers(Vec::new(), kind, headers.to_vec()).map_err(Refusal::library)?;
     std::io::Write::write_all(&mut writer, bytes).map_err(Refusal::library)?;
     writer.finalize().map_err(Refusal::library)
 }

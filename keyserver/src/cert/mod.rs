@@ -5,7 +5,7 @@
 //! - [`clean`]: what of it the key's owner really signed; merging; taking it apart for the store
 //! - [`generate`](mod@generate): making a certificate, in two profiles
 //! - [`care`]: a later end, a new encryption key
-//! - [`secret`]: sealed secret keys: bringing, revoking, exporting
+//! - [`secret`]: sealed secret keys: bringing, revoking, exporting; [`setup`]: to another device
 //!
 //! All of it is pure: bytes and a time in, bytes out. It computes, so servers call it on a blocking thread.
 
@@ -16,6 +16,7 @@ pub(crate) mod flood;
 pub mod generate;
 pub mod intake;
 pub mod secret;
+pub mod setup;
 
 pub use clean::{Clean, armor};
 pub use generate::{Generated, Profile, generate};

@@ -6,11 +6,13 @@
 //! `hearth_keyserver::cert`. One file per command; what they share is here.
 
 mod care;
+mod dane;
 mod export;
 mod generate;
 mod import;
 mod list;
 mod publish;
+mod remove;
 mod revoke;
 mod show;
 
@@ -82,6 +84,25 @@ enum KeyCommand {
     Show {
         /// Its fingerprint, or an address of the account when it has only one.
         key: String,
+        /// As a picture that OpenKeychain and others scan.
+        #[arg(long)]
+        qr: bool,
+    },
+    /// Forget a certificate. Nobody finds it here any more; a revoked one stays, without addresses.
+    Remove {
+        /// Its fingerprint, or an address of the account when it has only one.
+        key: String,
+        /// Wipe its secret key too. Mail that was encrypted to it can then be read by nobody who has no copy.
+        #[arg(long)]
+        secret: bool,
+    },
+    /// Print the lines for DNS (OPENPGPKEY) of what is published. They count where the zone is signed.
+    Dane {
+        /// Addresses; all that are published when they are left out.
+        addresses: Vec<String>,
+        /// In the form for servers that do not know the record's name.
+        #[arg(long)]
+        generic: bool,
     },
     /// Let a certificate end later. Needs its secret key here.
     Extend {
@@ -126,6 +147,13 @@ enum KeyCommand {
         /// As text.
         #[arg(long)]
         armor: bool,
+        /// The revocation that was made at its birth, to be kept on paper: whoever has it can end the certificate.
+        #[arg(long, conflicts_with = "secret")]
+        revocation: bool,
+        /// The secret key as a mail to oneself that other mail programs read (Autocrypt Setup Message); the code for it
+        /// is printed.
+        #[arg(long, conflicts_with_all = ["secret", "revocation", "armor"])]
+        setup: bool,
         /// Put the secret key under a passphrase, read from standard input.
         #[arg(long, requires = "secret")]
         passphrase_stdin: bool,
@@ -164,7 +192,9 @@ pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> 
         KeyCommand::Import { account, file, publish } => import::run(place, &account, file.as_deref(), publish, out).await,
         KeyCommand::List { account } => list::run(place, account.as_deref(), out).await,
         KeyCommand::Publish { key, addresses, withdraw } => publish::run(place, &key, &addresses, withdraw, out).await,
-        KeyCommand::Show { key } => show::run(place, &key, out).await,
+        KeyCommand::Show { key, qr } => show::run(place, &key, qr, out).await,
+        KeyCommand::Remove { key, secret } => remove::run(place, &key, secret, out).await,
+        KeyCommand::Dane { addresses, generic } => dane::run(place, &addresses, generic, out).await,
         KeyCommand::Extend { key, days, passphrase_stdin } => {
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
             care::run(place, &key, care::Care::Extend(days), passphrase.as_ref(), out).await
@@ -177,10 +207,15 @@ pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> 
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
             revoke::run(place, &key, reason, &message, passphrase.as_ref(), out).await
         }
-        KeyCommand::Export { key, secret, armor, passphrase_stdin, output } => {
+        KeyCommand::Export { key, secret, armor, revocation, setup, passphrase_stdin, output } => {
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
-            let what = export::What { secret, armor, passphrase };
-            export::run(place, &key, what, output.as_deref(), out).await
+            let what = match (secret, revocation, setup) {
+                (true, ..) => export::What::Secret { passphrase },
+                (_, true, _) => export::What::Revocation,
+                (.., true) => export::What::Setup,
+                _ => export::What::Certificate,
+            };
+            export::run(place, &key, what, armor, output.as_deref(), out).await
         }
     }
 }

@@ -21,7 +21,7 @@ mod tests;
 
 pub use proof::{Kept, Purpose, Token, Waiting};
 pub use shown::{Shown, ShownIdentity};
-pub use stored::{Held, NamedAddress, Summary};
+pub use stored::{Held, NamedAddress, Removed, Summary};
 
 use hearth_types::{AccountId, Address, Timestamp};
 

@@ -52,12 +52,26 @@ pub struct NamedAddress {
     pub published: bool,
 }
 
+/// How much of a certificate went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// All of it.
+    Whole,
+    /// It is revoked: it stays without its addresses, for those who have it already.
+    Names,
+}
+
 impl Directory {
     /// Stores a certificate in place of what was held of it. What its owner had published stays
     /// published. A certificate that belongs to another account is not taken over.
     pub async fn store_cert(&self, certificate: Certificate) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| store(tx, &certificate, now)).await
+        self.write(move |tx| {
+            // Its owner brings it back.
+            tx.execute("DELETE FROM cert_tombstone WHERE fingerprint = $1", &[&certificate.fingerprint])?;
+            store(tx, &certificate, now)
+        })
+        .await
     }
 
     /// The same, but only while what is held is still `held`; `false` when somebody was quicker.
@@ -104,6 +118,26 @@ impl Directory {
     pub async fn remove_cert(&self, fingerprint: &str) -> Result<bool> {
         let fingerprint = fingerprint.to_string();
         self.write(move |tx| Ok(tx.execute("DELETE FROM cert WHERE fingerprint = $1", &[&fingerprint])? > 0)).await
+    }
+
+    /// Forgets a certificate by its owner's wish: a tombstone keeps others from bringing it back. A revocation outlives it.
+    pub async fn bury_cert(&self, fingerprint: &str) -> Result<Removed> {
+        let (fingerprint, now) = (fingerprint.to_string(), self.now());
+        self.write(move |tx| {
+            tx.execute(
+                "INSERT INTO cert_tombstone (fingerprint, reason, removed_at) VALUES ($1, 'owner', $2)
+                 ON CONFLICT (fingerprint) DO UPDATE SET removed_at = excluded.removed_at",
+                &[&fingerprint, &now],
+            )?;
+            tx.execute("UPDATE cert_identity SET published = FALSE WHERE fingerprint = $1", &[&fingerprint])?;
+            let gone = tx.execute("DELETE FROM cert WHERE fingerprint = $1 AND NOT revoked", &[&fingerprint])?;
+            if gone > 0 {
+                return Ok(Removed::Whole);
+            }
+            tx.execute("UPDATE cert SET secret_stored = FALSE, changed_at = $2 WHERE fingerprint = $1", &[&fingerprint, &now])?;
+            Ok(Removed::Names)
+        })
+        .await
     }
 
     /// A certificate by the fingerprint of its primary key.
@@ -245,6 +279,11 @@ pub(super) fn publish(tx: &mut Tx<'_>, fingerprint: &str, address: &Address) -> 
         )?;
     }
     Ok(named > 0)
+}
+
+/// Did its owner take it away?
+pub(super) fn is_buried(tx: &mut Tx<'_>, fingerprint: &str) -> Result<bool> {
+    Ok(tx.find("SELECT 1 FROM cert_tombstone WHERE fingerprint = $1", &[&fingerprint], |_| Ok(()))?.is_some())
 }
 
 fn list(tx: &mut Tx<'_>, account: Option<AccountId>) -> Result<Vec<Summary>> {
