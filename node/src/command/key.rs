@@ -8,13 +8,18 @@
 mod care;
 mod dane;
 mod export;
+mod find;
 mod generate;
+mod house;
 mod import;
 mod list;
+mod log;
 mod publish;
 mod remove;
 mod revoke;
 mod show;
+mod tend;
+mod trust;
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -88,6 +93,44 @@ enum KeyCommand {
         #[arg(long)]
         qr: bool,
     },
+    /// Find the certificate of anybody: here, with friends, where their domain publishes it.
+    Find {
+        /// Their address.
+        address: String,
+        /// On whose behalf: what this person was told before is compared. Without it, the one who looks after the house.
+        #[arg(long = "for", value_name = "ACCOUNT")]
+        person: Option<String>,
+        /// Ask again, whatever is remembered.
+        #[arg(long)]
+        fresh: bool,
+        /// Write the surest one to this file.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Believe what another home says of its own people, and of nobody else.
+    Trust {
+        /// The home's domain; without it, the homes that are trusted are listed.
+        domain: Option<String>,
+        /// The fingerprint of the home's certificate, as its people told you.
+        #[arg(long)]
+        fingerprint: Option<String>,
+        /// Believe it no more.
+        #[arg(long, conflicts_with = "fingerprint", requires = "domain")]
+        end: bool,
+    },
+    /// What was published here, in an order that nobody can change unnoticed.
+    Log {
+        /// Of one address.
+        address: Option<String>,
+        /// Compute the chain again and look at the signature over its head.
+        #[arg(long, conflicts_with = "address")]
+        verify: bool,
+        /// Do this with the log of another home.
+        #[arg(long, value_name = "DOMAIN", conflicts_with_all = ["address", "verify"])]
+        home: Option<String>,
+    },
+    /// The daily round: certify, sign the log, remind. `hearth up` does it by itself.
+    Tend,
     /// Forget a certificate. Nobody finds it here any more; a revoked one stays, without addresses.
     Remove {
         /// Its fingerprint, or an address of the account when it has only one.
@@ -193,6 +236,18 @@ pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> 
         KeyCommand::List { account } => list::run(place, account.as_deref(), out).await,
         KeyCommand::Publish { key, addresses, withdraw } => publish::run(place, &key, &addresses, withdraw, out).await,
         KeyCommand::Show { key, qr } => show::run(place, &key, qr, out).await,
+        KeyCommand::Find { address, person, fresh, output } => {
+            find::run(place, &address, find::How { person: person.as_deref(), fresh, output: output.as_deref() }, out).await
+        }
+        KeyCommand::Trust { domain: None, .. } => trust::list(place, out).await,
+        KeyCommand::Trust { domain: Some(domain), end: true, .. } => trust::end(place, &domain, out).await,
+        KeyCommand::Trust { domain: Some(domain), fingerprint, .. } => {
+            trust::begin(place, &domain, fingerprint.as_deref(), out).await
+        }
+        KeyCommand::Log { home: Some(home), .. } => log::verify_home(place, &home, out).await,
+        KeyCommand::Log { verify: true, .. } => log::verify(place, out).await,
+        KeyCommand::Log { address, .. } => log::list(place, address.as_deref(), out).await,
+        KeyCommand::Tend => tend::run(place, out).await,
         KeyCommand::Remove { key, secret } => remove::run(place, &key, secret, out).await,
         KeyCommand::Dane { addresses, generic } => dane::run(place, &addresses, generic, out).await,
         KeyCommand::Extend { key, days, passphrase_stdin } => {

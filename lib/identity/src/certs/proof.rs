@@ -173,7 +173,7 @@ impl Directory {
                 return Ok(false);
             }
             store(tx, &certificate, now)?;
-            publish(tx, &certificate.fingerprint, &address)
+            publish(tx, &certificate.fingerprint, &address, now)
         })
         .await
     }

@@ -109,7 +109,7 @@ fn fresh_code() -> anyhow::Result<Secret<String>> {
 }
 
 /// A new file; one that is there is not overwritten, as it may be the only copy of another key.
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = opened.with_context(|| format!("cannot make {}", path.display()))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))
