@@ -28,6 +28,7 @@ use crate::ctx::Ctx;
 use crate::limits::SUDO_WITHIN;
 use crate::metadata::public_json;
 use crate::sign_in;
+use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
@@ -111,5 +112,10 @@ async fn signed_in_lately<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(
 
 /// What was to be ended is not there, or is not theirs.
 fn not_there() -> Response {
-    page::error(StatusCode::NOT_FOUND, "That is gone already", "It was ended before, here or on another device.", Some("/account"))
+    page::error(
+        StatusCode::NOT_FOUND,
+        t("That is gone already"),
+        t("It was ended before, here or on another device."),
+        Some("/account"),
+    )
 }

@@ -24,6 +24,7 @@
 //! | `/account` and below | [`account`] |
 //!
 //! To add an endpoint: a row in `registry.rs`, a file, a line in `server.rs`; the metadata follows.
+//! What pages say stands in [`words`], in English and French.
 //! To add a scope: a variant in `scope.rs` with its sentence for the consent page, and its row.
 
 pub mod account;
@@ -70,5 +71,7 @@ pub mod webauthn;
 pub mod webfinger;
 pub mod welcome;
 pub mod when;
+pub mod words;
 
 pub use serve::serve;
+pub use words::{t, t1, t2};

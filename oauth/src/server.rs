@@ -13,7 +13,7 @@ use hearth_web::{Guard, asset, guard, page};
 use crate::ctx::Ctx;
 use crate::{
     account, authorize, consent, device_grant, forward, introspect, jwks, logout, metadata, par, register, registry, revoke,
-    script, sign_in, token, userinfo, webfinger, welcome,
+    script, sign_in, t, token, userinfo, webfinger, welcome,
 };
 
 /// Everything that this process answers.
@@ -76,5 +76,10 @@ async fn preflight() -> Response {
 
 async fn nothing_there(method: Method) -> Response {
     let back = (method == Method::GET).then_some("/account");
-    page::error(StatusCode::NOT_FOUND, "There is nothing here", "The address leads nowhere. It may be mistyped, or old.", back)
+    page::error(
+        StatusCode::NOT_FOUND,
+        t("There is nothing here"),
+        t("The address leads nowhere. It may be mistyped, or old."),
+        back,
+    )
 }

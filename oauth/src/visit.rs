@@ -22,6 +22,7 @@ use crate::device;
 use crate::grant::Visitor;
 use crate::level::Level;
 use crate::limits::SESSION_LIFE;
+use crate::t;
 
 const SESSION_COOKIE: &str = "__Host-hearth";
 const VISIT_COOKIE: &str = "__Host-hearth-visit";
@@ -82,8 +83,9 @@ impl Visit {
     #[expect(clippy::result_large_err, reason = "the error is the answer")]
     pub fn check_form(&self, ctx: &Ctx, purpose: &str, token: &str, again: &str) -> Result<(), Response> {
         if self.from_elsewhere || ctx.csrf.check(&self.cookie, purpose, token).is_err() {
-            let says = "The page was open for too long, or the browser does not keep cookies for this site. Nothing was changed.";
-            return Err(page::error(StatusCode::FORBIDDEN, "Please try that again", says, Some(again)));
+            let says =
+                t("The page was open for too long, or the browser does not keep cookies for this site. Nothing was changed.");
+            return Err(page::error(StatusCode::FORBIDDEN, t("Please try that again"), says, Some(again)));
         }
         Ok(())
     }

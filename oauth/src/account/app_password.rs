@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use askama::Template;
-use hearth_identity::Error;
 use hearth_identity::directory::Account;
 use hearth_identity::service::{Service, Services};
 use hearth_types::{AccountId, SessionId, Trouble};
@@ -18,6 +17,7 @@ use crate::ctx::Ctx;
 use crate::limits::FORM_TEXT_BYTES_MAX;
 use crate::params::Params;
 use crate::visit::{Visit, see_other};
+use crate::{t, words};
 
 /// The purposes of the forms.
 pub const END: &str = "end an app password";
@@ -69,7 +69,7 @@ async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
     let services: Services =
         if form.all("for").any(|group| group == "send-only") { [Service::Smtp].into_iter().collect() } else { Services::mail() };
     if label.is_empty() || label.len() > FORM_TEXT_BYTES_MAX {
-        let says = "Give it a name, such as the device that it is for.".to_string();
+        let says = t("Give it a name, such as the device that it is for.").to_string();
         return Ok(ask(ctx, visit, "", Some(says)));
     }
     match ctx.vault().add_app_password(account.id, label, services, None).await {
@@ -77,10 +77,10 @@ async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
             note(ctx, visit, account.id, "app-password.added", label).await?;
             Ok(visit.page(&ShownPage { label, address: account.primary.to_string(), password: password.expose() }))
         }
-        Err(error @ (Error::Invalid(_) | Error::TooMany { .. } | Error::InUse(_))) => {
-            Ok(ask(ctx, visit, label, Some(error.to_string())))
-        }
-        Err(error) => Err(Trouble::from(error)),
+        Err(error) => match words::refusal(&error) {
+            Some(says) => Ok(ask(ctx, visit, label, Some(says))),
+            None => Err(Trouble::from(error)),
+        },
     }
 }
 

@@ -14,7 +14,7 @@ use hearth_web::page;
 use super::signed_in;
 use crate::ctx::Ctx;
 use crate::visit::Visit;
-use crate::{logout, when};
+use crate::{logout, t1, t2, when};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -84,12 +84,15 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
 async fn app_passwords(ctx: &Ctx, account: &Account, sessions: &[Session]) -> Result<Vec<Line>, Trouble> {
     let now = ctx.now();
     let used: HashMap<SessionId, String> =
-        sessions.iter().map(|session| (session.id, format!("used {}", when::ago(session.last_used_at, now)))).collect();
+        sessions.iter().map(|session| (session.id, when::ago(session.last_used_at, now))).collect();
     let all = ctx.vault().list_app_passwords(account.id).await?;
     Ok(all
         .into_iter()
         .map(|one| Line {
-            says: format!("{}, made {}", used.get(&one.id).map_or("not used yet", String::as_str), when::ago(one.created_at, now)),
+            says: match used.get(&one.id) {
+                Some(used) => t2("used {}, made {}", used, when::ago(one.created_at, now)),
+                None => t1("not used yet, made {}", when::ago(one.created_at, now)),
+            },
             id: one.id.to_string(),
             title: one.label,
             is_here: false,
@@ -108,7 +111,7 @@ async fn apps(ctx: &Ctx, sessions: &[Session]) -> Result<Vec<Line>, Trouble> {
         };
         seen.push(client);
         if let Some(client) = ctx.directory.find_client_by_id(client).await? {
-            let says = format!("used {}", when::ago(session.last_used_at, now));
+            let says = t1("used {}", when::ago(session.last_used_at, now));
             lines.push(Line { id: client.id.to_string(), title: client.name, says, is_here: false });
         }
     }
@@ -121,11 +124,14 @@ fn devices(ctx: &Ctx, sessions: &[Session], here: SessionId) -> Vec<Line> {
         .iter()
         .filter(|session| matches!(session.kind, SessionKind::Browser | SessionKind::Password))
         .map(|session| {
-            let from = session.last_peer.as_deref().map(|peer| format!(" from {peer}")).unwrap_or_default();
+            let used = when::ago(session.last_used_at, now);
             Line {
                 id: session.id.to_string(),
                 title: session.label.clone(),
-                says: format!("used {}{from}", when::ago(session.last_used_at, now)),
+                says: match &session.last_peer {
+                    Some(peer) => t2("used {} from {}", used, peer),
+                    None => t1("used {}", used),
+                },
                 is_here: session.id == here,
             }
         })

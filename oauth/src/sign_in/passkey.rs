@@ -20,6 +20,7 @@ use crate::authorize::{Ended, answered};
 use crate::ctx::Ctx;
 use crate::limits::CREDENTIAL_BYTES_MAX;
 use crate::params::Params;
+use crate::t;
 use crate::visit::Visit;
 use crate::webauthn::ceremony::{self, Party};
 use crate::webauthn::key::Key;
@@ -64,7 +65,7 @@ pub async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Res
 async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fault<Ended>> {
     let again = async |says: &str| super::show(ctx, visit, form, StatusCode::UNAUTHORIZED, Some(says.to_string())).await;
     let Some((account, says)) = check(ctx, visit, form.field("credential")).await? else {
-        return again("That passkey is not known here, or its page was open for too long. Try again.").await;
+        return again(t("That passkey is not known here, or its page was open for too long. Try again.")).await;
     };
     // Synced or not: RFC 8176 `swk`, `hwk`.
     let key = if says.synced { "swk" } else { "hwk" };
@@ -74,7 +75,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
     if second::proven(ctx, visit, form.field("proof")) == Some(account.id) {
         return enter(ctx, visit, form, account.id, &format!("pwd {key} mfa")).await;
     }
-    again("The device did not check that it is you, so the passkey alone is not enough. Sign in with your password first.").await
+    again(t("The device did not check that it is you, so the passkey alone is not enough. Sign in with your password first.")).await
 }
 
 /// Who signed, and how; `None` for anything that does not hold.

@@ -20,6 +20,7 @@ use crate::ctx::Ctx;
 use crate::gate::Second;
 use crate::limits::SECOND_FACTOR_WITHIN;
 use crate::params::Params;
+use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// Where the page posts to.
@@ -102,7 +103,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
         }
         Err(refusal) => {
             let (status, says, wait) =
-                refusal_in_words(refusal, "That code does not count. Codes change every half minute, and each counts once.");
+                refusal_in_words(refusal, t("That code does not count. Codes change every half minute, and each counts once."));
             told_to_wait(ask(ctx, visit, form, &account, status, Some(says)).await?, wait)
         }
     }

@@ -82,7 +82,7 @@ impl House {
     }
 
     pub fn browser(&self) -> Browser {
-        Browser { router: self.router.clone(), jar: BTreeMap::new(), origin: Some(ISSUER.into()) }
+        Browser { router: self.router.clone(), jar: BTreeMap::new(), origin: Some(ISSUER.into()), speaks: "" }
     }
 
     /// What the client `app` posts, with its secret as Basic.
@@ -201,6 +201,8 @@ pub struct Browser {
     router: Router,
     pub jar: BTreeMap<String, String>,
     pub origin: Option<String>,
+    /// What it sends as Accept-Language.
+    pub speaks: &'static str,
 }
 
 pub struct Reply {
@@ -233,6 +235,7 @@ impl Browser {
             .method(method.clone())
             .uri(path)
             .header("x-forwarded-for", "192.0.2.7")
+            .header(header::ACCEPT_LANGUAGE, self.speaks)
             .header(header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0");
         if !jar.is_empty() {
             request = request.header(header::COOKIE, jar.join("; "));
