@@ -32,7 +32,7 @@ use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 7] = [
+const PLACES: [(&str, &str); 8] = [
     ("account", "/account"),
     ("app-password", "/account/app-passwords/new"),
     ("password", "/account/password"),
@@ -40,6 +40,7 @@ const PLACES: [(&str, &str); 7] = [
     ("authenticator", totp::PATH),
     ("recovery", recovery::PATH),
     ("device", crate::device_grant::PATH),
+    ("admin", "/admin"),
 ];
 
 /// A page by its name; the first when the name is none of ours.
@@ -90,7 +91,7 @@ async fn note(ctx: &Ctx, visit: &Visit, account: AccountId, event: &'static str,
 }
 
 /// Who is signed in, or the sign-in page that leads back to `to`.
-async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Session, Account), Response> {
+pub(crate) async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Session, Account), Response> {
     let Some(session) = &visit.session else {
         return Err(see_other(&sign_in::location_to(to)));
     };
@@ -102,7 +103,7 @@ async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Ses
 }
 
 /// The same, for what makes a secret: the person proved who they are a moment ago.
-async fn signed_in_lately<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Session, Account), Response> {
+pub(crate) async fn signed_in_lately<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Session, Account), Response> {
     let (session, account) = signed_in(ctx, visit, to).await?;
     if ctx.now().since(session.authenticated_at) > SUDO_WITHIN {
         return Err(see_other(&sign_in::location_to(to)));
@@ -111,7 +112,7 @@ async fn signed_in_lately<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(
 }
 
 /// What was to be ended is not there, or is not theirs.
-fn not_there() -> Response {
+pub(crate) fn not_there() -> Response {
     page::error(
         StatusCode::NOT_FOUND,
         t("That is gone already"),

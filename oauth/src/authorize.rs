@@ -80,8 +80,11 @@ pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
     let params = Params::parse(query.as_bytes());
     let identifier = request::client_of(&params).map_err(page)?;
     let found = ctx.directory.find_client(identifier).await.map_err(Trouble::from)?;
-    let client = found.filter(|client| !client.disabled).ok_or_else(|| page(Where::Client))?;
+    let client = found.ok_or_else(|| page(Where::Client))?;
     let registered = registered(ctx, &client);
+    if client.disabled {
+        return Err(page(if registered.profile.registration.is_some() { Where::Waiting } else { Where::Client }));
+    }
     let pushed = params.find("request_uri").and_then(par::handle);
     // A request that was pushed is what was pushed, whatever else the address says.
     let asked = match pushed {

@@ -9,6 +9,7 @@ use hearth_types::{Clock, Secret, Timestamp, Trouble};
 use hearth_web::Csrf;
 
 use crate::gate::Doorkeeper;
+use crate::home::Home;
 use crate::jws::Keys;
 
 /// Stores, keys, clock, and the two names that are fixed by the configuration.
@@ -21,6 +22,8 @@ pub struct Ctx {
     pub directory: Directory,
     /// Checks passwords and counts failures.
     pub doorkeeper: Doorkeeper,
+    /// The machine.
+    pub home: Home,
     keys: RwLock<Arc<Keys>>,
     /// Makes and checks the tokens of forms.
     pub csrf: Csrf,
@@ -33,6 +36,7 @@ impl Ctx {
     pub async fn new(
         issuer: String,
         domain: String,
+        home: Home,
         directory: Directory,
         doorkeeper: Doorkeeper,
         clock: Clock,
@@ -41,7 +45,7 @@ impl Ctx {
         let keys = RwLock::new(Arc::new(Keys::read(doorkeeper.vault().signing_keys().await?)?));
         // Under the vault's pepper: a form that is open outlives a restart.
         let csrf = Csrf::new(Secret::new(doorkeeper.vault().keyed_hash("csrf", b"forms")));
-        Ok(Arc::new(Self { issuer, domain, directory, doorkeeper, keys, csrf, clock }))
+        Ok(Arc::new(Self { issuer, domain, home, directory, doorkeeper, keys, csrf, clock }))
     }
 
     /// What signs tokens now.

@@ -22,12 +22,14 @@
 //! | `/forward/...` | [`forward`]: apps that know no OpenID, by their proxy |
 //! | `/userinfo`, `/jwks.json`, `/revoke`, `/introspect`, `/logout` | the file of that name |
 //! | `/account` and below | [`account`] |
+//! | `/admin` and below | [`admin`] |
 //!
 //! To add an endpoint: a row in `registry.rs`, a file, a line in `server.rs`; the metadata follows.
 //! What pages say stands in [`words`], in English and French.
 //! To add a scope: a variant in `scope.rs` with its sentence for the consent page, and its row.
 
 pub mod account;
+pub mod admin;
 pub mod authorize;
 pub mod claims;
 pub mod client_auth;
@@ -40,6 +42,7 @@ pub mod error;
 pub mod forward;
 pub mod gate;
 pub mod grant;
+pub mod home;
 pub mod introspect;
 pub mod jwks;
 pub mod jws;

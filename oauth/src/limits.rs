@@ -52,6 +52,8 @@ pub const KEYS_LOOK_EVERY: Duration = Duration::from_secs(3600);
 pub const FORWARD_LIFE: Duration = Duration::from_secs(12 * 3600);
 /// How long a sign-in for such an app may take.
 pub const FORWARD_START_WITHIN: Duration = Duration::from_secs(1800);
+/// How long a link counts that an admin made.
+pub const INVITATION_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Groups that a token names.
 pub const GROUPS_MAX: usize = 200;
 /// Clients that registered themselves.

@@ -67,6 +67,8 @@ pub struct Registered {
 pub enum Where {
     /// No client, or one that we do not know.
     Client,
+    /// It registered itself, and nobody has let it in yet.
+    Waiting,
     /// No redirect URI, or one that is not registered.
     RedirectUri,
     /// What was pushed has ended, or was used.
@@ -82,6 +84,7 @@ impl Where {
     pub const fn says(self) -> &'static str {
         match self {
             Self::Client => "The app that sent you here is not known to this home.",
+            Self::Waiting => "The app introduced itself to this home and waits to be let in. Ask whoever looks after the home.",
             Self::RedirectUri => "The app asked to send you on to an address that was not registered for it.",
             Self::Ended => "The app's request has ended. Begin again in the app.",
             Self::NotPushed => "The app did not hand its request over as it was registered to.",

@@ -12,7 +12,7 @@ use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
 use crate::{
-    account, authorize, consent, device_grant, forward, introspect, jwks, logout, metadata, par, register, registry, revoke,
+    account, admin, authorize, consent, device_grant, forward, introspect, jwks, logout, metadata, par, register, registry, revoke,
     script, sign_in, t, token, userinfo, webfinger, welcome,
 };
 
@@ -47,7 +47,8 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .route(sign_in::passkey::PATH, post(sign_in::passkey::post))
         .route(welcome::ROUTE, get(welcome::run).post(welcome::post))
         .route(logout::PATH, post(logout::confirm))
-        .merge(account::routes());
+        .merge(account::routes())
+        .merge(admin::routes());
     let all = for_programs.merge(for_people).fallback(nothing_there).with_state(ctx).merge(asset::routes()).merge(script::routes());
     guard(all, Guard::default())
 }

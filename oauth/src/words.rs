@@ -140,7 +140,7 @@ mod tests {
             assert!(FRENCH.contains_key(scope.says()), "{}", scope.says());
         }
         use crate::request::Where;
-        for place in [Where::Client, Where::RedirectUri, Where::Ended, Where::NotPushed, Where::Malformed] {
+        for place in [Where::Client, Where::Waiting, Where::RedirectUri, Where::Ended, Where::NotPushed, Where::Malformed] {
             assert!(FRENCH.contains_key(place.says()), "{place:?}");
         }
         for password in ["short", "a\0aaaaaaaa", &"x".repeat(1000)] {

@@ -7,6 +7,7 @@
 //! | speak TLS as a server, with certificates that change under way, or as a client | [`tls`] |
 //! | read lines and literals that a stranger writes, and answer | [`lines`] |
 //! | look up names | [`dns`] |
+//! | know what a domain of mail publishes, and whether it does | [`records`] |
 //!
 //! Every operation here that waits for a peer has a deadline, and every buffer has an end: both are arguments or
 //! stand in [`limits`]. Errors are `std::io::Error` on the wire (a missed deadline is `TimedOut`) and named errors
@@ -18,4 +19,5 @@ pub mod dns;
 pub mod limits;
 pub mod lines;
 pub mod listen;
+pub mod records;
 pub mod tls;

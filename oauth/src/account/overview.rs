@@ -22,6 +22,7 @@ struct Page {
     name: String,
     address: String,
     initial: char,
+    is_admin: bool,
     more_addresses: Vec<String>,
     passkeys: usize,
     authenticators: usize,
@@ -60,6 +61,7 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
         initial: name.chars().next().and_then(|first| first.to_uppercase().next()).unwrap_or('?'),
         name,
         address: account.primary.to_string(),
+        is_admin: account.admin,
         more_addresses: addresses
             .into_iter()
             .map(|entry| entry.address)

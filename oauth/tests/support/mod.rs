@@ -19,6 +19,7 @@ use hearth_identity::grants::{Client, NewClient};
 use hearth_identity::vault::Vault;
 use hearth_oauth::ctx::Ctx;
 use hearth_oauth::gate::Doorkeeper;
+use hearth_oauth::home::Home;
 use hearth_oauth::server;
 use hearth_types::{Address, Clock, Domain, Secret};
 use hearth_web::axum::Router;
@@ -76,7 +77,9 @@ impl House {
         let (app, secret) = directory.add_client(client("app", false, CALLBACK)).await.unwrap();
         directory.add_client(client("phone", true, "http://127.0.0.1/cb")).await.unwrap();
         let doorkeeper = Doorkeeper::new(vault.clone(), directory.clone(), clock.clone());
-        let ctx = Ctx::new(ISSUER.into(), "home.example".into(), directory.clone(), doorkeeper, clock.clone()).await.unwrap();
+        let ctx = Ctx::new(ISSUER.into(), "home.example".into(), Home::default(), directory.clone(), doorkeeper, clock.clone())
+            .await
+            .unwrap();
         let secret = secret.unwrap().expose().clone();
         Self { router: server::router(ctx.clone()), ctx, clock, directory, vault, alice, app, secret, _folder: folder }
     }
@@ -127,6 +130,13 @@ impl House {
     pub async fn userinfo(&self, token: &str) -> Reply {
         let request = Request::get("/userinfo").header(header::AUTHORIZATION, format!("Bearer {token}"));
         ask(&self.router, request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Carol, who looks after the home; her address.
+    pub async fn admin(&self) -> &'static str {
+        let carol = add_person(&self.directory, &self.vault, "carol@home.example", "Carol").await;
+        self.directory.change_account_admin(carol.id, true).await.unwrap();
+        "carol"
     }
 
     pub async fn get(&self, path: &str) -> Reply {
