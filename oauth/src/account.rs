@@ -4,10 +4,13 @@
 mod app;
 mod app_password;
 mod everywhere;
+mod kit;
+mod mail;
 mod overview;
 mod passkey;
 mod password;
 mod recovery;
+mod rules;
 mod session;
 mod totp;
 
@@ -32,7 +35,7 @@ use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 9] = [
     ("account", "/account"),
     ("app-password", "/account/app-passwords/new"),
     ("password", "/account/password"),
@@ -41,6 +44,7 @@ const PLACES: [(&str, &str); 8] = [
     ("recovery", recovery::PATH),
     ("device", crate::device_grant::PATH),
     ("admin", "/admin"),
+    ("mail", mail::PATH),
 ];
 
 /// A page by its name; the first when the name is none of ours.
@@ -58,6 +62,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account", get(overview::run))
         .route("/account/app-passwords/new", get(app_password::run).post(app_password::add))
         .route("/account/app-passwords/end", post(app_password::end))
+        .route("/account/app-passwords/profile", post(app_password::profile))
         .route("/account/sessions/end", post(session::end))
         .route("/account/apps/end", post(app::end))
         .route("/account/password", get(password::run).post(password::change))
@@ -67,6 +72,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account/authenticator/confirm", post(totp::confirm))
         .route("/account/authenticator/end", post(totp::end))
         .route(recovery::PATH, get(recovery::run).post(recovery::make))
+        .route(mail::PATH, get(mail::run).post(mail::change))
         .route("/account/sign-out-everywhere", post(everywhere::end))
         // https://www.w3.org/TR/passkey-endpoints/: where password managers look.
         .route("/.well-known/passkey-endpoints", get(passkey_endpoints))

@@ -4,10 +4,11 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use hearth_boot::Config;
+use hearth_boot::{Config, Engine};
+use hearth_mailstore::{Backend, StoreConfig};
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::records::{Facts, Record, State, check, of};
-use hearth_types::Trouble;
+use hearth_types::{Clock, Secret, Trouble};
 
 /// The selectors of the DKIM keys that `hearth init` and `hearth domain add` make.
 const SELECTORS: [&str; 2] = ["rsa", "ed25519"];
@@ -23,18 +24,28 @@ pub struct Home {
     pub port_offset: u16,
     /// Below it is a folder of each domain with the keys that sign mail.
     pub dkim: PathBuf,
+    /// Where the mail is: for the scripts of people.
+    pub mail: Option<StoreConfig>,
+    /// Where OpenPGP certificates are looked up.
+    pub keys: String,
     /// Whom to ask for names.
     pub dns: Options,
 }
 
 impl Home {
     /// Reads the configuration.
-    pub fn of(config: &Config) -> Self {
+    pub fn of(config: &Config, clock: Clock) -> Self {
+        let backend = match config.store.engine {
+            Engine::Sqlite => Backend::Sqlite,
+            Engine::Postgres => Backend::Postgres { url: Secret::new(config.store.url.clone()), schema: "mail".to_string() },
+        };
         Self {
             hostname: config.hostname(),
             addresses: config.listen.addresses.iter().copied().filter(|address| !address.is_unspecified()).collect(),
             port_offset: config.listen.port_offset,
             dkim: config.path("dkim"),
+            mail: Some(StoreConfig { dir: config.dir.clone(), backend, process: "oauth".to_string(), clock, delivers: false }),
+            keys: config.https_url(&format!("keys.{}", config.domain()), ""),
             dns: Options {
                 servers: config.dns.servers.clone(),
                 validate: config.dns.validate(),

@@ -64,6 +64,12 @@ pub const REGISTERED_CLIENT_KEEP: Duration = Duration::from_secs(24 * 3600);
 pub const REGISTERED_URIS_MAX: usize = 10;
 /// How long somebody stays signed in to the pages.
 pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// People whom a browser is known by.
+pub const KNOWN_PEOPLE_MAX: usize = 8;
+/// How long a browser is known; browsers keep no cookie for longer (RFC 6265, and the 400 days of its successor).
+pub const KNOWN_LIFE: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Guesses that a new password withstands, as a power of ten.
+pub const PASSWORD_GUESSES_LOG10: f64 = 8.0;
 /// After this long, an account page that changes a secret asks for the password again.
 pub const SUDO_WITHIN: Duration = Duration::from_secs(600);
 /// A `max_age` beyond this is no bound at all.

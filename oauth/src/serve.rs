@@ -31,7 +31,8 @@ pub async fn serve(boot: Boot) -> anyhow::Result<()> {
         gate.await;
         return Ok(());
     }
-    let ctx = Ctx::new(config.issuer(), config.domain().to_string(), Home::of(config), directory, doorkeeper, clock).await;
+    let ctx =
+        Ctx::new(config.issuer(), config.domain().to_string(), Home::of(config, clock.clone()), directory, doorkeeper, clock).await;
     let ctx = ctx.map_err(|trouble| anyhow::anyhow!("the signing keys cannot be used: {trouble}"))?;
     let socket = config.run_path("oauth.sock");
     let listener = hearth_web::bind(&socket).context("the pages have no socket")?;

@@ -28,6 +28,7 @@ use crate::authorize::{self, Ended, admit, answered, leaving_by};
 use crate::ctx::Ctx;
 use crate::gate::SignIn;
 use crate::limits::USER_NAME_CHARS_MAX;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::visit::{Visit, see_other};
 use crate::{t, t1};
@@ -129,6 +130,11 @@ pub async fn enter(ctx: &Ctx, visit: &Visit, form: &Params, account: AccountId, 
         detail: methods.to_string(),
     };
     ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
+    if signed_in.is_new_device
+        && let Some(account) = ctx.directory.find_account(account).await.map_err(Trouble::from)?
+    {
+        tell(ctx, visit, &account, Notice::NewDevice, "").await;
+    }
     let next = match form.field("request") {
         "" => account::place(form.field("to")).1.to_string(),
         request => {

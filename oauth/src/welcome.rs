@@ -18,9 +18,10 @@ use hearth_web::page;
 
 use crate::authorize::{Ended, answered};
 use crate::ctx::Ctx;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::visit::Visit;
-use crate::{sign_in, t, words};
+use crate::{sign_in, strength, t, words};
 
 /// The route.
 pub const ROUTE: &str = "/welcome/{token}";
@@ -94,6 +95,9 @@ async fn decide(ctx: &Ctx, visit: &Visit, token: &str, form: &Params) -> Result<
     if let Err(error) = hearth_identity::vault::check_new_password(form.field("new")) {
         return again(words::refusal(&error).unwrap_or_default());
     }
+    if let Err(says) = strength::check(form.field("new"), &account, &ctx.domain) {
+        return again(says.to_string());
+    }
     if !ctx.vault().use_link(token).await.map_err(Trouble::from)? {
         return Ok(gone());
     }
@@ -114,6 +118,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, token: &str, form: &Params) -> Result<
         detail: if link.forget_factors { "second factors forgotten".into() } else { String::new() },
     };
     ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
+    tell(ctx, visit, &account, Notice::LinkUsed, "").await;
     // A link is not a second factor: whoever still has one shows it.
     if ctx.vault().has_second_factor(account.id).await.map_err(Trouble::from)? {
         return sign_in::second::ask(ctx, visit, form, &account, StatusCode::OK, None).await;

@@ -139,6 +139,9 @@ mod tests {
         for scope in crate::scope::Scope::ALL {
             assert!(FRENCH.contains_key(scope.says()), "{}", scope.says());
         }
+        for notice in crate::notice::Notice::ALL {
+            assert!(FRENCH.contains_key(notice.says()), "{notice:?}");
+        }
         use crate::request::Where;
         for place in [Where::Client, Where::Waiting, Where::RedirectUri, Where::Ended, Where::NotPushed, Where::Malformed] {
             assert!(FRENCH.contains_key(place.says()), "{place:?}");

@@ -14,7 +14,7 @@ use hearth_web::page;
 use super::signed_in;
 use crate::ctx::Ctx;
 use crate::visit::Visit;
-use crate::{logout, t1, t2, when};
+use crate::{logout, t, t1, t2, when};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -27,6 +27,7 @@ struct Page {
     passkeys: usize,
     authenticators: usize,
     recovery_codes: usize,
+    keys: Vec<Line>,
     app_passwords: Vec<Line>,
     apps: Vec<Line>,
     devices: Vec<Line>,
@@ -71,6 +72,7 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
         passkeys: ctx.vault().list_passkeys(account.id).await?.len(),
         authenticators: ctx.vault().list_totp(account.id).await?.len(),
         recovery_codes: ctx.vault().count_recovery_codes(account.id).await?,
+        keys: keys(ctx, &account).await?,
         app_passwords: app_passwords(ctx, &account, &sessions).await?,
         apps: apps(ctx, &sessions).await?,
         devices: devices(ctx, &sessions, here),
@@ -97,6 +99,20 @@ async fn app_passwords(ctx: &Ctx, account: &Account, sessions: &[Session]) -> Re
             },
             id: one.id.to_string(),
             title: one.label,
+            is_here: false,
+        })
+        .collect())
+}
+
+/// Certificates of theirs that others can look up.
+async fn keys(ctx: &Ctx, account: &Account) -> Result<Vec<Line>, Trouble> {
+    let all = ctx.directory.list_certs(Some(account.id)).await?;
+    let shown = all.into_iter().filter(|cert| cert.addresses.iter().any(|named| named.published));
+    Ok(shown
+        .map(|cert| Line {
+            id: format!("{}/search?q={}", ctx.home.keys, cert.fingerprint),
+            title: t("Look at it").to_string(),
+            says: cert.fingerprint,
             is_here: false,
         })
         .collect())

@@ -20,6 +20,7 @@ use serde_json::json;
 use super::{not_there, note, recovery, signed_in_lately};
 use crate::ctx::Ctx;
 use crate::limits::CREDENTIAL_BYTES_MAX;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::sign_in::passkey::user_handle;
 use crate::visit::{Visit, see_other};
@@ -129,6 +130,7 @@ async fn keep(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
         },
     }
     note(ctx, visit, account.id, "passkey.added", &label).await?;
+    tell(ctx, visit, account, Notice::PasskeyAdded, &label).await;
     recovery::after_a_first_factor(ctx, visit, account, PATH).await
 }
 
@@ -169,5 +171,6 @@ async fn forget(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
     };
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
     note(ctx, visit, account.id, "passkey.ended", &label).await?;
+    tell(ctx, visit, account, Notice::PasskeyRemoved, &label).await;
     Ok(see_other(PATH))
 }

@@ -20,9 +20,10 @@ use hearth_web::page;
 use super::signed_in;
 use crate::ctx::Ctx;
 use crate::gate::SignIn;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::visit::Visit;
-use crate::{t, words};
+use crate::{strength, t, words};
 
 const CHANGE: &str = "change the password";
 const PATH: &str = "/account/password";
@@ -76,6 +77,9 @@ async fn decide(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
         }
         SignIn::Refused(_) => return refused(StatusCode::FORBIDDEN, t("That is not your current password.")),
     }
+    if let Err(says) = strength::check(new.expose(), account, &ctx.domain) {
+        return refused(StatusCode::BAD_REQUEST, says);
+    }
     match ctx.vault().set_password(account.id, Some(new)).await {
         Ok(()) => {}
         Err(error) => match words::refusal(&error) {
@@ -93,5 +97,6 @@ async fn decide(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
         detail: String::new(),
     };
     ctx.directory.add_audit(event).await?;
+    tell(ctx, visit, account, Notice::PasswordChanged, "").await;
     Ok(show(ctx, visit, account, StatusCode::OK, None, true))
 }

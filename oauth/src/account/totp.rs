@@ -19,6 +19,7 @@ use url::form_urlencoded::byte_serialize;
 
 use super::{not_there, note, recovery, signed_in_lately};
 use crate::ctx::Ctx;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::visit::{Visit, see_other};
 use crate::{t, t1, when, words};
@@ -158,6 +159,7 @@ async fn first_code(ctx: &Ctx, visit: &Visit, account: &Account, code: &str) -> 
         return show(ctx, visit, account, StatusCode::BAD_REQUEST, Some(says.to_string())).await;
     }
     note(ctx, visit, account.id, "authenticator.added", "").await?;
+    tell(ctx, visit, account, Notice::AuthenticatorAdded, "").await;
     recovery::after_a_first_factor(ctx, visit, account, PATH).await
 }
 
@@ -183,6 +185,7 @@ async fn forget(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
     }
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
     note(ctx, visit, account.id, "authenticator.ended", "").await?;
+    tell(ctx, visit, account, Notice::AuthenticatorRemoved, "").await;
     Ok(see_other(PATH))
 }
 

@@ -19,6 +19,7 @@ use super::{enter, second};
 use crate::authorize::{Ended, answered};
 use crate::ctx::Ctx;
 use crate::limits::CREDENTIAL_BYTES_MAX;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::t;
 use crate::visit::Visit;
@@ -113,6 +114,9 @@ async fn check(ctx: &Ctx, visit: &Visit, said: &str) -> Result<Option<(Account, 
     };
     if !ctx.vault().use_passkey(&passkey.credential, says.sign_count).await? {
         note(ctx, visit, passkey.account, "passkey.copied", &passkey.label).await?;
+        if let Some(account) = ctx.directory.find_account(passkey.account).await? {
+            tell(ctx, visit, &account, Notice::PasskeyCopied, &passkey.label).await;
+        }
         return Ok(None);
     }
     let account = ctx.directory.find_account(passkey.account).await?;

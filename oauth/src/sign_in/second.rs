@@ -19,6 +19,7 @@ use crate::authorize::{Ended, admit, answered, leaving_by};
 use crate::ctx::Ctx;
 use crate::gate::Second;
 use crate::limits::SECOND_FACTOR_WITHIN;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::t;
 use crate::visit::{Visit, see_other};
@@ -99,6 +100,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
                 detail: String::new(),
             };
             ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
+            tell(ctx, visit, &account, Notice::RecoveryUsed, "").await;
             enter(ctx, visit, form, account.id, "pwd otp mfa").await
         }
         Err(refusal) => {

@@ -17,6 +17,7 @@ use hearth_identity::Directory;
 use hearth_identity::directory::{Account, Kind, NewAccount};
 use hearth_identity::grants::{Client, NewClient};
 use hearth_identity::vault::Vault;
+use hearth_mailstore::{Backend, StoreConfig};
 use hearth_oauth::ctx::Ctx;
 use hearth_oauth::gate::Doorkeeper;
 use hearth_oauth::home::Home;
@@ -77,9 +78,20 @@ impl House {
         let (app, secret) = directory.add_client(client("app", false, CALLBACK)).await.unwrap();
         directory.add_client(client("phone", true, "http://127.0.0.1/cb")).await.unwrap();
         let doorkeeper = Doorkeeper::new(vault.clone(), directory.clone(), clock.clone());
-        let ctx = Ctx::new(ISSUER.into(), "home.example".into(), Home::default(), directory.clone(), doorkeeper, clock.clone())
-            .await
-            .unwrap();
+        let mail = StoreConfig {
+            dir: folder.path().to_path_buf(),
+            backend: Backend::Sqlite,
+            process: "oauth".into(),
+            clock: clock.clone(),
+            delivers: false,
+        };
+        let home = Home {
+            hostname: "mail.home.example".into(),
+            mail: Some(mail),
+            keys: "https://keys.home.example".into(),
+            ..Home::default()
+        };
+        let ctx = Ctx::new(ISSUER.into(), "home.example".into(), home, directory.clone(), doorkeeper, clock.clone()).await.unwrap();
         let secret = secret.unwrap().expose().clone();
         Self { router: server::router(ctx.clone()), ctx, clock, directory, vault, alice, app, secret, _folder: folder }
     }
