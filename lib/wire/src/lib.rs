@@ -14,10 +14,12 @@
 //! - `proxy.rs`: who is really at the other end (PROXY protocol, version 2)
 //! - `sasl/`: the mechanisms' messages, and SCRAM's arithmetic (RFC 4422, RFC 5802)
 //! - `message/`: a mail: bounded entry to mail-parser, envelope, structure, preview (RFC 5322, RFC 2045)
+//! - `milter.rs`: what a mail server and programs that judge mail say to each other
 //! - `wkd.rs`: the names under which a Web Key Directory keeps certificates
 
 pub mod imap;
 pub mod message;
+pub mod milter;
 pub mod pop3;
 pub mod proxy;
 pub mod sasl;
