@@ -8,6 +8,7 @@ use hearth_net::dns::{DnsError, Options, Resolver};
 use hearth_types::Domain;
 use serde_json::{Value, json};
 
+use super::reports;
 use crate::cli::DomainCommand;
 use crate::init::{certificate, dkim};
 use crate::out::Out;
@@ -63,6 +64,12 @@ pub async fn run(place: &Place, command: DomainCommand, out: &Out) -> anyhow::Re
                 })
                 .collect();
             out.table(&rows, &["ok", "type", "name", "says"], "There is nothing to check.");
+            Ok(())
+        }
+        DomainCommand::Reports { domain, sources } => {
+            let domain = parse(&known(place, &directory, domain).await?)?;
+            let queue = super::queue::open(&place.config).await?;
+            reports::show(&queue.list_reports(&domain).await?, &domain, sources, out);
             Ok(())
         }
     }
