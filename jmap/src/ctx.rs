@@ -11,8 +11,10 @@ use hearth_boot::Config;
 use hearth_identity::login::Login;
 use hearth_mailstore::{MailTx, Store};
 use hearth_types::{AccountId, Address, Clock};
+use serde_json::Value;
 
 use crate::error::MethodError;
+use crate::limits::RESPONSE_BYTES_MAX;
 use crate::method::args::Args;
 use crate::request::Arguments;
 
@@ -26,6 +28,8 @@ pub struct House {
     pub urls: Urls,
     /// RFC 8620 §2 maxSizeUpload: the largest mail.
     pub size_upload_bytes_max: u64,
+    /// RFC 8621 §1.3.1 maxSizeAttachmentsPerEmail.
+    pub attachments_bytes_max: u64,
     /// Where uploads wait until they are kept.
     pub uploads: PathBuf,
 }
@@ -82,6 +86,35 @@ pub struct Reading<'r, 't> {
     pub caller: &'r Caller,
     /// Ids made so far.
     pub created: &'r CreatedIds,
+    /// What the response may still grow by.
+    pub room: &'r mut Room,
+}
+
+/// Octets that the objects of one response may still take, whichever of its calls shows them.
+#[derive(Clone, Copy, Debug)]
+pub struct Room(usize);
+
+impl Room {
+    /// Of a response that has nothing in it.
+    pub fn new() -> Self {
+        Self(RESPONSE_BYTES_MAX)
+    }
+
+    /// Takes what an object needs; an error when there is not as much left.
+    pub fn take(&mut self, object: &Value) -> Result<(), MethodError> {
+        self.0 = self.0.checked_sub(weight(object)).ok_or(MethodError::RequestTooLarge)?;
+        Ok(())
+    }
+}
+
+/// About how many octets a value will be in JSON.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 2,
+        Value::Object(object) => object.iter().map(|(name, value)| name.len() + 4 + weight(value)).sum::<usize>() + 2,
+        _ => 8,
+    }
 }
 
 /// What a changing method has at hand.
@@ -102,4 +135,18 @@ pub struct Outcome {
     pub arguments: Arguments,
     /// Creation ids and the ids that they became.
     pub created: Vec<(String, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_has_room_for_so_much() {
+        let half = Value::from("x".repeat(RESPONSE_BYTES_MAX / 2 - 2));
+        let mut room = Room::new();
+        room.take(&half).expect("fits");
+        room.take(&half).expect("fits");
+        assert!(matches!(room.take(&Value::from("")), Err(MethodError::RequestTooLarge)));
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::ctx::{Caller, ChangeFuture, Changing, CreatedIds, House, Reading, Run};
+use crate::ctx::{Caller, ChangeFuture, Changing, CreatedIds, House, Reading, Room, Run};
 use crate::error::MethodError;
 use crate::limits::CREATED_IDS_MAX;
 use crate::method::args::Args;
@@ -42,7 +42,8 @@ type Planned = (Invocation, Option<&'static Method>);
 /// Runs all calls of a request.
 pub async fn run(house: &Arc<House>, caller: &Caller, request: Request) -> Answered {
     let wants_ids = request.created_ids.is_some();
-    let mut so_far = SoFar { responses: Arc::default(), created: Arc::new(request.created_ids.unwrap_or_default()) };
+    let mut so_far =
+        SoFar { responses: Arc::default(), room: Room::new(), created: Arc::new(request.created_ids.unwrap_or_default()) };
     let mut calls = request.calls.into_iter().map(|call| plan(call, &request.using)).peekable();
     while let Some((call, method)) = calls.next() {
         if let Some(Method { run: Run::Change(change), .. }) = method {
@@ -54,7 +55,8 @@ pub async fn run(house: &Arc<House>, caller: &Caller, request: Request) -> Answe
         while let Some(next) = calls.next_if(|(_, method)| !matches!(method, Some(Method { run: Run::Change(_), .. }))) {
             batch.push(next);
         }
-        let new = run_reads(house, caller, batch, &so_far).await;
+        let (new, room) = run_reads(house, caller, batch, &so_far).await;
+        so_far.room = room;
         Arc::make_mut(&mut so_far.responses).extend(new);
     }
     let created_ids = wants_ids.then(|| Arc::unwrap_or_clone(so_far.created));
@@ -65,6 +67,7 @@ pub async fn run(house: &Arc<House>, caller: &Caller, request: Request) -> Answe
 #[derive(Clone)]
 struct SoFar {
     responses: Arc<Vec<Invocation>>,
+    room: Room,
     created: Arc<CreatedIds>,
 }
 
@@ -100,29 +103,33 @@ async fn run_change(
 }
 
 /// Runs reading calls in one snapshot; when the snapshot itself cannot be had, each of them failed.
-async fn run_reads(house: &House, caller: &Caller, batch: Vec<Planned>, so_far: &SoFar) -> Vec<Invocation> {
+async fn run_reads(house: &House, caller: &Caller, batch: Vec<Planned>, so_far: &SoFar) -> (Vec<Invocation>, Room) {
     let names: Vec<_> = batch.iter().map(|(call, _)| (call.name.clone(), call.call_id.clone())).collect();
-    let (so_far, their_caller) = (so_far.clone(), caller.clone());
+    let (mut so_far, their_caller) = (so_far.clone(), caller.clone());
+    let room = so_far.room;
     let read: Result<_, MethodError> = house
         .store
         .read(caller.account, move |tx| {
             let mut new: Vec<Invocation> = Vec::with_capacity(batch.len());
             for (call, method) in batch {
                 let Invocation { name, arguments, call_id } = call;
-                let find = |id: &str| so_far.responses.iter().chain(&new).find(|response| response.call_id == id);
+                let (responses, created, room) = (&so_far.responses, &so_far.created, &mut so_far.room);
+                let find = |id: &str| responses.iter().chain(&new).find(|response| response.call_id == id);
                 let result = match method.map(|method| method.run) {
                     Some(Run::Read(read)) => resolve_references(arguments, find).and_then(|arguments| {
-                        let mut reading = Reading { tx, caller: &their_caller, created: &so_far.created };
+                        let mut reading = Reading { tx, caller: &their_caller, created, room };
                         read(&mut reading, Args::new(arguments))
                     }),
                     _ => Err(MethodError::UnknownMethod),
                 };
                 new.push(to_response(name, call_id, result));
             }
-            Ok(new)
+            Ok((new, so_far.room))
         })
         .await;
-    read.unwrap_or_else(|error| names.into_iter().map(|(name, call_id)| to_response(name, call_id, Err(error.clone()))).collect())
+    read.unwrap_or_else(|error| {
+        (names.into_iter().map(|(name, call_id)| to_response(name, call_id, Err(error.clone()))).collect(), room)
+    })
 }
 
 fn to_response(name: String, call_id: String, result: Result<Arguments, MethodError>) -> Invocation {

@@ -44,7 +44,7 @@ pub const MAILBOX_DEPTH_MAX: usize = hearth_mailstore::limits::MAILBOX_DEPTH_MAX
 /// RFC 8621 §1.3.1 maxSizeMailboxName (RFC minimum 100 octets).
 pub const MAILBOX_NAME_BYTES_MAX: usize = hearth_mailstore::limits::MAILBOX_NAME_BYTES_MAX;
 /// RFC 8621 §1.3.1 maxSizeAttachmentsPerEmail: octets of a draft's parts together.
-pub const ATTACHMENTS_PER_EMAIL_BYTES_MAX: usize = 50 * 1024 * 1024;
+pub const ATTACHMENTS_PER_EMAIL_BYTES_MAX: u64 = 50 * 1024 * 1024;
 /// Parts of a message that a client has us assemble.
 pub const DRAFT_PARTS_MAX: usize = 1000;
 /// Nesting of `bodyStructure` in a message that a client has us assemble.

@@ -14,7 +14,7 @@ use hearth_types::{Clock, Secret};
 use crate::auth::Door;
 use crate::ctx::{House, Urls};
 use crate::endpoint::{App, router};
-use crate::upload;
+use crate::{limits, upload};
 
 /// Serves until the process is asked to stop.
 pub async fn serve(boot: Boot) -> anyhow::Result<()> {
@@ -28,6 +28,7 @@ pub async fn serve(boot: Boot) -> anyhow::Result<()> {
         clock: clock.clone(),
         urls: Urls::new(config),
         size_upload_bytes_max: config.limits.message_size_bytes_max,
+        attachments_bytes_max: limits::ATTACHMENTS_PER_EMAIL_BYTES_MAX.min(config.limits.message_size_bytes_max),
         uploads,
     });
     let door = Door::new(Gate::new(config.run_path("gate.sock")), Revocations::start(directory), clock)

@@ -20,7 +20,7 @@ pub fn session(house: &House, caller: &Caller) -> Value {
                 "name": caller.address.to_string(),
                 "isPersonal": true,
                 "isReadOnly": false,
-                "accountCapabilities": account_capabilities(),
+                "accountCapabilities": account_capabilities(house.attachments_bytes_max),
             }
         },
         "primaryAccounts": primary_accounts(&account),
@@ -71,17 +71,20 @@ fn core(size_upload_bytes_max: u64) -> Value {
     })
 }
 
-fn account_capabilities() -> Value {
-    spoken().map(|name| (name.to_string(), if name == MAIL { mail() } else { json!({}) })).collect::<Map<_, _>>().into()
+fn account_capabilities(attachments_bytes_max: u64) -> Value {
+    spoken()
+        .map(|name| (name.to_string(), if name == MAIL { mail(attachments_bytes_max) } else { json!({}) }))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// RFC 8621 §1.3.1.
-fn mail() -> Value {
+fn mail(attachments_bytes_max: u64) -> Value {
     json!({
         "maxMailboxesPerEmail": limits::MAILBOXES_PER_EMAIL_MAX,
         "maxMailboxDepth": limits::MAILBOX_DEPTH_MAX,
         "maxSizeMailboxName": limits::MAILBOX_NAME_BYTES_MAX,
-        "maxSizeAttachmentsPerEmail": limits::ATTACHMENTS_PER_EMAIL_BYTES_MAX,
+        "maxSizeAttachmentsPerEmail": attachments_bytes_max,
         "emailQuerySortOptions": SORT_OPTIONS,
         "mayCreateTopLevelMailbox": true,
     })
@@ -98,7 +101,7 @@ mod tests {
 
     #[test]
     fn only_what_is_spoken_is_advertised() {
-        for object in [capabilities(1), account_capabilities(), primary_accounts("a")] {
+        for object in [capabilities(1), account_capabilities(1), primary_accounts("a")] {
             let object = object.as_object().expect("an object").clone();
             assert!(object.contains_key(CORE) && object.contains_key(MAIL));
             assert!(object.keys().all(|name| is_capability(name)));
@@ -121,6 +124,6 @@ mod tests {
         ] {
             assert!(core[name].as_u64() >= Some(least), "{name}");
         }
-        assert!(mail()["maxSizeMailboxName"].as_u64() >= Some(100));
+        assert!(mail(1)["maxSizeMailboxName"].as_u64() >= Some(100));
     }
 }

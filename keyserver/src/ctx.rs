@@ -3,15 +3,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use hearth_identity::Directory;
+use hearth_identity::login::Gate;
 use hearth_types::{Clock, Domain, Timestamp, Trouble};
 use hearth_web::Peer;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use crate::answer::{Failure, Refusal};
-use crate::limits::{INTAKE_WAIT_MAX, INTAKES_AT_ONCE_MAX};
+use crate::find::Finder;
+use crate::limits::{FINDS_AT_ONCE_MAX, INTAKE_WAIT_MAX, INTAKES_AT_ONCE_MAX};
 use crate::rate::{Bucket, Rates};
 
 /// Cheap to clone.
@@ -24,6 +26,27 @@ pub struct Ctx {
     /// Who we are.
     pub site: Arc<Site>,
     shared: Arc<Shared>,
+    people: Option<Arc<People>>,
+}
+
+/// What the house's own people may ask: who they are, and who looks for them.
+pub struct People {
+    /// Who somebody is.
+    pub gate: Gate,
+    pub(crate) places: Semaphore,
+    make: Box<dyn Fn() -> anyhow::Result<Finder> + Send + Sync>,
+    finder: OnceCell<Finder>,
+}
+
+impl People {
+    /// `make` is called when the first of them asks: a house where nobody does pays nothing.
+    pub fn new(gate: Gate, make: impl Fn() -> anyhow::Result<Finder> + Send + Sync + 'static) -> Self {
+        Self { gate, places: Semaphore::new(FINDS_AT_ONCE_MAX), make: Box::new(make), finder: OnceCell::new() }
+    }
+
+    pub(crate) async fn finder(&self) -> Result<&Finder, Trouble> {
+        self.finder.get_or_try_init(|| async { (self.make)().map_err(|error| Trouble::new(format!("{error:#}"))) }).await
+    }
 }
 
 /// Who we are, in letters and links.
@@ -54,7 +77,19 @@ impl Ctx {
     /// For a server that has just started.
     pub fn new(directory: Directory, clock: Clock, site: Site) -> Self {
         let shared = Shared { rates: Rates::default(), intake: Semaphore::new(INTAKES_AT_ONCE_MAX), counts: Counts::default() };
-        Self { directory, clock, site: Arc::new(site), shared: Arc::new(shared) }
+        Self { directory, clock, site: Arc::new(site), shared: Arc::new(shared), people: None }
+    }
+
+    /// The house's own people may look for certificates elsewhere.
+    #[must_use]
+    pub fn with_people(mut self, people: People) -> Self {
+        self.people = Some(Arc::new(people));
+        self
+    }
+
+    /// What they may ask.
+    pub(crate) fn people(&self) -> Option<&People> {
+        self.people.as_deref()
     }
 
     /// What was done since the start.
@@ -94,5 +129,5 @@ impl Ctx {
 
 /// A timestamp as the OpenPGP library takes it.
 pub fn system_time(now: Timestamp) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(now.millis()).unwrap_or(0))
+    now.into()
 }

@@ -15,7 +15,8 @@
 pub mod answer;
 pub mod cert;
 pub mod ctx;
-mod endpoint;
+pub mod endpoint;
+pub mod find;
 mod form;
 pub mod index;
 mod letter;
@@ -23,10 +24,12 @@ pub mod limits;
 mod proof;
 pub mod rate;
 pub mod registry;
+pub mod remind;
 pub mod search;
 mod submit;
 #[cfg(test)]
 mod tests;
+pub mod wks;
 mod words;
 
 use std::collections::BTreeMap;

@@ -74,3 +74,18 @@ pub const UPLOAD_BURST: u32 = 20;
 pub const UPLOAD_EVERY: Duration = Duration::from_secs(30);
 /// Octets of a request body: a submission whose every octet beyond the letters and digits is percent-escaped.
 pub const BODY_BYTES_MAX: usize = UPLOAD_BYTES_MAX / 2 * 3;
+
+/// Octets of one answer of a home or a key server that we ask.
+pub const FETCH_BYTES_MAX: usize = 256 << 10;
+/// How long one such question may take.
+pub const FETCH_TIME: Duration = Duration::from_secs(10);
+/// Redirects that are followed.
+pub const FETCH_REDIRECTS_MAX: usize = 3;
+/// Friends that are asked for one address.
+pub const FRIENDS_ASKED_MAX: usize = 8;
+/// Certificates of one answer that are looked at.
+pub const FOUND_MAX: usize = 8;
+/// What was found so recently is not asked for again.
+pub const FOUND_FRESH_FOR: Duration = Duration::from_secs(3600);
+/// Look-ups of our own people at the same time.
+pub const FINDS_AT_ONCE_MAX: usize = 8;

@@ -2,12 +2,15 @@
 //! hearth-keyserver: opens the directory and serves `DIR/run/keyserver.sock`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use hearth_boot::{Boot, Config, Engine};
 use hearth_db::Source;
 use hearth_identity::Directory;
+use hearth_identity::login::Gate;
 use hearth_keyserver::app;
-use hearth_keyserver::ctx::{Ctx, Site};
+use hearth_keyserver::ctx::{Ctx, People, Site};
+use hearth_keyserver::find::Finder;
 use hearth_types::{Clock, Domain, Secret};
 
 fn main() -> ExitCode {
@@ -21,8 +24,12 @@ async fn serve(boot: Boot) -> anyhow::Result<()> {
     let url = boot.config.https_url(&domain.below("keys"), "");
     let site = Site { domain, url: url.trim_end_matches('/').to_string() };
     let listener = hearth_web::bind(&boot.config.run_path("keyserver.sock"))?;
+    let (config, finder_directory, finder_clock) = (Arc::clone(&boot.config), directory.clone(), clock.clone());
+    let make = move || Finder::of_config(&config, finder_directory.clone(), finder_clock.clone());
+    let people = People::new(Gate::new(&boot.config.run_path("gate.sock")), make);
     boot.ready();
-    hearth_web::serve_on(listener, app(Ctx::new(directory, clock, site)), boot.stop.requested()).await?;
+    let ctx = Ctx::new(directory, clock, site).with_people(people);
+    hearth_web::serve_on(listener, app(ctx), boot.stop.requested()).await?;
     Ok(())
 }
 

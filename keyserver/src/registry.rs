@@ -10,9 +10,10 @@ use hearth_spec::{Row, Status};
 use hearth_web::axum::routing::{MethodRouter, get, post, put};
 
 use crate::ctx::Ctx;
-use crate::endpoint::{hkp_add, hkp_lookup, hkp_v2, pages, vks, wkd};
+use crate::endpoint::{find, hkp_add, hkp_lookup, hkp_v2, key_log, pages, vks, wkd};
 
 const HKP_ADD: Status = Status::Partial("only updates and revocations of certificates that this home keeps");
+const OWN_PEOPLE: Status = Status::Partial("people of this home alone, with an access token or an app password");
 const V2_CANONICAL: Status = Status::Partial("tokens are sent to people of this home alone; others prove an address at /upload");
 
 /// All of it.
@@ -48,6 +49,9 @@ pub const ROWS: &[Row] = &[
     Row::spoken("GET /vks/v1/by-email/{email}", 0, "VKS"),
     Row::spoken("POST /vks/v1/upload", 0, "VKS"),
     Row::spoken("POST /vks/v1/request-verify", 0, "VKS"),
+    Row { name: "GET /find/{address}", rfc: 0, section: "look-up elsewhere", status: OWN_PEOPLE },
+    Row::spoken("GET /log", 0, "log of what was published: the head that the house signed"),
+    Row::spoken("GET /log/{after}", 0, "log of what was published: leaves and heads after a number"),
     Row::spoken("GET /", 0, "pages: search"),
     Row::spoken("GET /search", 0, "pages: search"),
     Row::spoken("GET /upload", 0, "pages: upload"),
@@ -89,6 +93,9 @@ fn keys_of(name: &str) -> Option<MethodRouter<Ctx>> {
         "GET /pks/v2/canonical/{identity}" => get(hkp_v2::canonical),
         "PUT /pks/v2/canonical/{identity}" => put(hkp_v2::put_canonical),
         "POST /pks/v2/sendtoken" => post(hkp_v2::send_token),
+        "GET /find/{address}" => get(find::run),
+        "GET /log" => get(key_log::head),
+        "GET /log/{after}" => get(key_log::entries),
         "GET /vks/v1/by-fingerprint/{fingerprint}" => get(vks::run_by_fingerprint),
         "GET /vks/v1/by-keyid/{keyid}" => get(vks::run_by_key_id),
         "GET /vks/v1/by-email/{email}" => get(vks::run_by_email),

@@ -49,3 +49,7 @@ pub const QUEUE_AGE: Duration = Duration::from_secs(4 * 3600);
 pub const PASSWORD_CHARS_MIN: usize = 8;
 /// And at most so many.
 pub const PASSWORD_CHARS_MAX: usize = 1000;
+/// The first round of the house's keys, after the node is ready.
+pub const KEYS_TENDED_FIRST: Duration = Duration::from_secs(60);
+/// The rounds of the house's keys.
+pub const KEYS_TENDED_EVERY: Duration = Duration::from_secs(24 * 3600);

@@ -2,6 +2,7 @@
 //! Email: looked for, looked at, made, changed.
 
 use super::*;
+use crate::limits::RESPONSE_BYTES_MAX;
 
 /// A mail with a text, HTML, and an attached file; subject and text are not ASCII.
 pub const RICH: &[u8] = b"Received: from x by y; Thu, 30 Oct 2014 06:12:00 +0000\r\n\
@@ -119,6 +120,34 @@ async fn a_draft_is_made_and_read_back() {
     assert_eq!((&mail["attachments"][0]["name"], &mail["attachments"][0]["size"]), (&json!("a.pdf"), &json!(12)));
     assert!(mail["messageId"][0].as_str().is_some_and(|id| id.ends_with("@home.localhost")) && mail["sentAt"].is_string());
     assert_eq!(mail["size"], draft["size"]);
+}
+
+#[tokio::test]
+async fn attachments_are_bounded_on_both_sides() {
+    let home = Home::new().await;
+    let drafts = home.mailbox("drafts").await;
+    for (too_many, size) in [(0, ATTACHMENTS_BYTES_MAX / 2), (1, ATTACHMENTS_BYTES_MAX / 2 + 1)] {
+        let octets = vec![b'x'; usize::try_from(size).expect("small")];
+        let blobs = [home.upload(&octets).await, home.upload(&[&octets[1..], b"y"].concat()).await];
+        let attachments = blobs.map(|blob| json!({"blobId": blob, "type": "application/pdf"}));
+        let draft = json!({"mailboxIds": {&drafts: true}, "attachments": attachments});
+        let made = home.one("Email/set", json!({"create": {"k": draft}})).await;
+        assert_eq!(made["created"].is_object(), too_many == 0, "{made}");
+        assert_eq!(made["notCreated"]["k"]["type"] == "tooLarge", too_many == 1, "{made}");
+    }
+}
+
+#[tokio::test]
+async fn the_calls_of_a_request_share_the_room_of_its_response() {
+    let home = Home::new().await;
+    let inbox = home.mailbox("inbox").await;
+    let text = "All work and no play.\r\n".repeat(80_000);
+    let id = home.import(format!("Subject: long\r\n\r\n{text}").as_bytes(), &inbox, json!({})).await;
+    let one = ("Email/get", json!({"ids": [id], "properties": ["bodyValues"], "fetchTextBodyValues": true}));
+    let fit = RESPONSE_BYTES_MAX / (text.len() - 80_000 + 100);
+    let answers = home.call(&vec![one; fit + 1]).await;
+    assert!(answers[..fit].iter().all(|(name, _)| name == "Email/get"));
+    assert_eq!((answers[fit].0.as_str(), &answers[fit].1["type"]), ("error", &json!("requestTooLarge")));
 }
 
 #[tokio::test]

@@ -40,6 +40,9 @@ use crate::upload;
 /// The largest upload in these tests.
 const UPLOAD_BYTES_MAX: u64 = 2_000_000;
 
+/// What may be attached to one mail in these tests.
+const ATTACHMENTS_BYTES_MAX: u64 = 10_000;
+
 /// A running server without a socket.
 struct Home {
     _folder: TempDir,
@@ -99,6 +102,7 @@ impl Home {
             clock: clock.clone(),
             urls,
             size_upload_bytes_max: UPLOAD_BYTES_MAX,
+            attachments_bytes_max: ATTACHMENTS_BYTES_MAX,
             uploads: uploads.clone(),
         });
         let door = Door::new(Gate::new(dir.join("run/gate.sock")), Revocations::start(directory.clone()), clock).expect("a door");

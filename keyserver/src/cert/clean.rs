@@ -129,6 +129,22 @@ impl Clean {
         whole
     }
 
+    /// The certificate with the user ids of one address, or nothing when it names the address in none that is good.
+    pub fn only_of(&self, address: &Address) -> Option<Vec<u8>> {
+        let is_its =
+            |user_id: &&CleanUserId| !user_id.revoked && user_id.address.as_ref().is_some_and(|named| named.key() == address.key());
+        let blocks: Vec<&CleanUserId> = self.user_ids.iter().filter(is_its).collect();
+        if blocks.is_empty() {
+            return None;
+        }
+        let mut bytes = self.head.clone();
+        for user_id in blocks {
+            bytes.extend_from_slice(&user_id.block);
+        }
+        bytes.extend_from_slice(&self.tail);
+        Some(bytes)
+    }
+
     /// As the store keeps it: only user ids with an address that `owns` affirms can ever be shown.
     pub fn to_certificate(
         &self,
@@ -174,7 +190,12 @@ impl Clean {
 
 /// Binary OpenPGP data as text (RFC 9580 §6.2), ending in a line feed as rpm and others demand.
 pub fn armor(bytes: &[u8], kind: Kind) -> Result<Vec<u8>, Refusal> {
-    let mut writer = Writer::new(Vec::new(), kind).map_err(Refusal::library)?;
+    armor_with(bytes, kind, &[])
+}
+
+/// The same with armour headers.
+pub(super) fn armor_with(bytes: &[u8], kind: Kind, headers: &[(&str, &str)]) -> Result<Vec<u8>, Refusal> {
+    let mut writer = Writer::with_headers(Vec::new(), kind, headers.to_vec()).map_err(Refusal::library)?;
     std::io::Write::write_all(&mut writer, bytes).map_err(Refusal::library)?;
     writer.finalize().map_err(Refusal::library)
 }

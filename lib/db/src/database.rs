@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 use crate::migrate::{self, Migration};
+use crate::news::Listener;
 use crate::postgres::Server;
 use crate::sqlite::{self, Access, FairLock};
 use crate::tx::{Arm, Tx};
@@ -348,6 +349,23 @@ impl Database {
         match &self.0.engine {
             Arms::Sqlite(file) => sqlite::sync_log(&file.path),
             Arms::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Tells whoever listens to this schema, on whichever machine; at most [`NEWS_BYTES_MAX`](crate::NEWS_BYTES_MAX)
+    /// bytes. On SQLite there is no other machine.
+    pub async fn tell(&self, news: String) -> Result<()> {
+        match &self.0.engine {
+            Arms::Sqlite(_) => Ok(()),
+            Arms::Postgres(server) => server.tell(news).await,
+        }
+    }
+
+    /// Hears what is told from now on; `None` on SQLite.
+    pub async fn listen(&self) -> Result<Option<Listener>> {
+        match &self.0.engine {
+            Arms::Sqlite(_) => Ok(None),
+            Arms::Postgres(server) => server.listen().await.map(Some),
         }
     }
 

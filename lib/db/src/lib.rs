@@ -21,6 +21,7 @@
 mod database;
 mod error;
 mod migrate;
+mod news;
 mod postgres;
 mod sqlite;
 mod tx;
@@ -29,6 +30,7 @@ mod value;
 pub use database::{Database, Durability, Source};
 pub use error::{Error, Result};
 pub use migrate::Migration;
+pub use news::{Listener, NEWS_BYTES_MAX};
 pub use tx::{Row, Tx};
 pub use value::{Column, Kind, Param, ToParam};
 

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
+use crate::news::Listener;
 use crate::tx::Row;
 use crate::value::{Kind, Param, ToParam};
 
@@ -22,6 +23,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Server {
     pool: PgPool,
+    schema: String,
     runtime: Handle,
 }
 
@@ -50,7 +52,19 @@ impl Server {
             Err(error) if matches!(Error::from_ref(&error), Some("23505" | "42P06")) => {}
             Err(error) => return Err(failed(error)),
         }
-        Ok(Self { pool, runtime })
+        Ok(Self { pool, schema: schema.to_owned(), runtime })
+    }
+
+    pub(crate) async fn tell(&self, news: String) -> Result<()> {
+        sqlx::query("SELECT pg_notify($1, $2)").bind(&self.schema).bind(news).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// On a connection that it keeps to itself: those of the pool are for transactions.
+    pub(crate) async fn listen(&self) -> Result<Listener> {
+        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+        let pool = options.connect_lazy_with(self.pool.connect_options().as_ref().clone());
+        Listener::open(&pool, &self.schema).await
     }
 
     /// `read`: one snapshot for all statements, and no writing.

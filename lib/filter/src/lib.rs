@@ -4,11 +4,12 @@
 //! What enters is a [`Judgement`] (the server that took the mail has judged its sender) with the reason
 //! for it; what leaves is a [`Placement`]: mailboxes, first flags, and one line in plain words that the
 //! person can read with the mail. [`junk`] is the opinion that a person's own mail gives of a new one, and
-//! [`sieve`] are a person's own rules. All of it is pure.
+//! [`sieve`] are a person's own rules; [`at_rest`] seals what is stored for those who want that. All of it is pure.
 //!
 //! To add a step: a file here that turns what is known of a mail into another judgement or placement, and its place
 //! in `smtp/src/local`.
 
+pub mod at_rest;
 pub mod junk;
 pub mod limits;
 pub mod sieve;

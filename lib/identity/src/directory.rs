@@ -41,7 +41,8 @@ use crate::error::Result;
 const STEPS: &[Migration] = &[
     Migration { version: 1, name: "people", breaking: false, sql: include_str!("../migrations/directory-0001.sql") },
     Migration { version: 2, name: "letters", breaking: false, sql: include_str!("../migrations/directory-0002.sql") },
-    Migration { version: 3, name: "masked addresses", breaking: false, sql: include_str!("../migrations/directory-0003.sql") },
+    Migration { version: 3, name: "keys", breaking: false, sql: include_str!("../migrations/directory-0003.sql") },
+    Migration { version: 4, name: "masked addresses", breaking: false, sql: include_str!("../migrations/directory-0004.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

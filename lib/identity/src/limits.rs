@@ -89,3 +89,15 @@ pub const UPLOAD_KEEP: Duration = Duration::from_secs(3600);
 pub const PROOF_KEEP: Duration = Duration::from_secs(24 * 3600);
 /// Uploads and proofs that wait; the oldest goes.
 pub const UPLOADS_MAX: usize = 500;
+/// Certificates of people elsewhere that are remembered; the ones found longest ago go.
+pub const SEEN_MAX: u32 = 10_000;
+/// Of these, for one address.
+pub const SEEN_OF_ADDRESS_MAX: u32 = 16;
+/// How long what was found is remembered after it was last found.
+pub const SEEN_KEEP: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Correspondents of one person whose Autocrypt fields are kept; the oldest go.
+pub const AUTOCRYPT_PEERS_MAX: u32 = 2_000;
+/// Mails to servers of the house that wait.
+pub const HOUSE_MAILS_MAX: usize = 200;
+/// Octets of one such mail.
+pub const HOUSE_MAIL_BYTES_MAX: usize = 256 * 1024;

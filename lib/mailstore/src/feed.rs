@@ -3,8 +3,10 @@
 //!
 //! Each store binds `DIR/run/feed.<process>.<pid>.<n>.sock` and reads it; whoever commits sends to all
 //! of them. A datagram may be lost (the receiver's queue is full, it just started): that costs time
-//! only, for those who wait also look by themselves on a slow timer. It is the same on PostgreSQL as
-//! long as the processes are on one machine; LISTEN/NOTIFY for several machines is not built yet.
+//! only, for those who wait also look by themselves on a slow timer. Where several machines share a
+//! PostgreSQL server, [`far`] carries the same news between them.
+
+pub(crate) mod far;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -36,6 +38,8 @@ pub(crate) struct Feed {
     folder: Folder,
     peers: Mutex<Peers>,
     watchers: Mutex<HashMap<AccountId, watch::Sender<u64>>>,
+    /// For the other machines, where there may be any.
+    outbox: Option<far::Outbox>,
 }
 
 #[derive(Default)]
@@ -63,8 +67,9 @@ impl Folder {
 }
 
 impl Feed {
-    /// Binds the socket of this store. Needs a tokio runtime to be entered.
-    pub fn open(run: &Path, process: &str) -> Result<Self> {
+    /// Binds the socket of this store. Needs a tokio runtime to be entered. `far`: other machines share the
+    /// database, and [`far::tell`] and [`far::hear`] run.
+    pub fn open(run: &Path, process: &str, far: bool) -> Result<Self> {
         static STORES: AtomicU32 = AtomicU32::new(0);
         std::fs::create_dir_all(run)?;
         let folder = Folder { path: run.to_path_buf(), open: File::open(run)? };
@@ -74,12 +79,16 @@ impl Feed {
         let receiver = UnixDatagram::bind(folder.socket(&name))?;
         let sender = Sender::unbound()?;
         sender.set_nonblocking(true)?;
-        Ok(Self { receiver, sender, name, folder, peers: Mutex::default(), watchers: Mutex::default() })
+        let outbox = far.then(far::Outbox::default);
+        Ok(Self { receiver, sender, name, folder, peers: Mutex::default(), watchers: Mutex::default(), outbox })
     }
 
     /// Tells everybody, ourselves included.
     pub fn publish(&self, account: AccountId, modseq: u64) {
         self.tell(account, modseq);
+        if let Some(outbox) = &self.outbox {
+            outbox.add(account, modseq);
+        }
         let mut news = [0; NEWS_BYTES];
         let (first, second) = news.split_at_mut(8);
         first.copy_from_slice(&account.as_i64().to_be_bytes());

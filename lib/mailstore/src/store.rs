@@ -16,7 +16,7 @@ use crate::account::{self, Account, remove_if_there};
 use crate::body::{self, Body, Content, PackedData};
 use crate::delivery::{self, Accepted, Delivered, Delivery, Recipient, Refusal};
 use crate::error::{Error, Result};
-use crate::feed::Feed;
+use crate::feed::{Feed, far};
 use crate::journal::{self, Journal};
 use crate::limits::{ACCOUNT_IDLE_MAX, FEED_TIMER, HOUSEKEEPING, INDEX_DELAY, OPEN_ACCOUNTS_MAX, SYNC_DELAY};
 use crate::message::Prepared;
@@ -134,7 +134,13 @@ impl Store {
             }
         });
         let looking_after = tokio::spawn(look_after(Arc::downgrade(&store.0), store.0.wake.clone()));
-        lock(&store.0.tasks).extend([listening.abort_handle(), looking_after.abort_handle()]);
+        let mut tasks = vec![listening.abort_handle(), looking_after.abort_handle()];
+        if let Some(database) = &store.0.shared {
+            let (database, feed) = (database.clone(), store.0.feed.clone());
+            tasks.push(tokio::spawn(far::hear(database.clone(), feed.clone())).abort_handle());
+            tasks.push(tokio::spawn(far::tell(database, feed)).abort_handle());
+        }
+        lock(&store.0.tasks).extend(tasks);
         Ok(store)
     }
 
@@ -378,7 +384,7 @@ impl Inner {
                 Some(Database::open(&source, schema::STEPS)?)
             }
         };
-        let feed = Arc::new(Feed::open(&config.dir.join("run"), &config.process)?);
+        let feed = Arc::new(Feed::open(&config.dir.join("run"), &config.process, shared.is_some())?);
         let inner = Self {
             boot: account::boot_number(),
             mail,

@@ -234,6 +234,16 @@ impl Resolver {
         .await
     }
 
+    /// Certificates (OPENPGPKEY, RFC 7929), binary. Only a validated answer says whose they are: look at
+    /// [`Answer::secure`].
+    pub async fn openpgpkey(&self, name: &str) -> Result<Answer<Vec<u8>>, DnsError> {
+        self.ask(name, RecordType::OPENPGPKEY, |data| match data {
+            RData::OPENPGPKEY(key) => Some(key.public_key.clone()),
+            _ => None,
+        })
+        .await
+    }
+
     /// The names that an address claims.
     pub async fn ptr(&self, address: IpAddr) -> Result<Answer<String>, DnsError> {
         let name = hickory_resolver::proto::rr::Name::from(address).to_ascii();

@@ -7,6 +7,7 @@
 //! | speak TLS as a server, with certificates that change under way, or as a client | [`tls`] |
 //! | read lines and literals that a stranger writes, and answer | [`lines`] |
 //! | look up names | [`dns`] |
+//! | read what another host publishes, by a name that a stranger gave | [`fetch`] |
 //!
 //! Every operation here that waits for a peer has a deadline, and every buffer has an end: both are arguments or
 //! stand in [`limits`]. Errors are `std::io::Error` on the wire (a missed deadline is `TimedOut`) and named errors
@@ -15,6 +16,7 @@
 //! The commonest change is a bound: [`limits`] has them all, each with a test on both sides.
 
 pub mod dns;
+pub mod fetch;
 pub mod limits;
 pub mod lines;
 pub mod listen;

@@ -46,6 +46,13 @@ impl Timestamp {
     }
 }
 
+/// A moment before 1970 is 1970.
+impl From<Timestamp> for SystemTime {
+    fn from(at: Timestamp) -> Self {
+        UNIX_EPOCH + at.since(Timestamp::from_millis(0))
+    }
+}
+
 /// Where a room takes the time from: the system, or a test's hand.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Option<Arc<AtomicI64>>);

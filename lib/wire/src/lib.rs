@@ -15,14 +15,19 @@
 //! - `sasl/`: the mechanisms' messages, and SCRAM's arithmetic (RFC 4422, RFC 5802)
 //! - `message/`: a mail: bounded entry to mail-parser, envelope, structure, preview (RFC 5322, RFC 2045)
 //! - `milter.rs`: what a mail server and programs that judge mail say to each other
-//! - `wkd.rs`: the names under which a Web Key Directory keeps certificates
+//! - `wkd.rs`, `openpgpkey.rs`: the names under which a Web Key Directory and DNS keep certificates
+//! - `wks.rs`: what is said in the mails of the Web Key Service
+//! - `autocrypt.rs`: the field that carries a sender's certificate
 
+pub mod autocrypt;
 pub mod imap;
 pub mod message;
 pub mod milter;
+pub mod openpgpkey;
 pub mod pop3;
 pub mod proxy;
 pub mod sasl;
 pub mod sieve_protocol;
 pub mod smtp;
 pub mod wkd;
+pub mod wks;

@@ -6,13 +6,21 @@
 //! `hearth_keyserver::cert`. One file per command; what they share is here.
 
 mod care;
+mod dane;
 mod export;
+mod find;
 mod generate;
+mod house;
 mod import;
 mod list;
+mod log;
 mod publish;
+mod remove;
 mod revoke;
+mod seal;
 mod show;
+mod tend;
+mod trust;
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -82,6 +90,74 @@ enum KeyCommand {
     Show {
         /// Its fingerprint, or an address of the account when it has only one.
         key: String,
+        /// As a picture that OpenKeychain and others scan.
+        #[arg(long)]
+        qr: bool,
+    },
+    /// Find the certificate of anybody: here, with friends, where their domain publishes it.
+    Find {
+        /// Their address.
+        address: String,
+        /// On whose behalf: what this person was told before is compared. Without it, the one who looks after the house.
+        #[arg(long = "for", value_name = "ACCOUNT")]
+        person: Option<String>,
+        /// Ask again, whatever is remembered.
+        #[arg(long)]
+        fresh: bool,
+        /// Write the surest one to this file.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Believe what another home says of its own people, and of nobody else.
+    Trust {
+        /// The home's domain; without it, the homes that are trusted are listed.
+        domain: Option<String>,
+        /// The fingerprint of the home's certificate, as its people told you.
+        #[arg(long)]
+        fingerprint: Option<String>,
+        /// Believe it no more.
+        #[arg(long, conflicts_with = "fingerprint", requires = "domain")]
+        end: bool,
+    },
+    /// What was published here, in an order that nobody can change unnoticed.
+    Log {
+        /// Of one address.
+        address: Option<String>,
+        /// Compute the chain again and look at the signature over its head.
+        #[arg(long, conflicts_with = "address")]
+        verify: bool,
+        /// Do this with the log of another home.
+        #[arg(long, value_name = "DOMAIN", conflicts_with_all = ["address", "verify"])]
+        home: Option<String>,
+    },
+    /// The daily round: certify, sign the log, remind. `hearth up` does it by itself.
+    Tend,
+    /// Forget a certificate. Nobody finds it here any more; a revoked one stays, without addresses.
+    Remove {
+        /// Its fingerprint, or an address of the account when it has only one.
+        key: String,
+        /// Wipe its secret key too. Mail that was encrypted to it can then be read by nobody who has no copy.
+        #[arg(long)]
+        secret: bool,
+    },
+    /// Print the lines for DNS (OPENPGPKEY) of what is published. They count where the zone is signed.
+    Dane {
+        /// Addresses; all that are published when they are left out.
+        addresses: Vec<String>,
+        /// In the form for servers that do not know the record's name.
+        #[arg(long)]
+        generic: bool,
+    },
+    /// Store an account's new mail encrypted to this key: who has the disk, or a backup, reads none of it.
+    ///
+    /// Reading needs the secret key in the mail program (hearth key export ADDRESS --secret --armor). The text search
+    /// of the server does not see into sealed mail. Mail that is here already stays as it is.
+    Seal {
+        /// Its fingerprint, or an address of the account when it has only one.
+        key: String,
+        /// Store new mail as it comes again.
+        #[arg(long)]
+        off: bool,
     },
     /// Let a certificate end later. Needs its secret key here.
     Extend {
@@ -126,6 +202,13 @@ enum KeyCommand {
         /// As text.
         #[arg(long)]
         armor: bool,
+        /// The revocation that was made at its birth, to be kept on paper: whoever has it can end the certificate.
+        #[arg(long, conflicts_with = "secret")]
+        revocation: bool,
+        /// The secret key as a mail to oneself that other mail programs read (Autocrypt Setup Message); the code for it
+        /// is printed.
+        #[arg(long, conflicts_with_all = ["secret", "revocation", "armor"])]
+        setup: bool,
         /// Put the secret key under a passphrase, read from standard input.
         #[arg(long, requires = "secret")]
         passphrase_stdin: bool,
@@ -164,7 +247,22 @@ pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> 
         KeyCommand::Import { account, file, publish } => import::run(place, &account, file.as_deref(), publish, out).await,
         KeyCommand::List { account } => list::run(place, account.as_deref(), out).await,
         KeyCommand::Publish { key, addresses, withdraw } => publish::run(place, &key, &addresses, withdraw, out).await,
-        KeyCommand::Show { key } => show::run(place, &key, out).await,
+        KeyCommand::Seal { key, off } => seal::run(place, &key, off, out).await,
+        KeyCommand::Show { key, qr } => show::run(place, &key, qr, out).await,
+        KeyCommand::Find { address, person, fresh, output } => {
+            find::run(place, &address, find::How { person: person.as_deref(), fresh, output: output.as_deref() }, out).await
+        }
+        KeyCommand::Trust { domain: None, .. } => trust::list(place, out).await,
+        KeyCommand::Trust { domain: Some(domain), end: true, .. } => trust::end(place, &domain, out).await,
+        KeyCommand::Trust { domain: Some(domain), fingerprint, .. } => {
+            trust::begin(place, &domain, fingerprint.as_deref(), out).await
+        }
+        KeyCommand::Log { home: Some(home), .. } => log::verify_home(place, &home, out).await,
+        KeyCommand::Log { verify: true, .. } => log::verify(place, out).await,
+        KeyCommand::Log { address, .. } => log::list(place, address.as_deref(), out).await,
+        KeyCommand::Tend => tend::run(place, out).await,
+        KeyCommand::Remove { key, secret } => remove::run(place, &key, secret, out).await,
+        KeyCommand::Dane { addresses, generic } => dane::run(place, &addresses, generic, out).await,
         KeyCommand::Extend { key, days, passphrase_stdin } => {
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
             care::run(place, &key, care::Care::Extend(days), passphrase.as_ref(), out).await
@@ -177,10 +275,15 @@ pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> 
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
             revoke::run(place, &key, reason, &message, passphrase.as_ref(), out).await
         }
-        KeyCommand::Export { key, secret, armor, passphrase_stdin, output } => {
+        KeyCommand::Export { key, secret, armor, revocation, setup, passphrase_stdin, output } => {
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
-            let what = export::What { secret, armor, passphrase };
-            export::run(place, &key, what, output.as_deref(), out).await
+            let what = match (secret, revocation, setup) {
+                (true, ..) => export::What::Secret { passphrase },
+                (_, true, _) => export::What::Revocation,
+                (.., true) => export::What::Setup,
+                _ => export::What::Certificate,
+            };
+            export::run(place, &key, what, armor, output.as_deref(), out).await
         }
     }
 }

@@ -24,7 +24,7 @@ use child::{Keeper, Report};
 use logs::Logs;
 
 use crate::init::certificate;
-use crate::limits::{CERTIFICATE_CHECK, READY};
+use crate::limits::{CERTIFICATE_CHECK, KEYS_TENDED_EVERY, KEYS_TENDED_FIRST, READY};
 use crate::place::sibling;
 
 /// The processes of a node. `oauth` first: it answers the others' questions, and stops last.
@@ -65,6 +65,7 @@ pub async fn supervise<Fut: Future<Output = anyhow::Result<()>>>(
                 tokio::select! {
                     () = &mut asked => {}
                     () = renew_now_and_then(config) => {}
+                    () = tend_keys_daily(config) => {}
                 }
             }
             result
@@ -116,5 +117,24 @@ async fn renew_now_and_then(config: &Config) {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "the node's certificate cannot be renewed; see: hearth doctor"),
         }
+    }
+}
+
+/// In a process of its own, which holds secret keys for a moment and ends.
+async fn tend_keys_daily(config: &Config) {
+    sleep(KEYS_TENDED_FIRST).await;
+    loop {
+        let ran = async {
+            let mut command = tokio::process::Command::new(sibling("hearth")?);
+            command.arg("--dir").arg(&config.dir).args(["key", "tend"]).kill_on_drop(true);
+            command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+            anyhow::Ok(command.status().await?)
+        };
+        match ran.await {
+            Ok(status) if status.success() => tracing::debug!("the house's keys were looked after"),
+            Ok(status) => tracing::warn!(%status, "the house's keys could not be looked after; try: hearth key tend"),
+            Err(error) => tracing::warn!(%error, "the house's keys could not be looked after; try: hearth key tend"),
+        }
+        sleep(KEYS_TENDED_EVERY).await;
     }
 }

@@ -2,7 +2,7 @@
 //! Before a mail is judged, the person's doings since the last one are learnt: here, and not where they are done, so
 //! that nobody who moves a mail waits for it.
 
-use hearth_filter::junk;
+use hearth_filter::{at_rest, junk};
 use hearth_mailstore::{Durability, MailTx, lesson, message};
 use hearth_types::AccountId;
 
@@ -40,7 +40,12 @@ fn learn(tx: &mut MailTx<'_>) -> hearth_mailstore::Result<u64> {
         if body.len() > LEARNT_BYTES_MAX {
             continue;
         }
-        let parsed = hearth_wire::message::parse(&body.bytes()?);
+        let mail = body.bytes()?;
+        if at_rest::is_encrypted(&mail) {
+            // Its words are noise.
+            continue;
+        }
+        let parsed = hearth_wire::message::parse(&mail);
         let words: Vec<i64> = junk::tokens(&parsed).into_iter().map(|token| token.hash).collect();
         lesson::learn(tx, *one, &words)?;
         count += 1;

@@ -8,6 +8,7 @@
 //! **It fails** as a whole before anything is in a mailbox, or not at all: rules that are wrong, a classifier that
 //! cannot be asked, an answer that cannot be written never cost the mail.
 
+mod at_rest;
 mod learn;
 mod notice;
 mod plan;
@@ -91,6 +92,7 @@ pub(crate) async fn carry_out(
 ) -> Result<Vec<Result<(), Refusal>>, Fault<Reply>> {
     let mut queued = Vec::new();
     let mut plans = plans;
+    at_rest::seal(server, arrival, &mut plans).await.map_err(Fault::Ours)?;
     for mail in plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.leaving)) {
         match server.queue.enqueue(mail).await {
             Ok(id) => queued.push(id),
@@ -216,7 +218,7 @@ async fn finish(server: &Server, arrival: &Arrival, plan: Plan) {
     if let Some(error) = plan.error {
         counter!("smtp_sieve_errors_total").increment(1);
         tracing::info!(account = %plan.account, mail = %arrival.id, error, "a person's rules failed; the mail was kept");
-        notice::tell_owner(server, plan.account, &plan.address, &error).await;
+        notice::tell_owner(server, plan.account, &plan.address, &notice::RULES_FAIL, &error).await;
     }
 }
 

@@ -10,6 +10,7 @@ mod judging;
 mod letters;
 mod lists;
 mod reports;
+mod sealing;
 mod sessions;
 mod transcripts;
 mod vectors;

@@ -13,7 +13,7 @@ use super::property::Wanted;
 use crate::blob_id::BlobRef;
 use crate::ctx::Reading;
 use crate::error::MethodError;
-use crate::limits::{OBJECTS_IN_GET_MAX, RESPONSE_BYTES_MAX};
+use crate::limits::OBJECTS_IN_GET_MAX;
 use crate::method::args::Args;
 use crate::method::get::{self, GetArgs};
 use crate::request::Arguments;
@@ -31,7 +31,7 @@ pub fn run(reading: &mut Reading<'_, '_>, mut args: Args) -> Result<Arguments, M
     };
     let mut found: HashMap<MessageId, Summary> =
         message::summaries(reading.tx, &ids)?.into_iter().map(|summary| (summary.id, summary)).collect();
-    let (mut list, mut bytes) = (Vec::with_capacity(found.len()), 0);
+    let mut list = Vec::with_capacity(found.len());
     for id in ids {
         let Some(summary) = found.remove(&id) else {
             not_found.push(id.to_string());
@@ -39,10 +39,7 @@ pub fn run(reading: &mut Reading<'_, '_>, mut args: Args) -> Result<Arguments, M
         };
         let body = if wanted.needs_body() { message::body(reading.tx, id)? } else { None };
         let object = show(&summary, body.as_ref(), &wanted)?;
-        bytes += weight(&object);
-        if bytes > RESPONSE_BYTES_MAX {
-            return Err(MethodError::RequestTooLarge);
-        }
+        reading.room.take(&object)?;
         list.push(object);
     }
     Ok(get::to_wire(own, reading.tx.modseq()?, list, not_found))
@@ -60,14 +57,4 @@ fn all(reading: &mut Reading<'_, '_>) -> Result<Vec<MessageId>, MethodError> {
 fn show(summary: &Summary, body: Option<&Body>, wanted: &Wanted) -> Result<Value, MethodError> {
     let view = View { parsed: &summary.parsed, summary: Some(summary), blob: BlobRef::message(summary.id), raw: body };
     object::to_wire(&view, wanted).map(Value::Object)
-}
-
-/// About how many octets a value will be in JSON.
-pub fn weight(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 2,
-        Value::Object(object) => object.iter().map(|(name, value)| name.len() + 4 + weight(value)).sum::<usize>() + 2,
-        _ => 8,
-    }
 }

@@ -3,14 +3,13 @@
 
 use serde_json::{Map, Value};
 
-use super::get::weight;
 use super::object::{self, View};
 use super::property::Wanted;
 use crate::blob;
 use crate::blob_id::BlobRef;
 use crate::ctx::Reading;
 use crate::error::MethodError;
-use crate::limits::{OBJECTS_IN_GET_MAX, RESPONSE_BYTES_MAX};
+use crate::limits::OBJECTS_IN_GET_MAX;
 use crate::method::args::{Args, Id};
 use crate::method::set::map_or_null;
 use crate::request::Arguments;
@@ -25,7 +24,7 @@ pub fn run(reading: &mut Reading<'_, '_>, mut args: Args) -> Result<Arguments, M
     if ids.len() > OBJECTS_IN_GET_MAX {
         return Err(MethodError::RequestTooLarge);
     }
-    let (mut parsed, mut not_parsable, mut not_found, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let (mut parsed, mut not_parsable, mut not_found) = (Vec::new(), Vec::new(), Vec::new());
     for Id(id) in ids {
         let Some(found) = BlobRef::parse(&id).map(|blob| blob::find(reading.tx, &blob)).transpose()?.flatten() else {
             not_found.push(id);
@@ -39,10 +38,7 @@ pub fn run(reading: &mut Reading<'_, '_>, mut args: Args) -> Result<Arguments, M
         }
         let view = View { parsed: &message, summary: None, blob: found.blob.clone(), raw: Some(&octets) };
         let object = Value::Object(object::to_wire(&view, &wanted)?);
-        bytes += weight(&object);
-        if bytes > RESPONSE_BYTES_MAX {
-            return Err(MethodError::RequestTooLarge);
-        }
+        reading.room.take(&object)?;
         parsed.push((id, object));
     }
     let list = |ids: Vec<String>| if ids.is_empty() { Value::Null } else { ids.into() };

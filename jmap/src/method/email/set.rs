@@ -17,7 +17,6 @@ use crate::blob;
 use crate::blob_id::BlobRef;
 use crate::ctx::{ChangeFuture, Changing, CreatedIds};
 use crate::error::{MethodError, SetError};
-use crate::limits::ATTACHMENTS_PER_EMAIL_BYTES_MAX;
 use crate::method::args::Args;
 use crate::method::set::{Done, SetArgs, resolve_id};
 
@@ -119,6 +118,7 @@ async fn load_blobs(changing: &Changing, draft: &Draft) -> Result<Result<HashMap
     if ids.is_empty() {
         return Ok(Ok(HashMap::new()));
     }
+    let bytes_max = changing.house.attachments_bytes_max;
     changing
         .house
         .store
@@ -130,7 +130,7 @@ async fn load_blobs(changing: &Changing, draft: &Draft) -> Result<Result<HashMap
                     continue;
                 };
                 bytes += found.encoded_size_bytes();
-                if bytes > ATTACHMENTS_PER_EMAIL_BYTES_MAX as u64 {
+                if bytes > bytes_max {
                     return Ok(Err(SetError::TooLarge));
                 }
                 blobs.insert(id, Blob { octets: found.octets()? });

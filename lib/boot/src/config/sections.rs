@@ -30,6 +30,9 @@ pub struct File {
     /// Whose mail is taken, and how it is judged.
     #[serde(default)]
     pub smtp: Smtp,
+    /// Whom we ask for what others publish.
+    #[serde(default)]
+    pub fetch: Fetch,
     /// What is written down.
     #[serde(default)]
     pub log: Log,
@@ -225,6 +228,18 @@ impl Default for Smtp {
             sieve_after: PathBuf::new(),
         }
     }
+}
+
+/// `[fetch]`: whom we ask for what others publish, such as the keys of the people that we write to.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fetch {
+    /// Networks off the Internet (`"192.168.0.0/16"`) that may be asked too. Default: none, so that nobody reaches the
+    /// machines of the house by a name that leads to them.
+    pub private_networks: Vec<String>,
+    /// A public key server that is asked last, for example `"https://keys.openpgp.org"`. It learns whom we look for.
+    /// Default: none.
+    pub keyserver: String,
 }
 
 /// How a log line looks.

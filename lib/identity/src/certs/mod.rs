@@ -13,20 +13,31 @@
 //! when an address is taken away. An address of somebody else's domain is shown once its owner answered a letter that
 //! only the key could open (see `proof.rs`); a certificate with such addresses alone belongs to no account.
 
+mod house;
+pub mod log;
 mod proof;
+mod sealing;
+mod seen;
 mod shown;
 mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use house::{HouseMail, TrustedHome, Vouch};
+pub use log::{LogEntry, SignedHead};
 pub use proof::{Kept, Purpose, Token, Waiting};
+pub use sealing::Sealing;
+pub use seen::{AutocryptPeer, Seen};
 pub use shown::{Shown, ShownIdentity};
-pub use stored::{Held, NamedAddress, Summary};
+pub use stored::{Held, NamedAddress, Removed, Summary};
 
 use hearth_types::{AccountId, Address, Timestamp};
 
 /// Certificates that one look-up may give; several carry one key only when a subkey was borrowed.
 pub const SHOWN_MAX: usize = 4;
+
+/// The account under which the vault keeps the secret key of the house itself: nobody's.
+pub const HOUSE: AccountId = AccountId::from_i64(0);
 
 /// A certificate taken apart, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +105,8 @@ pub enum Source {
     Generated,
     /// Brought by its owner.
     Imported,
+    /// The house's own: it belongs to no person and is shown for the house's domains.
+    House,
 }
 
 impl Source {
@@ -102,6 +115,7 @@ impl Source {
         match self {
             Self::Generated => "generated",
             Self::Imported => "imported",
+            Self::House => "house",
         }
     }
 }

@@ -11,7 +11,7 @@ use hearth_types::{AccountId, Address, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::Certificate;
-use super::stored::{publish, store};
+use super::stored::{is_buried, publish, store};
 use crate::directory::{Directory, letter};
 use crate::error::Result;
 use crate::limits::{CERT_MAIL_EVERY, PROOF_KEEP, UPLOAD_KEEP, UPLOADS_MAX};
@@ -165,12 +165,15 @@ impl Directory {
     }
 
     /// Stores a certificate and shows one of its addresses, in this certificate and no other, all at once. `false` when
-    /// the certificate does not name the address.
+    /// the certificate does not name the address, or its owner took it away from here.
     pub async fn prove_cert(&self, certificate: Certificate, address: &Address) -> Result<bool> {
         let (address, now) = (address.clone(), self.now());
         self.write(move |tx| {
+            if is_buried(tx, &certificate.fingerprint)? {
+                return Ok(false);
+            }
             store(tx, &certificate, now)?;
-            publish(tx, &certificate.fingerprint, &address)
+            publish(tx, &certificate.fingerprint, &address, now)
         })
         .await
     }

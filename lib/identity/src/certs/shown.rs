@@ -45,6 +45,8 @@ pub struct ShownIdentity {
     pub created_at: Timestamp,
     /// When that binding ends, if it does.
     pub expires_at: Option<Timestamp>,
+    /// How many certifications by this house and its friends it has.
+    pub vouches: u32,
     block: Vec<u8>,
 }
 
@@ -63,7 +65,7 @@ impl Shown {
 impl Directory {
     /// Under the name that a Web Key Directory gives an address: only the identities of that address.
     pub async fn find_shown_certs_by_wkd_hash(&self, domain: &Domain, wkd_hash: &str) -> Result<Vec<Shown>> {
-        let (domain, wkd_hash) = (domain.clone(), wkd_hash.to_string());
+        let (domain, wkd_hash, now) = (domain.clone(), wkd_hash.to_string(), self.now());
         self.read(move |tx| {
             let keys = tx.query(
                 "SELECT DISTINCT address_key FROM cert_identity WHERE domain = $1 AND wkd_hash = $2 AND published LIMIT 4",
@@ -72,7 +74,7 @@ impl Directory {
             )?;
             let mut shown = Vec::new();
             for key in keys {
-                shown.append(&mut find_by_address_key(tx, &key)?);
+                shown.append(&mut find_by_address_key(tx, &key, now)?);
             }
             Ok(shown)
         })
@@ -81,14 +83,14 @@ impl Directory {
 
     /// By address, in any spelling of it: only the identities of that address.
     pub async fn find_shown_certs_by_address(&self, address: &Address) -> Result<Vec<Shown>> {
-        let key = address.key();
-        self.read(move |tx| find_by_address_key(tx, &key)).await
+        let (key, now) = (address.key(), self.now());
+        self.read(move |tx| find_by_address_key(tx, &key, now)).await
     }
 
     /// By fingerprint or key id of any of its keys, upper-case hexadecimal: all identities that may be
     /// shown, or none. Those whose primary key it is come first.
     pub async fn find_shown_certs_by_key(&self, handle: &str) -> Result<Vec<Shown>> {
-        let handle = handle.to_string();
+        let (handle, now) = (handle.to_string(), self.now());
         self.read(move |tx| {
             let mut fingerprints = tx.query(
                 "SELECT DISTINCT fingerprint FROM cert_key WHERE key_fingerprint = $1 OR key_id = $1 LIMIT $2",
@@ -98,7 +100,7 @@ impl Directory {
             fingerprints.sort_by_key(|fingerprint| !is_handle_of(fingerprint, &handle));
             let mut shown = Vec::new();
             for fingerprint in fingerprints {
-                shown.extend(find_one(tx, &fingerprint, None)?);
+                shown.extend(find_one(tx, &fingerprint, None, now)?);
             }
             Ok(shown)
         })
@@ -110,7 +112,7 @@ fn shown_max() -> i64 {
     i64::try_from(SHOWN_MAX).unwrap_or(1)
 }
 
-fn find_by_address_key(tx: &mut Tx<'_>, address_key: &str) -> Result<Vec<Shown>> {
+fn find_by_address_key(tx: &mut Tx<'_>, address_key: &str, now: Timestamp) -> Result<Vec<Shown>> {
     let fingerprints = tx.query(
         "SELECT DISTINCT fingerprint FROM cert_identity WHERE address_key = $1 AND published LIMIT $2",
         &[&address_key, &shown_max()],
@@ -118,14 +120,14 @@ fn find_by_address_key(tx: &mut Tx<'_>, address_key: &str) -> Result<Vec<Shown>>
     )?;
     let mut shown = Vec::new();
     for fingerprint in fingerprints {
-        let found = find_one(tx, &fingerprint, Some(address_key))?;
+        let found = find_one(tx, &fingerprint, Some(address_key), now)?;
         shown.extend(found.filter(|shown| !shown.identities.is_empty()));
     }
     Ok(shown)
 }
 
 /// One certificate with its identities, or with those of one address.
-fn find_one(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>) -> Result<Option<Shown>> {
+fn find_one(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>, now: Timestamp) -> Result<Option<Shown>> {
     let found = tx.find(
         "SELECT fingerprint, algorithm, bits, created_at, expires_at, revoked, changed_at, head, tail
            FROM cert WHERE fingerprint = $1",
@@ -154,10 +156,30 @@ fn find_one(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>) -> Re
            LEFT JOIN domain d ON d.name = i.domain
            LEFT JOIN address a ON a.address_key = i.address_key
           WHERE i.fingerprint = $1 AND i.published AND NOT i.revoked AND ($2 IS NULL OR i.address_key = $2)
-            AND (o.id IS NULL OR NOT o.disabled) AND (d.id IS NULL OR a.account = c.account)
+            AND (o.id IS NULL OR NOT o.disabled) AND (d.id IS NULL OR a.account = c.account OR c.source = 'house')
           ORDER BY i.created_at, i.user_id",
         &[&fingerprint, &address_key.map(str::to_string)],
-        |row| Ok(ShownIdentity { user_id: row.get(0)?, created_at: row.get(1)?, expires_at: row.get(2)?, block: row.get(3)? }),
+        |row| {
+            Ok(ShownIdentity {
+                user_id: row.get(0)?,
+                created_at: row.get(1)?,
+                expires_at: row.get(2)?,
+                vouches: 0,
+                block: row.get(3)?,
+            })
+        },
     )?;
+    for identity in &mut shown.identities {
+        // Certifications that this house made or accepted go behind the owner's own signatures.
+        tx.each(
+            "SELECT packet FROM cert_vouch WHERE fingerprint = $1 AND user_id = $2 AND expires_at > $3 ORDER BY issuer",
+            &[&fingerprint, &identity.user_id, &now],
+            |row| {
+                identity.vouches += 1;
+                identity.block.extend_from_slice(&row.get::<Vec<u8>>(0)?);
+                Ok::<_, hearth_db::Error>(())
+            },
+        )?;
+    }
     Ok(Some(shown))
 }

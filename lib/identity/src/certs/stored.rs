@@ -5,7 +5,7 @@ use hearth_db::Tx;
 use hearth_types::{AccountId, Address, Timestamp};
 use hearth_wire::wkd;
 
-use super::{Certificate, SHOWN_MAX};
+use super::{Certificate, SHOWN_MAX, log};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 
@@ -52,12 +52,26 @@ pub struct NamedAddress {
     pub published: bool,
 }
 
+/// How much of a certificate went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// All of it.
+    Whole,
+    /// It is revoked: it stays without its addresses, for those who have it already.
+    Names,
+}
+
 impl Directory {
     /// Stores a certificate in place of what was held of it. What its owner had published stays
     /// published. A certificate that belongs to another account is not taken over.
     pub async fn store_cert(&self, certificate: Certificate) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| store(tx, &certificate, now)).await
+        self.write(move |tx| {
+            // Its owner brings it back.
+            tx.execute("DELETE FROM cert_tombstone WHERE fingerprint = $1", &[&certificate.fingerprint])?;
+            store(tx, &certificate, now)
+        })
+        .await
     }
 
     /// The same, but only while what is held is still `held`; `false` when somebody was quicker.
@@ -77,11 +91,11 @@ impl Directory {
 
     /// Shows these addresses in this certificate and in no other; those that it does not name are given back.
     pub async fn publish_cert(&self, fingerprint: &str, addresses: Vec<Address>) -> Result<Vec<Address>> {
-        let fingerprint = fingerprint.to_string();
+        let (fingerprint, now) = (fingerprint.to_string(), self.now());
         self.write(move |tx| {
             let mut unnamed = Vec::new();
             for address in addresses {
-                if !publish(tx, &fingerprint, &address)? {
+                if !publish(tx, &fingerprint, &address, now)? {
                     unnamed.push(address);
                 }
             }
@@ -92,10 +106,17 @@ impl Directory {
 
     /// Shows an address in no certificate. `false` when it was shown in none.
     pub async fn withdraw_cert_address(&self, address: &Address) -> Result<bool> {
-        let key = address.key();
+        let (key, now) = (address.key(), self.now());
         self.write(move |tx| {
-            let changed = tx.execute("UPDATE cert_identity SET published = FALSE WHERE address_key = $1 AND published", &[&key])?;
-            Ok(changed > 0)
+            let shown = tx.query(
+                "UPDATE cert_identity SET published = FALSE WHERE address_key = $1 AND published RETURNING fingerprint",
+                &[&key],
+                |row| row.get::<String>(0),
+            )?;
+            for fingerprint in &shown {
+                log::append(tx, "withdrawn", fingerprint, Some(&key), &[], now)?;
+            }
+            Ok(!shown.is_empty())
         })
         .await
     }
@@ -104,6 +125,27 @@ impl Directory {
     pub async fn remove_cert(&self, fingerprint: &str) -> Result<bool> {
         let fingerprint = fingerprint.to_string();
         self.write(move |tx| Ok(tx.execute("DELETE FROM cert WHERE fingerprint = $1", &[&fingerprint])? > 0)).await
+    }
+
+    /// Forgets a certificate by its owner's wish: a tombstone keeps others from bringing it back. A revocation outlives it.
+    pub async fn bury_cert(&self, fingerprint: &str) -> Result<Removed> {
+        let (fingerprint, now) = (fingerprint.to_string(), self.now());
+        self.write(move |tx| {
+            tx.execute(
+                "INSERT INTO cert_tombstone (fingerprint, reason, removed_at) VALUES ($1, 'owner', $2)
+                 ON CONFLICT (fingerprint) DO UPDATE SET removed_at = excluded.removed_at",
+                &[&fingerprint, &now],
+            )?;
+            tx.execute("UPDATE cert_identity SET published = FALSE WHERE fingerprint = $1", &[&fingerprint])?;
+            log::append(tx, "removed", &fingerprint, None, &[], now)?;
+            let gone = tx.execute("DELETE FROM cert WHERE fingerprint = $1 AND NOT revoked", &[&fingerprint])?;
+            if gone > 0 {
+                return Ok(Removed::Whole);
+            }
+            tx.execute("UPDATE cert SET secret_stored = FALSE, changed_at = $2 WHERE fingerprint = $1", &[&fingerprint, &now])?;
+            Ok(Removed::Names)
+        })
+        .await
     }
 
     /// A certificate by the fingerprint of its primary key.
@@ -157,9 +199,10 @@ pub(super) fn is_handle_of(fingerprint: &str, handle: &str) -> bool {
 }
 
 pub(super) fn store(tx: &mut Tx<'_>, certificate: &Certificate, now: Timestamp) -> Result<()> {
-    let owner = tx.find("SELECT account FROM cert WHERE fingerprint = $1", &[&certificate.fingerprint], |row| {
-        row.get::<Option<AccountId>>(0)
+    let held = tx.find("SELECT account, whole FROM cert WHERE fingerprint = $1", &[&certificate.fingerprint], |row| {
+        Ok((row.get::<Option<AccountId>>(0)?, row.get::<Vec<u8>>(1)?))
     })?;
+    let (owner, before) = held.unzip();
     if owner.flatten().is_some_and(|owner| certificate.account.is_some_and(|account| account != owner)) {
         return Err(Error::InUse(format!("{} belongs to another account", certificate.fingerprint)));
     }
@@ -189,7 +232,13 @@ pub(super) fn store(tx: &mut Tx<'_>, certificate: &Certificate, now: Timestamp) 
         ],
     )?;
     store_keys(tx, certificate)?;
-    store_identities(tx, certificate)
+    let shown = store_identities(tx, certificate)?;
+    // What nobody can see yet is no publication; a revocation is one for whoever has the certificate.
+    if before.is_some_and(|before| before != certificate.whole) && (shown || certificate.revoked) {
+        let verb = if certificate.revoked { "revoked" } else { "changed" };
+        log::append(tx, verb, &certificate.fingerprint, None, &certificate.whole, now)?;
+    }
+    Ok(())
 }
 
 fn store_keys(tx: &mut Tx<'_>, certificate: &Certificate) -> Result<()> {
@@ -203,7 +252,8 @@ fn store_keys(tx: &mut Tx<'_>, certificate: &Certificate) -> Result<()> {
     Ok(())
 }
 
-fn store_identities(tx: &mut Tx<'_>, certificate: &Certificate) -> Result<()> {
+/// `true` when one of them is shown.
+fn store_identities(tx: &mut Tx<'_>, certificate: &Certificate) -> Result<bool> {
     let published =
         tx.query("SELECT user_id FROM cert_identity WHERE fingerprint = $1 AND published", &[&certificate.fingerprint], |row| {
             row.get::<String>(0)
@@ -230,10 +280,10 @@ fn store_identities(tx: &mut Tx<'_>, certificate: &Certificate) -> Result<()> {
             ],
         )?;
     }
-    Ok(())
+    Ok(!published.is_empty())
 }
 
-pub(super) fn publish(tx: &mut Tx<'_>, fingerprint: &str, address: &Address) -> Result<bool> {
+pub(super) fn publish(tx: &mut Tx<'_>, fingerprint: &str, address: &Address, now: Timestamp) -> Result<bool> {
     let named = tx.execute(
         "UPDATE cert_identity SET published = TRUE WHERE fingerprint = $1 AND address_key = $2",
         &[&fingerprint, &address.key()],
@@ -243,8 +293,15 @@ pub(super) fn publish(tx: &mut Tx<'_>, fingerprint: &str, address: &Address) -> 
             "UPDATE cert_identity SET published = FALSE WHERE fingerprint <> $1 AND address_key = $2 AND published",
             &[&fingerprint, &address.key()],
         )?;
+        let whole: Vec<u8> = tx.one("SELECT whole FROM cert WHERE fingerprint = $1", &[&fingerprint], |row| row.get(0))?;
+        log::append(tx, "published", fingerprint, Some(&address.key()), &whole, now)?;
     }
     Ok(named > 0)
+}
+
+/// Did its owner take it away?
+pub(super) fn is_buried(tx: &mut Tx<'_>, fingerprint: &str) -> Result<bool> {
+    Ok(tx.find("SELECT 1 FROM cert_tombstone WHERE fingerprint = $1", &[&fingerprint], |_| Ok(()))?.is_some())
 }
 
 fn list(tx: &mut Tx<'_>, account: Option<AccountId>) -> Result<Vec<Summary>> {

@@ -3,7 +3,7 @@
 
 use hearth_types::{AccountId, Timestamp};
 
-use super::{Certificate, Identity, Key, Purpose, Source, Token};
+use super::{Certificate, Identity, Key, Purpose, Removed, Source, Token};
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::tests::{address, domain, on_each_engine};
@@ -231,5 +231,29 @@ fn one_owner_and_nothing_left_behind() {
         directory.store_cert(certificate(FINGERPRINT, bob, &["bob@home.test"])).await.expect("free again");
         assert!(directory.remove_cert(FINGERPRINT).await.expect("removed"));
         assert!(!directory.remove_cert(FINGERPRINT).await.expect("gone"));
+    });
+}
+
+#[test]
+fn what_its_owner_took_away_comes_back_by_the_owner_alone() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let alice = home.person("alice").await.id;
+        let alices = || certificate(FINGERPRINT, alice, &["alice@home.test"]);
+        directory.store_cert(alices()).await.expect("stored");
+        directory.publish_cert(FINGERPRINT, vec![address("alice@home.test")]).await.expect("published");
+        assert_eq!(directory.bury_cert(FINGERPRINT).await.expect("buried"), Removed::Whole);
+        assert!(directory.find_kept(FINGERPRINT).await.expect("a look-up").is_none());
+        let proven = directory.prove_cert(alices(), &address("alice@home.test")).await.expect("an answer");
+        assert!(!proven && shown_by_address(directory, "alice@home.test").await.is_empty());
+
+        directory.store_cert(alices()).await.expect("stored");
+        assert!(directory.prove_cert(alices(), &address("alice@home.test")).await.expect("an answer"));
+        // A revoked one is never forgotten, only its addresses are.
+        directory.store_cert(Certificate { revoked: true, ..alices() }).await.expect("stored");
+        assert_eq!(directory.bury_cert(FINGERPRINT).await.expect("buried"), Removed::Names);
+        assert!(shown_by_address(directory, "alice@home.test").await.is_empty());
+        let shown = directory.find_shown_certs_by_key(FINGERPRINT).await.expect("a look-up");
+        assert!(shown.len() == 1 && shown[0].revoked && shown[0].identities.is_empty());
     });
 }

@@ -52,4 +52,19 @@ impl Directory {
         })
         .await
     }
+
+    /// May this house use a right that another home gave? No row, no right.
+    pub async fn friend_lets(&self, domain: &Domain, right: &str) -> Result<bool> {
+        let (domain, right) = (domain.clone(), right.to_string());
+        self.read(move |tx| {
+            let found = tx.find(
+                "SELECT 1 FROM friend_right r JOIN friend f ON f.domain = r.domain
+                 WHERE r.domain = $1 AND r.direction = 'received' AND r.name = $2 AND f.state = 'paired'",
+                &[&domain, &right],
+                |_| Ok(()),
+            )?;
+            Ok(found.is_some())
+        })
+        .await
+    }
 }

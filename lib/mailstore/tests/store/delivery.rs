@@ -144,6 +144,12 @@ fn account_folder(home: &Home, account: AccountId) -> PathBuf {
     found.expect("the account has a folder")
 }
 
+/// Has this process a file below this folder open?
+fn is_open(folder: &Path) -> bool {
+    let files = std::fs::read_dir("/proc/self/fd").expect("reads").flatten();
+    files.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|path| path.starts_with(folder))
+}
+
 /// As after a power cut: the account is as it was before the deliveries, the journal has them.
 async fn lose_what_was_not_synced(home: &Home, deliveries: impl AsyncFn(&Store)) {
     let store = home.store().await;
@@ -151,10 +157,13 @@ async fn lose_what_was_not_synced(home: &Home, deliveries: impl AsyncFn(&Store))
     store.close().await.expect("closes");
     drop(store);
     let (folder, saved) = (account_folder(home, ALICE), home.dir.path().join("saved"));
+    until("the account is closed", async || !is_open(&folder)).await;
     copy_folder(&folder, &saved);
     let store = home.store().await;
     deliveries(&store).await;
     drop(store);
+    // A power cut leaves nobody who tidies up behind it: the last to close a database takes its log away by name.
+    until("the account is closed", async || !is_open(&folder)).await;
     std::fs::remove_dir_all(&folder).expect("removes");
     copy_folder(&saved, &folder);
 }

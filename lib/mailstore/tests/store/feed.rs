@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use hearth_mailstore::message::{self, FlagChange};
-use hearth_mailstore::{Durability, Flag, FlagSet, Role};
+use hearth_mailstore::{Backend, Durability, Flag, FlagSet, Role};
 
-use crate::support::{ALICE, account, append, by_role, delivery, mail, on_each_engine, read, until};
+use crate::support::{ALICE, Home, account, append, by_role, delivery, mail, on_each_engine, read, until};
 
 #[test]
 fn a_change_wakes_who_waits_in_another_process() {
@@ -34,6 +34,28 @@ fn a_change_wakes_who_waits_in_another_process() {
         let stored = other.write(ALICE, Durability::Committed, move |tx| message::store_flags(tx, inbox, &[1], &change, None));
         stored.await.map_err(|error: hearth_mailstore::Error| error).expect("stores");
         tokio::time::timeout(Duration::from_secs(5), here.changed()).await.expect("woken").expect("open");
+    });
+}
+
+#[test]
+fn a_change_wakes_who_waits_on_another_machine() {
+    on_each_engine(|home| async move {
+        if matches!(home.backend, Backend::Sqlite) {
+            return;
+        }
+        // Another folder is another machine: nothing but the server is shared.
+        let far = Home { dir: tempfile::tempdir().expect("a folder"), backend: home.backend.clone(), clock: home.clock.clone() };
+        let (store, other) = (home.store().await, far.other().await);
+        let mut there = other.subscribe(ALICE);
+        let begun = read(&store, |tx| tx.modseq()).await;
+        until("the first value is the modseq", async || *there.borrow() == begun).await;
+        for subject in ["a", "b"] {
+            store.deliver(delivery(subject, mail(subject, ""), &[ALICE])).await.expect("delivers");
+            let modseq = read(&store, |tx| tx.modseq()).await;
+            // Less than the slow timer.
+            let woken = tokio::time::timeout(Duration::from_secs(10), there.wait_for(|seen| *seen == modseq));
+            woken.await.expect("woken").expect("open");
+        }
     });
 }
 

@@ -6,9 +6,9 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use hearth_keyserver::cert::{armor, secret};
-use hearth_types::Secret;
+use anyhow::{Context, anyhow, bail};
+use hearth_keyserver::cert::{armor, secret, setup};
+use hearth_types::{Clock, Secret};
 use sequoia_openpgp::armor::Kind;
 use serde_json::json;
 
@@ -17,30 +17,64 @@ use crate::gate::OpenGate;
 use crate::out::Out;
 use crate::place::Place;
 
-/// What to write, and how.
-pub(super) struct What {
-    pub(super) secret: bool,
-    pub(super) armor: bool,
-    pub(super) passphrase: Option<Secret<String>>,
+/// What to write.
+pub(super) enum What {
+    /// The certificate, as everybody may have it.
+    Certificate,
+    /// The secret key, under a passphrase when one is given.
+    Secret { passphrase: Option<Secret<String>> },
+    /// The revocation of its birth.
+    Revocation,
+    /// The secret key in an Autocrypt Setup Message.
+    Setup,
 }
 
-pub(super) async fn run(place: &Place, key: &str, what: What, output: Option<&Path>, out: &Out) -> anyhow::Result<()> {
+pub(super) async fn run(
+    place: &Place,
+    key: &str,
+    what: What,
+    armored: bool,
+    output: Option<&Path>,
+    out: &Out,
+) -> anyhow::Result<()> {
     let directory = place.directory().await?;
     let held = find(&directory, key).await?;
     // In JSON there is no binary.
-    let armored = what.armor || (out.is_json() && output.is_none());
-    let bytes = if what.secret {
+    let armored = armored || (out.is_json() && output.is_none());
+    let mut code = None;
+    let bytes = if matches!(what, What::Certificate) {
+        Secret::new(if armored { armor(&held.whole, Kind::PublicKey)? } else { held.whole.clone() })
+    } else {
         let gate = OpenGate::open(&place.config).await?;
         let kept = keepsake(gate.gate(), &held.fingerprint).await;
         gate.close().await;
-        let Some(secret) = kept?.secret else { bail!("the secret key of {} is not here", held.fingerprint) };
+        let kept = kept?;
         note(&directory, "key.exported", held.account, &held.fingerprint).await?;
-        secret::export(&secret, what.passphrase.as_ref(), armored)?
-    } else if armored {
-        Secret::new(armor(&held.whole, Kind::PublicKey)?)
-    } else {
-        Secret::new(held.whole)
+        match what {
+            What::Revocation => {
+                let Some(birth) = kept.revocation else { bail!("no revocation of {} is here", held.fingerprint) };
+                if armored { Secret::new(armor(birth.expose(), Kind::PublicKey)?) } else { birth }
+            }
+            other => {
+                let Some(secret) = kept.secret else { bail!("the secret key of {} is not here", held.fingerprint) };
+                match other {
+                    What::Secret { passphrase } => secret::export(&secret, passphrase.as_ref(), armored)?,
+                    _ => {
+                        let account = directory.find_account(held.account).await?.context("the account is gone")?;
+                        let fresh = fresh_code()?;
+                        let message = setup::message(&secret, &fresh, &account.primary, Clock::system().now())?;
+                        code = Some(fresh);
+                        message
+                    }
+                }
+            }
+        }
     };
+    if let Some(code) = &code {
+        // On standard error, so that the mail alone is in the file or the pipe.
+        let mut stderr = std::io::stderr().lock();
+        writeln!(stderr, "The code, to be typed where the mail is opened: {}", code.expose()).context("cannot show the code")?;
+    }
     match output {
         Some(path) => {
             write(path, bytes.expose())?;
@@ -59,8 +93,23 @@ pub(super) async fn run(place: &Place, key: &str, what: What, output: Option<&Pa
     Ok(())
 }
 
+/// Autocrypt Level 1 §4.4.1: nine groups of four digits.
+fn fresh_code() -> anyhow::Result<Secret<String>> {
+    let mut groups = Vec::new();
+    while groups.len() < setup::CODE_GROUPS {
+        let mut octets = [0_u8; 2];
+        aws_lc_rs::rand::fill(&mut octets).map_err(|_| anyhow!("the system gives no random numbers"))?;
+        // 60,000 is the last multiple of 10,000 below 65,536: no group is likelier than another.
+        let number = u16::from_be_bytes(octets);
+        if number < 60_000 {
+            groups.push(format!("{:04}", number % 10_000));
+        }
+    }
+    Ok(Secret::new(groups.join("-")))
+}
+
 /// A new file; one that is there is not overwritten, as it may be the only copy of another key.
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = opened.with_context(|| format!("cannot make {}", path.display()))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))

@@ -6,7 +6,7 @@ use hearth_keyserver::cert::secret::Keepsake;
 use hearth_keyserver::cert::{self, Profile};
 use serde_json::json;
 
-use super::{ProfileChoice, addresses_of, for_store, note, now};
+use super::{ProfileChoice, addresses_of, for_store, house, note, now};
 use crate::gate::{OpenGate, refused};
 use crate::out::Out;
 use crate::place::{Place, account};
@@ -28,10 +28,16 @@ pub(super) async fn run(place: &Place, who: &str, profile: ProfileChoice, out: &
     let keepsake = Keepsake { revocation: Some(generated.revocation), secret: Some(generated.secret) };
     let gate = OpenGate::open(&place.config).await?;
     let sealed = gate.gate().store_secret_key(account.id, &fingerprint, &keepsake.to_bytes()).await.map_err(refused);
+    let published = async {
+        sealed?;
+        directory.store_cert(for_store(&generated.clean, account.id, Source::Generated, true, &addresses)).await?;
+        directory.publish_cert(&fingerprint, addresses).await?;
+        house::follow_up(&directory, gate.gate()).await;
+        anyhow::Ok(())
+    };
+    let published = published.await;
     gate.close().await;
-    sealed?;
-    directory.store_cert(for_store(&generated.clean, account.id, Source::Generated, true, &addresses)).await?;
-    directory.publish_cert(&fingerprint, addresses).await?;
+    published?;
     note(&directory, "key.generated", account.id, &fingerprint).await?;
 
     let value = json!({ "fingerprint": fingerprint, "address": account.primary.to_string() });

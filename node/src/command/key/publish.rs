@@ -7,7 +7,8 @@ use hearth_keyserver::cert::Clean;
 use hearth_types::Address;
 use serde_json::json;
 
-use super::{addresses_of, find, for_store, named_and_owned, note, now, parse_addresses};
+use super::{addresses_of, find, for_store, house, named_and_owned, note, now, parse_addresses};
+use crate::gate::OpenGate;
 use crate::out::Out;
 use crate::place::Place;
 
@@ -37,6 +38,9 @@ pub(super) async fn run(place: &Place, key: &str, only: &[String], withdraw: boo
         // The account may have new addresses since it was stored.
         directory.store_cert(for_store(&clean, held.account, Source::Imported, held.secret_stored, &owned)).await?;
         directory.publish_cert(&held.fingerprint, chosen).await?;
+        let gate = OpenGate::open(&place.config).await?;
+        house::follow_up(&directory, gate.gate()).await;
+        gate.close().await;
         note(&directory, "key.published", held.account, &held.fingerprint).await?;
         format!("{} is published for {}", held.fingerprint, written.join(", "))
     };

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The house's own certificate: it says which key is whose in its domains, for a year at a time, trusts other homes for
+//! their own domains and nothing else, and signs the head of the log.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
+
+use hearth_types::{Address, Domain, Secret};
+use sequoia_openpgp::armor::Kind;
+use sequoia_openpgp::cert::CertBuilder;
+use sequoia_openpgp::crypto::KeyPair;
+use sequoia_openpgp::packet::UserID;
+use sequoia_openpgp::packet::signature::SignatureBuilder;
+use sequoia_openpgp::parse::Parse as _;
+use sequoia_openpgp::parse::stream::{DetachedVerifierBuilder, MessageLayer, MessageStructure, VerificationHelper};
+use sequoia_openpgp::policy::StandardPolicy;
+use sequoia_openpgp::serialize::MarshalInto as _;
+use sequoia_openpgp::serialize::stream::{Armorer, Message, Signer};
+use sequoia_openpgp::types::{Features, SignatureType};
+use sequoia_openpgp::{Cert, KeyHandle, Packet};
+use sequoia_wot::{Network, Roots};
+
+use super::generate::BACKDATE;
+use super::{Clean, Generated, Refusal};
+
+/// The local part of the house's own address, as OpenPGP CA has it.
+pub const LOCAL_PART: &str = "openpgp-ca";
+/// How long a certification is good: a year, and a month to renew it.
+pub const CERTIFIED_FOR: Duration = Duration::from_secs(395 * 24 * 3600);
+/// It is renewed when less than this is left.
+pub const RENEWED_BEFORE: Duration = Duration::from_secs(60 * 24 * 3600);
+/// How much trust is complete (RFC 9580 §5.2.3.21).
+pub const COMPLETE: u8 = 120;
+/// Certifications of one found certificate that are looked at.
+const CERTIFICATIONS_MAX: usize = 64;
+
+/// Makes it, for every domain of the house. It never ends by itself: trust in it is what ends.
+pub fn generate(domains: &[Domain], now: SystemTime) -> Result<Generated, Refusal> {
+    let mut builder = CertBuilder::new()
+        .set_creation_time(now - BACKDATE)
+        .set_profile(sequoia_openpgp::Profile::RFC4880)
+        .and_then(|builder| builder.set_features(Features::empty().set_seipdv1()))
+        .map_err(Refusal::library)?
+        .add_signing_subkey();
+    for domain in domains {
+        builder = builder.add_userid(UserID::from(format!("<{LOCAL_PART}@{domain}>")));
+    }
+    let (cert, revocation) = builder.generate().map_err(Refusal::library)?;
+    Ok(Generated {
+        clean: Clean::of(&cert, now)?,
+        secret: Secret::new(cert.as_tsk().to_vec().map_err(Refusal::library)?),
+        revocation: Secret::new(Packet::from(revocation).to_vec().map_err(Refusal::library)?),
+    })
+}
+
+/// Gives it further domains.
+pub fn with_domains(secret: &Secret<Vec<u8>>, domains: &[Domain], now: SystemTime) -> Result<Generated, Refusal> {
+    let mut signer = primary(secret)?;
+    let mut cert = Cert::from_bytes(secret.expose()).map_err(Refusal::library)?;
+    for domain in domains {
+        let user_id = UserID::from(format!("<{LOCAL_PART}@{domain}>"));
+        let builder = SignatureBuilder::new(SignatureType::PositiveCertification).set_signature_creation_time(now);
+        let binding = builder.and_then(|builder| user_id.bind(&mut signer, &cert, builder)).map_err(Refusal::library)?;
+        cert = cert.insert_packets([Packet::from(user_id), Packet::from(binding)]).map_err(Refusal::library)?.0;
+    }
+    let revocation = cert.revoke(&mut signer, sequoia_openpgp::types::ReasonForRevocation::Unspecified, b"");
+    let revocation = revocation.map_err(Refusal::library)?;
+    Ok(Generated {
+        clean: Clean::of(&cert, now)?,
+        secret: Secret::new(cert.as_tsk().to_vec().map_err(Refusal::library)?),
+        revocation: Secret::new(Packet::from(revocation).to_vec().map_err(Refusal::library)?),
+    })
+}
+
+/// Certifies that user ids are their owner's; one signature packet for each.
+pub fn certify(secret: &Secret<Vec<u8>>, whole: &[u8], user_ids: &[String], now: SystemTime) -> Result<Vec<Vec<u8>>, Refusal> {
+    let mut signer = primary(secret)?;
+    let cert = Cert::from_bytes(whole).map_err(Refusal::library)?;
+    let certified = user_ids.iter().map(|text| {
+        let signature = SignatureBuilder::new(SignatureType::PositiveCertification)
+            .set_signature_creation_time(now)
+            .and_then(|builder| builder.set_signature_validity_period(CERTIFIED_FOR))
+            .and_then(|builder| builder.sign_userid_binding(&mut signer, cert.primary_key().key(), &UserID::from(text.as_str())));
+        signature.and_then(|signature| Packet::from(signature).to_vec()).map_err(Refusal::library)
+    });
+    certified.collect()
+}
+
+/// Trusts the certificate of another home, for addresses of its domain alone. The trust stays in this house.
+pub fn trust(secret: &Secret<Vec<u8>>, home: &[u8], domain: &Domain, now: SystemTime) -> Result<Vec<u8>, Refusal> {
+    let mut signer = primary(secret)?;
+    let cert = Cert::from_bytes(home).map_err(Refusal::malformed)?;
+    let is_its_own = |user_id: &UserID| {
+        let address = user_id.email().ok().flatten().and_then(|email| Address::parse(email).ok());
+        address.is_some_and(|address| address.domain() == domain && address.local() == LOCAL_PART)
+    };
+    let user_id = cert.userids().map(|user_id| user_id.userid().clone()).find(is_its_own).ok_or(Refusal::NoKey)?;
+    let signature = SignatureBuilder::new(SignatureType::GenericCertification)
+        .set_signature_creation_time(now)
+        .and_then(|builder| builder.set_trust_signature(1, COMPLETE))
+        .and_then(|builder| builder.set_regular_expression(scope(domain)))
+        .and_then(|builder| builder.set_exportable_certification(false))
+        .and_then(|builder| builder.sign_userid_binding(&mut signer, cert.primary_key().key(), &user_id))
+        .map_err(Refusal::library)?;
+    let (cert, _) = cert.insert_packets([Packet::from(user_id), Packet::from(signature)]).map_err(Refusal::library)?;
+    cert.to_vec().map_err(Refusal::library)
+}
+
+/// RFC 9580 §5.2.3.22: addresses of a domain and no others, not even of names below it.
+fn scope(domain: &Domain) -> String {
+    format!("<[^>]+@{}>$", domain.as_str().replace('.', "\\."))
+}
+
+/// What of a found certificate says who else believes in it: the certifications of an address's user ids by these keys.
+/// Bounded; nothing is believed yet.
+pub fn certifications_by(issuers: &BTreeSet<String>, found: &[u8], fingerprint: &str, address: &Address) -> Vec<(String, Vec<u8>)> {
+    let Ok(certs) = sequoia_openpgp::cert::CertParser::from_bytes(found) else { return Vec::new() };
+    let Some(cert) = certs.take(16).flatten().find(|cert| cert.fingerprint().to_hex() == fingerprint) else { return Vec::new() };
+    let is_for = |user_id: &UserID| {
+        user_id
+            .email()
+            .ok()
+            .flatten()
+            .and_then(|email| Address::parse(email).ok())
+            .is_some_and(|named| named.key() == address.key())
+    };
+    let mut kept = Vec::new();
+    for user_id in cert.userids().filter(|user_id| is_for(user_id.userid())) {
+        let text = String::from_utf8_lossy(user_id.userid().value()).into_owned();
+        let by_ours = user_id.bundle().certifications().filter(|signature| {
+            signature
+                .get_issuers()
+                .iter()
+                .any(|issuer| matches!(issuer, KeyHandle::Fingerprint(print) if issuers.contains(&print.to_hex())))
+        });
+        kept.extend(by_ours.filter_map(|signature| Some((text.clone(), Packet::from(signature.clone()).to_vec().ok()?))));
+    }
+    kept.truncate(CERTIFICATIONS_MAX);
+    kept
+}
+
+/// How sure the house is, 0 to 120, that a certificate is its user id's: the most that flows from the house's own
+/// certificate through the homes that it trusts (sequoia-wot).
+pub fn confidence(root: &[u8], homes: &[Vec<u8>], found: &[u8], now: SystemTime) -> Result<u8, Refusal> {
+    let policy = StandardPolicy::new();
+    let cert = |bytes: &[u8]| Cert::from_bytes(bytes).map_err(Refusal::library);
+    let (root, found) = (cert(root)?, cert(found)?);
+    let (root_fingerprint, target) = (root.fingerprint(), found.fingerprint());
+    let user_ids: Vec<UserID> = found.userids().map(|user_id| user_id.userid().clone()).collect();
+    let mut certs = vec![root, found];
+    for home in homes {
+        certs.push(cert(home)?);
+    }
+    let network = Network::from_certs(certs, &policy, now, Roots::new([root_fingerprint])).map_err(Refusal::library)?;
+    let most = user_ids.iter().map(|user_id| network.authenticate(user_id, &target, usize::from(COMPLETE)).amount()).max();
+    Ok(u8::try_from(most.unwrap_or(0).min(usize::from(COMPLETE))).unwrap_or(COMPLETE))
+}
+
+/// Signs a text apart from it, in armour.
+pub fn sign(secret: &Secret<Vec<u8>>, text: &str) -> Result<String, Refusal> {
+    let signer = primary(secret)?;
+    let mut armored = Vec::new();
+    let message = Armorer::new(Message::new(&mut armored)).kind(Kind::Signature).build().map_err(Refusal::library)?;
+    let mut writer = Signer::new(message, signer).and_then(|signer| signer.detached().build()).map_err(Refusal::library)?;
+    writer.write_all(text.as_bytes()).map_err(Refusal::library)?;
+    writer.finalize().map_err(Refusal::library)?;
+    String::from_utf8(armored).map_err(Refusal::library)
+}
+
+/// Did this certificate sign the text?
+pub fn verify(cert: &[u8], text: &str, signature: &str, now: SystemTime) -> Result<bool, Refusal> {
+    let policy = StandardPolicy::new();
+    let helper = Helper { cert: Cert::from_bytes(cert).map_err(Refusal::malformed)? };
+    let verifier = DetachedVerifierBuilder::from_bytes(signature.as_bytes()).map_err(Refusal::malformed)?;
+    let Ok(mut verifier) = verifier.with_policy(&policy, now, helper) else { return Ok(false) };
+    Ok(verifier.verify_bytes(text.as_bytes()).is_ok())
+}
+
+struct Helper {
+    cert: Cert,
+}
+
+impl VerificationHelper for Helper {
+    fn get_certs(&mut self, _: &[KeyHandle]) -> sequoia_openpgp::Result<Vec<Cert>> {
+        Ok(vec![self.cert.clone()])
+    }
+
+    fn check(&mut self, structure: MessageStructure<'_>) -> sequoia_openpgp::Result<()> {
+        let is_good = structure.into_iter().any(|layer| match layer {
+            MessageLayer::SignatureGroup { results } => results.into_iter().any(|result| result.is_ok()),
+            _ => false,
+        });
+        if is_good { Ok(()) } else { Err(std::io::Error::other("no good signature").into()) }
+    }
+}
+
+fn primary(secret: &Secret<Vec<u8>>) -> Result<KeyPair, Refusal> {
+    let cert = Cert::from_bytes(secret.expose()).map_err(Refusal::library)?;
+    let key = cert.primary_key().key().clone().parts_into_secret().map_err(Refusal::library)?;
+    key.into_keypair().map_err(Refusal::library)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cert::flood::{now, person};
+    use crate::cert::read_submission;
+
+    fn house(domain: &str) -> Generated {
+        generate(&[Domain::parse(domain).unwrap()], now()).unwrap()
+    }
+
+    /// A person's certificate with the certification of a house on every user id.
+    fn vouched(by: &Generated, person: &Generated, text: &str) -> Vec<u8> {
+        let packets = certify(&by.secret, &person.clean.whole(), &[text.to_string()], now()).unwrap();
+        let user_id = Packet::from(UserID::from(text));
+        let cert = Cert::from_bytes(&person.clean.whole()).unwrap();
+        let signature = Packet::from_bytes(&packets[0]).unwrap();
+        cert.insert_packets([user_id, signature]).unwrap().0.to_vec().unwrap()
+    }
+
+    #[test]
+    fn the_house_is_sure_of_its_own() {
+        let ours = house("home.example");
+        let alice = person("Alice", "alice@home.example");
+        let with = vouched(&ours, &alice, "Alice <alice@home.example>");
+        let sure = |found: &[u8]| confidence(&ours.clean.whole(), &[], found, now() + Duration::from_secs(5)).unwrap();
+        assert_eq!((sure(&with), sure(&alice.clean.whole())), (COMPLETE, 0));
+        // It ends by itself.
+        let later = now() + CERTIFIED_FOR + Duration::from_secs(60);
+        assert_eq!(confidence(&ours.clean.whole(), &[], &with, later).unwrap(), 0);
+        // What strangers send of it goes through the intake without the certification.
+        assert_eq!(read_submission(&with, now()).unwrap().dropped.foreign_signatures, 1);
+    }
+
+    #[test]
+    fn it_grows_with_the_house() {
+        let ours = house("home.example");
+        let grown = with_domains(&ours.secret, &[Domain::parse("second.example").unwrap()], now()).unwrap();
+        assert_eq!(grown.clean.fingerprint(), ours.clean.fingerprint());
+        assert_eq!(grown.clean.named_user_ids().len(), 2);
+    }
+
+    #[test]
+    fn another_home_is_believed_for_its_own_domain_alone() {
+        let (ours, theirs) = (house("home.example"), house("b.example"));
+        let (bob, mallory) = (person("Bob", "bob@b.example"), person("", "alice@home.example"));
+        let trusted = trust(&ours.secret, &theirs.clean.whole(), &Domain::parse("b.example").unwrap(), now()).unwrap();
+        let at = now() + Duration::from_secs(5);
+        let sure = |homes: &[Vec<u8>], found: &[u8]| confidence(&ours.clean.whole(), homes, found, at).unwrap();
+        let bob = vouched(&theirs, &bob, "Bob <bob@b.example>");
+        assert_eq!((sure(std::slice::from_ref(&trusted), &bob), sure(&[theirs.clean.whole()], &bob)), (COMPLETE, 0));
+        let false_alice = vouched(&theirs, &mallory, "<alice@home.example>");
+        assert_eq!(sure(&[trusted], &false_alice), 0);
+        // A home is trusted by its own address for its own domain, and for no other.
+        let other = trust(&ours.secret, &theirs.clean.whole(), &Domain::parse("c.example").unwrap(), now());
+        assert_eq!(other, Err(Refusal::NoKey));
+    }
+
+    #[test]
+    fn only_certifications_by_those_we_know_are_kept() {
+        let (ours, strangers) = (house("home.example"), house("stranger.example"));
+        let alice = person("Alice", "alice@home.example");
+        let text = "Alice <alice@home.example>";
+        let one = vouched(&ours, &alice, text);
+        let address = Address::parse("alice@home.example").unwrap();
+        let by = |who: &Generated, found: &[u8]| {
+            let issuers = BTreeSet::from([who.clean.fingerprint().to_string()]);
+            certifications_by(&issuers, found, alice.clean.fingerprint(), &address)
+        };
+        assert_eq!(by(&ours, &one).len(), 1);
+        assert_eq!(by(&ours, &one)[0].0, text);
+        assert!(by(&strangers, &one).is_empty());
+        assert!(by(&ours, b"nothing").is_empty());
+    }
+
+    #[test]
+    fn a_signed_text_is_its_house_s_and_unchanged() {
+        let (ours, strangers) = (house("home.example"), house("stranger.example"));
+        let signature = sign(&ours.secret, "head 7\n").unwrap();
+        let at = SystemTime::now() + Duration::from_secs(5);
+        assert!(verify(&ours.clean.whole(), "head 7\n", &signature, at).unwrap());
+        assert!(!verify(&ours.clean.whole(), "head 8\n", &signature, at).unwrap());
+        assert!(!verify(&strangers.clean.whole(), "head 7\n", &signature, at).unwrap());
+    }
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Finding the certificate of anybody, for the house's own people: first in this house, then with friends, then where the
+//! address's domain publishes it, and so on down the table of [`Source`]. Each answer says where it comes from and how
+//! sure that makes us; what was found is remembered, and a person is told when it is another one than before.
+//!
+//! It is never asked by strangers: that would be a proxy, and would tell them whom we write to.
+
+pub mod source;
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use hearth_boot::Config;
+use hearth_identity::Directory;
+use hearth_identity::certs::{Seen, TrustedHome};
+use hearth_net::dns::{Options, Resolver};
+use hearth_net::fetch::Fetcher;
+use hearth_net::tls::Connector;
+use hearth_types::{AccountId, Address, Clock, Timestamp, Trouble};
+use sequoia_openpgp::Cert;
+use sequoia_openpgp::packet::{Packet, UserID};
+use sequoia_openpgp::parse::Parse as _;
+use sequoia_openpgp::policy::StandardPolicy;
+use sequoia_openpgp::serialize::MarshalInto as _;
+
+use crate::cert::authority::{self, COMPLETE};
+use crate::cert::{Clean, Refusal, read_submission};
+use crate::ctx::system_time;
+use crate::limits::{FOUND_FRESH_FOR, FOUND_MAX};
+pub use source::{Asked, Source};
+
+/// The setting that names the house's own certificate.
+pub const AUTHORITY: &str = "keys.authority";
+
+/// Looks. Cheap to clone.
+#[derive(Clone)]
+pub struct Finder {
+    directory: Directory,
+    resolver: Resolver,
+    fetcher: Fetcher,
+    clock: Clock,
+    /// A public key server, where the house allows one.
+    keyserver: Option<String>,
+}
+
+/// A certificate that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Of the primary key.
+    pub fingerprint: String,
+    /// By which way.
+    pub source: Source,
+    /// Who was asked.
+    pub via: String,
+    /// How sure we are, 0 to 120.
+    pub confidence: u8,
+    /// Can mail be encrypted to it now?
+    pub usable: bool,
+    /// Did its owner end it?
+    pub revoked: bool,
+    /// When it was first found this way; `None` for now.
+    pub first_seen_at: Option<Timestamp>,
+    /// From memory: when it was last found.
+    pub remembered_at: Option<Timestamp>,
+    /// The certificate with the identities of the address alone.
+    pub bytes: Vec<u8>,
+}
+
+/// What a look-up came to, the surest first.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// The certificates.
+    pub found: Vec<Found>,
+    /// Who was asked, and what they said.
+    pub asked: Vec<(Source, String, Asked)>,
+    /// The person was told of another certificate before, this one, at that time.
+    pub changed_from: Option<(String, Timestamp)>,
+}
+
+impl Finder {
+    /// `keyserver` is a URL without a path, if the house asks one at all.
+    pub fn new(directory: Directory, resolver: Resolver, fetcher: Fetcher, clock: Clock, keyserver: &str) -> Self {
+        let keyserver = Some(keyserver.trim_end_matches('/').to_string()).filter(|url| !url.is_empty());
+        Self { directory, resolver, fetcher, clock, keyserver }
+    }
+
+    /// As the configuration wants it.
+    pub fn of_config(config: &Config, directory: Directory, clock: Clock) -> anyhow::Result<Self> {
+        let resolver = Resolver::new(&Options {
+            servers: config.dns.servers.clone(),
+            validate: config.dns.validate(),
+            trust_anchor: config.dns.trust_anchor(),
+        })?;
+        let networks: Result<Vec<_>, _> = config.fetch.private_networks.iter().map(|text| text.parse()).collect();
+        let networks = networks.map_err(|error| anyhow::anyhow!("fetch.private_networks in hearth.toml: {error}"))?;
+        let fetcher = Fetcher::new(resolver.clone(), Connector::new(&config.tls.extra_roots)?, networks);
+        Ok(Self::new(directory, resolver, fetcher, clock, &config.fetch.keyserver))
+    }
+
+    /// Looks for an address on behalf of a person. With `fresh`, what is remembered is no answer while somebody can be
+    /// asked.
+    pub async fn find(&self, person: AccountId, address: &Address, fresh: bool) -> Result<Answer, Trouble> {
+        let mut answer = Answer::default();
+        let homes = self.directory.list_trusted_homes().await?;
+        let seen = self.directory.list_seen_certs(address).await?;
+        let now = self.clock.now();
+        let recent = |seen: &&Seen| now.since(seen.last_seen_at) < FOUND_FRESH_FOR;
+        if !fresh && seen.iter().any(|seen| recent(&seen)) {
+            answer.found = seen.iter().filter(recent).filter_map(|seen| remembered(seen, now)).collect();
+        }
+        if !answer.found.iter().any(|found| found.usable) {
+            answer.found = self.ask_around(person, address, &homes, &mut answer.asked).await?;
+            if answer.found.is_empty() {
+                // Nobody knows it now; what was known is better than nothing, and says so.
+                answer.found = seen.iter().filter_map(|seen| remembered(seen, now)).collect();
+            }
+        }
+        for found in &mut answer.found {
+            found.first_seen_at = seen
+                .iter()
+                .find(|seen| seen.fingerprint == found.fingerprint && seen.source == found.source.as_str())
+                .map(|seen| seen.first_seen_at);
+        }
+        answer.found.sort_by_key(|found| (!found.usable, std::cmp::Reverse(found.confidence)));
+        answer.found.truncate(FOUND_MAX);
+        if let Some(best) = answer.found.first() {
+            answer.changed_from = self.directory.tell_of_cert(person, address, &best.fingerprint).await?;
+        }
+        Ok(answer)
+    }
+
+    /// What the domain of an address itself publishes for it; nothing is remembered.
+    pub async fn find_published(&self, address: &Address) -> Result<Vec<Found>, Trouble> {
+        let mut all = Vec::new();
+        for source in [Source::Wkd, Source::Dane] {
+            for (via, said) in self.ask(source, AccountId::from_i64(0), address).await? {
+                let Ok(bytes) = said else { continue };
+                let (address, now) = (address.clone(), system_time(self.clock.now()));
+                let read = move || read(&bytes, &address, (source, &via), None, &[], now);
+                all.extend(tokio::task::spawn_blocking(read).await.map_err(Trouble::from)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// One source after the other, until one has a certificate that can be used.
+    async fn ask_around(
+        &self,
+        person: AccountId,
+        address: &Address,
+        homes: &[TrustedHome],
+        asked: &mut Vec<(Source, String, Asked)>,
+    ) -> Result<Vec<Found>, Trouble> {
+        let authority = self.authority().await?;
+        let mut all = Vec::new();
+        for source in Source::ALL {
+            for (via, said) in self.ask(source, person, address).await? {
+                let bytes = match said {
+                    Ok(bytes) => bytes,
+                    Err(why) => {
+                        asked.push((source, via, why));
+                        continue;
+                    }
+                };
+                let (address, homes, authority, now) = (address.clone(), homes.to_vec(), authority.clone(), self.clock.now());
+                let via_clone = via.clone();
+                let read = move || read(&bytes, &address, (source, &via_clone), authority.as_deref(), &homes, system_time(now));
+                let found = tokio::task::spawn_blocking(read).await.map_err(Trouble::from)?;
+                asked.push((source, via, if found.is_empty() { Asked::Unusable } else { Asked::Found }));
+                all.extend(found);
+            }
+            if all.iter().any(|found: &Found| found.usable) {
+                break;
+            }
+        }
+        let of_others: Vec<Seen> = all.iter().filter(|found| found.source != Source::Local).map(to_seen).collect();
+        if !of_others.is_empty() {
+            self.directory.note_seen_certs(address, of_others).await?;
+        }
+        Ok(all)
+    }
+
+    /// The house's own certificate, if it has one.
+    async fn authority(&self) -> Result<Option<Vec<u8>>, Trouble> {
+        let Some(fingerprint) = self.directory.find_setting(AUTHORITY).await? else { return Ok(None) };
+        Ok(self.directory.find_kept(&fingerprint).await?.map(|kept| kept.whole))
+    }
+}
+
+/// What somebody sent for an address, as far as it is for the address: bounded, verified, and weighed.
+fn read(
+    bytes: &[u8],
+    address: &Address,
+    (source, via): (Source, &str),
+    authority: Option<&[u8]>,
+    homes: &[TrustedHome],
+    now: SystemTime,
+) -> Vec<Found> {
+    let Ok(submission) = read_submission(bytes, now) else { return Vec::new() };
+    let issuers: BTreeSet<String> = homes.iter().map(|home| home.fingerprint.clone()).collect();
+    let trusted: Vec<Vec<u8>> = homes.iter().map(|home| home.bytes.clone()).collect();
+    let mut all = Vec::new();
+    for raw in submission.certs.into_iter().take(FOUND_MAX) {
+        let Ok(clean) = Clean::from_raw(raw, now) else { continue };
+        let Some(own) = clean.only_of(address) else { continue };
+        let vouched = authority::certifications_by(&issuers, bytes, clean.fingerprint(), address);
+        let whole = with_certifications(&own, &vouched).unwrap_or(own);
+        let flows = authority.and_then(|root| authority::confidence(root, &trusted, &whole, now).ok()).unwrap_or(0);
+        all.push(Found {
+            fingerprint: clean.fingerprint().to_string(),
+            source,
+            via: via.to_string(),
+            confidence: source.confidence(via, address).max(flows).min(COMPLETE),
+            usable: is_usable(&whole, now),
+            revoked: clean.is_revoked(),
+            first_seen_at: None,
+            remembered_at: None,
+            bytes: whole,
+        });
+    }
+    all
+}
+
+fn with_certifications(own: &[u8], vouched: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Refusal> {
+    let mut packets = Vec::new();
+    for (user_id, packet) in vouched {
+        packets.push(Packet::from(UserID::from(user_id.as_str())));
+        packets.push(Packet::from_bytes(packet).map_err(Refusal::library)?);
+    }
+    let cert = Cert::from_bytes(own).map_err(Refusal::library)?;
+    cert.insert_packets(packets).and_then(|(cert, _)| cert.to_vec()).map_err(Refusal::library)
+}
+
+/// Can mail be encrypted to it, by the rules of today?
+fn is_usable(bytes: &[u8], now: SystemTime) -> bool {
+    let policy = StandardPolicy::new();
+    let Ok(cert) = Cert::from_bytes(bytes) else { return false };
+    let Ok(valid) = cert.with_policy(&policy, now) else { return false };
+    valid.alive().is_ok()
+        && !matches!(valid.revocation_status(), sequoia_openpgp::types::RevocationStatus::Revoked(_))
+        && valid.keys().supported().alive().revoked(false).for_transport_encryption().next().is_some()
+}
+
+fn remembered(seen: &Seen, now: Timestamp) -> Option<Found> {
+    let clean = Clean::from_stored(&seen.bytes, system_time(now)).ok()?;
+    Some(Found {
+        fingerprint: seen.fingerprint.clone(),
+        source: Source::parse(&seen.source)?,
+        via: seen.via.clone(),
+        confidence: seen.confidence,
+        usable: is_usable(&seen.bytes, system_time(now)),
+        revoked: clean.is_revoked(),
+        first_seen_at: Some(seen.first_seen_at),
+        remembered_at: Some(seen.last_seen_at),
+        bytes: seen.bytes.clone(),
+    })
+}
+
+fn to_seen(found: &Found) -> Seen {
+    Seen {
+        fingerprint: found.fingerprint.clone(),
+        source: found.source.as_str().to_string(),
+        via: found.via.clone(),
+        confidence: found.confidence,
+        bytes: found.bytes.clone(),
+        first_seen_at: Timestamp::default(),
+        last_seen_at: Timestamp::default(),
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The house's own certificate, its secret key out of the vault: what it certifies, whom it trusts, what it signs.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use hearth_identity::Directory;
+use hearth_identity::certs::{HOUSE, SignedHead, Source, Vouch, log};
+use hearth_identity::login::Gate;
+use hearth_keyserver::cert::authority::{self, CERTIFIED_FOR, LOCAL_PART, RENEWED_BEFORE};
+use hearth_keyserver::cert::secret::Keepsake;
+use hearth_keyserver::cert::{Clean, Generated};
+use hearth_keyserver::find::AUTHORITY;
+use hearth_types::{Address, Clock, Domain, Secret, Timestamp};
+
+use super::{keepsake, now};
+use crate::gate::refused;
+
+/// A head is signed again after this even when nothing changed, so that an old one can be told from a new one.
+const HEAD_KEPT: Duration = Duration::from_secs(23 * 3600);
+
+/// The house's certificate with its secret key.
+pub(super) struct House {
+    pub(super) fingerprint: String,
+    pub(super) secret: Secret<Vec<u8>>,
+    domains: Vec<Domain>,
+}
+
+/// Opens it; makes it when there is none, and gives it the domains that it does not name yet.
+pub(super) async fn open(directory: &Directory, gate: &Gate) -> anyhow::Result<House> {
+    let domains: Vec<Domain> = directory.list_domains().await?.into_iter().map(|entry| entry.name).collect();
+    if let Some(fingerprint) = directory.find_setting(AUTHORITY).await?
+        && let Some(secret) = keepsake(gate, &fingerprint).await?.secret
+        && let Some(kept) = directory.find_kept(&fingerprint).await?
+    {
+        let named = Clean::from_stored(&kept.whole, now())?.named_user_ids();
+        let is_missing = |domain: &&Domain| !named.iter().any(|user_id| user_id.address.domain() == *domain);
+        let missing: Vec<Domain> = domains.iter().filter(is_missing).cloned().collect();
+        if missing.is_empty() {
+            return Ok(House { fingerprint, secret, domains });
+        }
+        let more = authority::with_domains(&secret, &missing, now())?;
+        let secret = more.secret.clone();
+        keep(directory, gate, more, &domains).await?;
+        return Ok(House { fingerprint, secret, domains });
+    }
+    let made = authority::generate(&domains, now())?;
+    let (fingerprint, secret) = (made.clean.fingerprint().to_owned(), made.secret.clone());
+    keep(directory, gate, made, &domains).await?;
+    directory.change_setting(AUTHORITY, &fingerprint).await?;
+    Ok(House { fingerprint, secret, domains })
+}
+
+async fn keep(directory: &Directory, gate: &Gate, made: Generated, domains: &[Domain]) -> anyhow::Result<()> {
+    let fingerprint = made.clean.fingerprint().to_owned();
+    let sealed = Keepsake { revocation: Some(made.revocation), secret: Some(made.secret) }.to_bytes();
+    gate.store_secret_key(HOUSE, &fingerprint, &sealed).await.map_err(refused)?;
+    publish(directory, &made.clean, LOCAL_PART, domains).await
+}
+
+/// Shows a certificate of the house for an address in each of its domains.
+pub(super) async fn publish(directory: &Directory, clean: &Clean, local: &str, domains: &[Domain]) -> anyhow::Result<()> {
+    let addresses: Result<Vec<Address>, _> = domains.iter().map(|domain| Address::new(local, domain.clone())).collect();
+    let addresses = addresses?;
+    let owns = |address: &Address| addresses.iter().any(|own| own.key() == address.key());
+    directory.store_cert(clean.to_certificate(None, Source::House, false, owns)).await?;
+    directory.publish_cert(clean.fingerprint(), addresses.clone()).await?;
+    Ok(())
+}
+
+/// Certifies what people of the house published for addresses of its domains, as far as it is not done or ends soon.
+/// How many user ids.
+pub(super) async fn certify(directory: &Directory, house: &House) -> anyhow::Result<usize> {
+    let (at, clock) = (now(), Clock::system().now());
+    let mut vouches = Vec::new();
+    for cert in directory.list_certs(None).await? {
+        if cert.revoked || cert.expires_at.is_some_and(|end| end <= clock) {
+            continue;
+        }
+        let shown = directory.find_shown_certs_by_key(&cert.fingerprint).await?;
+        let Some(shown) = shown.into_iter().find(|shown| shown.fingerprint == cert.fingerprint) else { continue };
+        let done = directory.list_vouches(&cert.fingerprint).await?;
+        let is_due = |user_id: &String| {
+            !done.iter().any(|vouch| {
+                vouch.user_id == *user_id && vouch.issuer == house.fingerprint && vouch.expires_at > clock.after(RENEWED_BEFORE)
+            })
+        };
+        let is_of_ours = |text: &str| {
+            let address = text.rsplit_once('<').map_or(text, |(_, rest)| rest.trim_end_matches('>'));
+            Address::parse(address).is_ok_and(|address| house.domains.contains(address.domain()))
+        };
+        let user_ids: Vec<String> = shown
+            .identities
+            .iter()
+            .map(|identity| identity.user_id.clone())
+            .filter(|text| is_of_ours(text) && is_due(text))
+            .collect();
+        let Some(held) = directory.find_cert(&cert.fingerprint).await?.filter(|_| !user_ids.is_empty()) else { continue };
+        let packets = authority::certify(&house.secret, &held.whole, &user_ids, at)?;
+        vouches.extend(user_ids.into_iter().zip(packets).map(|(user_id, packet)| Vouch {
+            fingerprint: cert.fingerprint.clone(),
+            user_id,
+            issuer: house.fingerprint.clone(),
+            packet,
+            created_at: clock,
+            expires_at: clock.after(CERTIFIED_FOR),
+        }));
+    }
+    let count = vouches.len();
+    if count > 0 {
+        directory.store_vouches(vouches).await?;
+    }
+    Ok(count)
+}
+
+/// Signs the head of the log when it is another one, or a day old.
+pub(super) async fn sign_head(directory: &Directory, house: &House) -> anyhow::Result<bool> {
+    let (size, head) = directory.find_cert_log_head().await?;
+    let clock = Clock::system().now();
+    let before = directory.find_signed_head().await?;
+    if before.is_some_and(|signed| signed.size == size && clock.since(signed.signed_at) < HEAD_KEPT) {
+        return Ok(false);
+    }
+    let Some(domain) = house.domains.first() else { bail!("this home has no domain") };
+    let statement = log::statement(domain.as_str(), size, &head, clock);
+    let signature = authority::sign(&house.secret, &statement)?;
+    directory.add_signed_head(SignedHead { size, statement, signature, signed_at: clock }).await?;
+    Ok(true)
+}
+
+/// After something was published: certified and logged at once, so that nobody waits for the daily round. What fails here
+/// is done then.
+pub(super) async fn follow_up(directory: &Directory, gate: &Gate) {
+    let done = async {
+        let house = open(directory, gate).await?;
+        certify(directory, &house).await?;
+        sign_head(directory, &house).await
+    };
+    if let Err(error) = done.await {
+        tracing::warn!(%error, "the house could not certify what was published; the daily round will");
+    }
+}
+
+/// For a person: a day.
+pub(super) fn day(at: Timestamp) -> String {
+    let since = at.since(Timestamp::from_secs(0));
+    let days = since.as_secs() / (24 * 3600);
+    time::OffsetDateTime::from(UNIX_EPOCH + Duration::from_secs(days * 24 * 3600)).date().to_string()
+}
+
+/// The domain of a certificate's home, as `hearth key trust` takes it.
+pub(super) fn home_address(domain: &str) -> anyhow::Result<Address> {
+    Address::parse(&format!("{LOCAL_PART}@{domain}")).with_context(|| format!("{domain} is no domain"))
+}

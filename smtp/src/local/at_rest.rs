@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Copies for people who want their mail sealed on the disk are sealed, after all that reads them has read them.
+
+use std::sync::Arc;
+
+use hearth_filter::at_rest::{self, NotSealed};
+use hearth_types::id::Id;
+use hearth_types::{AccountId, Trouble};
+use metrics::counter;
+
+use super::{Arrival, Plan, notice};
+use crate::ctx::Server;
+
+/// Seals what is planned for those who want it. A copy that cannot be sealed is kept as it is, and its owner is
+/// told; an `Err` means that it is not known who wants it, and nothing may be stored.
+pub(super) async fn seal(server: &Server, arrival: &Arrival, plans: &mut [Plan]) -> Result<(), Trouble> {
+    for plan in plans.iter_mut().filter(|plan| !plan.copies.is_empty()) {
+        let Some(sealing) = server.directory.find_sealing(plan.account).await? else { continue };
+        let Some(cert) = sealing.whole.map(Arc::new) else {
+            not_sealed(server, plan, "the certificate is gone").await;
+            continue;
+        };
+        for number in 0..plan.copies.len() {
+            let Some(copy) = plan.copies.get_mut(number) else { continue };
+            let mail = match &copy.edited {
+                Some(edited) => Arc::clone(edited),
+                None => Arc::new([plan.prefix.as_bytes(), &arrival.raw].concat()),
+            };
+            let (cert, now) = (Arc::clone(&cert), server.clock.now());
+            let edge = format!("=_{}", Id::new(now));
+            match tokio::task::spawn_blocking(move || at_rest::seal(&mail, &cert, now.into(), &edge)).await? {
+                Ok(sealed) => {
+                    counter!("smtp_sealed_total").increment(1);
+                    copy.edited = Some(Arc::new(sealed));
+                }
+                Err(NotSealed::Already) => {}
+                Err(error) => not_sealed(server, plan, &error.to_string()).await,
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn not_sealed(server: &Server, plan: &Plan, why: &str) {
+    counter!("smtp_not_sealed_total").increment(1);
+    let account: AccountId = plan.account;
+    tracing::warn!(%account, why, "a mail could not be sealed; it is kept as it came");
+    notice::tell_owner(server, account, &plan.address, &notice::NOT_SEALED, why).await;
+}
