@@ -219,6 +219,36 @@ pub enum AddressCommand {
         /// The new one.
         address: String,
     },
+    /// Make an address for one correspondent: nobody guesses it, and it can be switched off.
+    ///
+    /// Give it to a shop or a newsletter. The first who writes to it is the only one who may from then on, so that an
+    /// address that was sold or stolen is of no use; --open leaves it open for everybody. Mail to it comes into the usual
+    /// INBOX. `hearth address off ADDRESS` ends it, `hearth address masks ACCOUNT` shows them all.
+    Mask {
+        /// An address of the account.
+        account: String,
+        /// For whom: the name of a shop, say.
+        #[arg(long = "for", value_name = "WHOM", default_value = "")]
+        label: String,
+        /// Everybody may write to it.
+        #[arg(long)]
+        open: bool,
+    },
+    /// The masked addresses of an account, for whom each is and who may write to it.
+    Masks {
+        /// An address of the account.
+        account: String,
+    },
+    /// Switch a masked address off: it takes no mail.
+    Off {
+        /// Which.
+        address: String,
+    },
+    /// Switch a masked address on again.
+    On {
+        /// Which.
+        address: String,
+    },
     /// Take an address away; the primary one stays.
     Remove {
         /// Which.
@@ -235,6 +265,9 @@ pub enum AddressCommand {
 #[derive(Debug, Subcommand)]
 pub enum AliasCommand {
     /// Make an address that leads to others.
+    ///
+    /// `*@DOMAIN` is every address of that domain that leads nowhere else; it leads to one account:
+    /// hearth alias add '*@anna.example' anna@example.org
     Add {
         /// The new address, in a domain of this home.
         address: String,
@@ -263,6 +296,9 @@ pub enum ListCommand {
         /// Its name, for a new one.
         #[arg(long, default_value = "")]
         name: String,
+        /// Who may write to it: members, anyone, or owners (the admins of this home). Members, for a new one.
+        #[arg(long, value_name = "WHO", value_parser = ["members", "anyone", "owners"])]
+        posting: Option<String>,
     },
     /// Remove a list, or members from it.
     Remove {
@@ -353,6 +389,20 @@ pub enum DomainCommand {
     Check {
         /// Its name; the home's own when not given.
         domain: Option<String>,
+    },
+    /// What other mail servers report about mail of a domain, in the last 90 days.
+    ///
+    /// Servers that know DMARC tell once a day who sent mail in the domain's name and whether it passed; servers that
+    /// know TLS-RPT tell whether they could reach this home by TLS; some tell when a person called a mail junk. They
+    /// write to reports@DOMAIN, which `hearth domain records` names. Mail that failed and did not come from a machine of
+    /// yours is somebody pretending, and nothing is to be done; when it did come from one of yours, look at
+    /// `hearth domain check`.
+    Reports {
+        /// Its name; the home's own when not given.
+        domain: Option<String>,
+        /// Show each source of each report, not the sums alone.
+        #[arg(long)]
+        sources: bool,
     },
 }
 

@@ -20,6 +20,7 @@
 //! | `/device-authorization`, `/device` | [`device_grant`] |
 //! | `/register` | [`register`] |
 //! | `/forward/...` | [`forward`]: apps that know no OpenID, by their proxy |
+//! | `/lists/leave/...` | [`leave_list`]: the link in a mailing list's copies |
 //! | `/userinfo`, `/jwks.json`, `/revoke`, `/introspect`, `/logout` | the file of that name |
 //! | `/account` and below | [`account`] |
 //! | `/admin` and below | [`admin`] |
@@ -46,6 +47,7 @@ pub mod home;
 pub mod introspect;
 pub mod jwks;
 pub mod jws;
+pub mod leave_list;
 pub mod level;
 pub mod limits;
 pub mod logout;

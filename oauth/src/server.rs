@@ -12,7 +12,7 @@ use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
 use crate::{
-    account, admin, authorize, consent, device_grant, forward, introspect, jwks, logout, metadata, par, register, registry, revoke,
+    account, admin, authorize, consent, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par, register, registry, revoke,
     script, sign_in, t, token, userinfo, webfinger, welcome,
 };
 
@@ -37,6 +37,7 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .merge(endpoint("end_session_endpoint", get(logout::run).post(logout::post)))
         .route(device_grant::PATH, get(device_grant::show).post(device_grant::look))
         .route("/device/decide", post(device_grant::decide))
+        .route(leave_list::ROUTE, get(leave_list::run).post(leave_list::post))
         .route("/forward/check", any(forward::check))
         .route("/forward/start", get(forward::start))
         .route("/forward/callback", get(forward::callback))

@@ -33,6 +33,8 @@ pub(crate) type Outcome = Result<Reply, Fault<Reply>>;
 pub struct Server {
     /// The name that we greet with, and the authserv-id of our results (RFC 8601 §2.5).
     pub hostname: String,
+    /// `https://id.D`: where people's pages are.
+    pub issuer: String,
     /// The largest message.
     pub size_bytes_max: u64,
     /// People.
@@ -67,6 +69,8 @@ pub struct Server {
 pub struct Parts {
     /// See [`Server::hostname`].
     pub hostname: String,
+    /// See [`Server::issuer`].
+    pub issuer: String,
     /// See [`Server::size_bytes_max`].
     pub size_bytes_max: u64,
     /// See [`Server::directory`].
@@ -94,11 +98,13 @@ pub struct Parts {
 impl Server {
     /// Puts the parts together; needs a runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { hostname, size_bytes_max, directory, store, gate, dns, queue, signer, tls, policy, clock, stop } = parts;
+        let Parts { hostname, issuer, size_bytes_max, directory, store, gate, dns, queue, signer, tls, policy, clock, stop } =
+            parts;
         let revocations = Revocations::start(directory.clone());
         let memory = Arc::new(Semaphore::new(MESSAGES_IN_MEMORY_BYTES_MAX / MEMORY_STEP_BYTES));
         Arc::new(Self {
             hostname,
+            issuer,
             size_bytes_max,
             directory,
             store,

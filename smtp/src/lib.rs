@@ -20,10 +20,13 @@
 //! [`state::State::admit`] and in the session's dispatch, a file in `command/`, a transcript in
 //! `tests/transcripts/smtp/`.
 
+mod binary;
 mod command;
 pub mod ctx;
 pub mod inbound;
+pub mod judges;
 pub mod limits;
+mod lists;
 mod lmtp;
 mod local;
 pub mod outbound;
@@ -31,6 +34,8 @@ pub mod policy;
 mod proxied;
 pub mod queue;
 pub mod registry;
+pub mod reports;
+mod seal;
 pub mod serve;
 pub mod session;
 mod srs;

@@ -86,6 +86,35 @@ pub const REJECTS_MAX: usize = 200;
 /// Characters of what a person's rules say to somebody they refuse.
 pub const REJECTION_CHARS_MAX: usize = 400;
 
+/// A larger mail is not looked into for a report.
+pub const REPORT_MAIL_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Parts of a mail that are looked into for a report.
+pub const REPORT_PARTS_MAX: usize = 20;
+/// A report, unpacked: a home's own has some kilobytes.
+pub const REPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The machine-readable part of feedback about one mail (RFC 5965 §2).
+pub const FEEDBACK_BYTES_MAX: usize = 64 * 1024;
+/// Lines that are kept of a report; all are counted.
+pub const REPORT_LINES_MAX: usize = 500;
+/// Characters of each text of a stranger in a report.
+pub const REPORT_TEXT_CHARS_MAX: usize = 200;
+/// Reports are kept for this long,
+pub const REPORTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// and at most so many.
+pub const REPORTS_MAX: u32 = 5_000;
+
+/// A judge of mail outside says what it thinks within this.
+pub const JUDGE_ANSWER: Duration = Duration::from_secs(30);
+/// Packets that a milter may send about one mail.
+pub const JUDGE_ANSWERS_MAX: usize = 5_000;
+/// Octets of the fields that judges add to a mail.
+pub const JUDGE_FIELDS_BYTES_MAX: usize = 32 * 1024;
+/// An answer of rspamd's, header and all.
+pub const JUDGE_HTTP_BYTES_MAX: usize = 1024 * 1024;
+
+/// Octets of the results in an ARC set: they stand in one line (RFC 5322 §2.1.1).
+pub const SEALED_RESULTS_BYTES_MAX: usize = 900;
+
 /// Bodies up to this size, compressed, live in the queue's database, larger ones in files beside it.
 pub const QUEUED_BODY_IN_DB_BYTES_MAX: usize = 256 * 1024;
 /// RFC 5321 §4.5.4.1 wants at least 4 to 5 days.

@@ -2,11 +2,16 @@
 //! The `[smtp]` section of the configuration, read: who is believed, who passes connections on, how strict we are.
 
 use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use hearth_boot::Smtp;
+use hearth_filter::sieve;
 use ipnet::IpNet;
+
+use crate::judges::Judge;
 
 /// What the owner of the home has decided.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +32,12 @@ pub struct Policy {
     pub allowlists: Vec<String>,
     /// Domains whose ARC seals are believed.
     pub arc_sealers: Vec<String>,
+    /// Programs outside that judge mail.
+    pub judges: Vec<Judge>,
+    /// One that is silent puts mail off.
+    pub judges_must_answer: bool,
+    /// The home's own Sieve scripts, before and after each person's.
+    pub sieve: [Option<Arc<Vec<u8>>>; 2],
 }
 
 impl Policy {
@@ -42,7 +53,25 @@ impl Policy {
             blocklists: lower(&section.blocklists),
             allowlists: lower(&section.allowlists),
             arc_sealers: lower(&section.arc_sealers),
+            judges: section.judges.iter().map(|judge| Judge::parse(judge)).collect::<anyhow::Result<_>>()?,
+            judges_must_answer: section.judges_must_answer,
+            sieve: [None, None],
         })
+    }
+
+    /// Reads the home's own Sieve scripts below `dir`; one that is wrong is said before anything is served.
+    pub fn read_scripts(&mut self, dir: &Path, section: &Smtp) -> anyhow::Result<()> {
+        let read = |key: &str, path: &Path| {
+            if path.as_os_str().is_empty() {
+                return Ok(None);
+            }
+            let path = dir.join(path);
+            let text = std::fs::read(&path).with_context(|| format!("{key}: cannot read {}", path.display()))?;
+            sieve::compile(&text).with_context(|| format!("{key}: {}", path.display()))?;
+            anyhow::Ok(Some(Arc::new(text)))
+        };
+        self.sieve = [read("smtp.sieve_before", &section.sieve_before)?, read("smtp.sieve_after", &section.sieve_after)?];
+        Ok(())
     }
 
     /// Is mail from there taken as it is?
@@ -72,6 +101,23 @@ fn networks(key: &str, texts: &[String]) -> anyhow::Result<Vec<IpNet>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_that_is_wrong_is_said_at_the_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let section = Smtp { sieve_before: "before.sieve".into(), ..Smtp::default() };
+        let mut policy = Policy::new(&section).expect("a policy");
+        let mut read = |text: Option<&str>| {
+            if let Some(text) = text {
+                std::fs::write(folder.path().join("before.sieve"), text).expect("written");
+            }
+            policy.read_scripts(folder.path(), &section).map_err(|error| format!("{error:#}"))
+        };
+        assert!(read(None).is_err_and(|error| error.contains("smtp.sieve_before: cannot read")));
+        assert!(read(Some("nonsense!")).is_err_and(|error| error.contains("before.sieve")));
+        assert_eq!(read(Some("keep;")), Ok(()));
+        assert!(policy.sieve[0].is_some() && policy.sieve[1].is_none());
+    }
 
     #[test]
     fn networks_are_read() {

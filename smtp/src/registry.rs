@@ -32,9 +32,9 @@ pub const ROWS: &[Row] = &[
     Row::spoken("SMTPUTF8", 6531, ""),
     Row::spoken("ENHANCEDSTATUSCODES", 2034, ""),
     Row::spoken("CHUNKING", 3030, "§2"),
+    Row::spoken("BINARYMIME", 3030, "§3"),
     Row { name: "DSN", rfc: 3461, section: "", status: Status::Partial("on the submission ports") },
     Row { name: "LIMITS", rfc: 9422, section: "", status: Status::Partial("RCPTMAX") },
-    Row::later("BINARYMIME", 3030, "§3"),
     Row {
         name: "REQUIRETLS",
         rfc: 8689,
@@ -50,8 +50,20 @@ pub const ROWS: &[Row] = &[
     Row::spoken("DKIM", 6376, ""),
     Row::spoken("DKIM Ed25519", 8463, ""),
     Row::spoken("DMARC", 9989, ""),
-    Row { name: "ARC", rfc: 8617, section: "", status: Status::Partial("verified, not sealed") },
+    Row {
+        name: "ARC",
+        rfc: 8617,
+        section: "",
+        status: Status::Partial("verified; what passes on is sealed, unless its chain was broken before"),
+    },
     Row::spoken("DNS lists", 5782, ""),
+    Row { name: "DMARC aggregate reports", rfc: 9990, section: "", status: Status::Partial("received") },
+    Row { name: "reports of failure", rfc: 6591, section: "", status: Status::Partial("received") },
+    Row { name: "feedback reports", rfc: 5965, section: "", status: Status::Partial("received") },
+    Row { name: "TLS reports", rfc: 8460, section: "", status: Status::Partial("received") },
+    Row::spoken("List-Id", 2919, ""),
+    Row { name: "List header fields", rfc: 2369, section: "", status: Status::Partial("List-Post and List-Unsubscribe") },
+    Row::spoken("One-click unsubscribing", 8058, ""),
     Row {
         name: "Sieve",
         rfc: 5228,
@@ -93,7 +105,7 @@ pub fn keywords(facts: &Facts<'_>) -> Vec<String> {
 fn keyword(name: &str, facts: &Facts<'_>) -> Option<String> {
     let plain = || Some(name.to_string());
     match name {
-        "PIPELINING" | "8BITMIME" | "SMTPUTF8" | "ENHANCEDSTATUSCODES" | "CHUNKING" => plain(),
+        "PIPELINING" | "8BITMIME" | "SMTPUTF8" | "ENHANCEDSTATUSCODES" | "CHUNKING" | "BINARYMIME" => plain(),
         "SIZE" => Some(format!("SIZE {}", facts.size_bytes_max)),
         "LIMITS" => Some(format!("LIMITS RCPTMAX={RECIPIENTS_MAX}")),
         "STARTTLS" if facts.kind != Kind::Lmtp && facts.tls_available && !facts.secured => plain(),
@@ -118,7 +130,7 @@ mod tests {
 
     #[test]
     fn each_listener_shows_what_works_on_it() {
-        let mx = "STARTTLS|PIPELINING|SIZE 1000|8BITMIME|SMTPUTF8|ENHANCEDSTATUSCODES|CHUNKING|LIMITS RCPTMAX=100";
+        let mx = "STARTTLS|PIPELINING|SIZE 1000|8BITMIME|SMTPUTF8|ENHANCEDSTATUSCODES|CHUNKING|BINARYMIME|LIMITS RCPTMAX=100";
         assert_eq!(shown(Kind::Mx, false, false), mx);
         assert!(!shown(Kind::Mx, true, false).contains("STARTTLS"));
         assert!(shown(Kind::Mx, true, false).contains("|REQUIRETLS"));

@@ -64,6 +64,8 @@ pub async fn run(boot: Boot) -> anyhow::Result<()> {
 
 async fn open(config: &Config, stop: hearth_boot::Stop) -> anyhow::Result<Arc<Server>> {
     let clock = Clock::system();
+    let mut policy = Policy::new(&config.smtp)?;
+    policy.read_scripts(&config.dir, &config.smtp)?;
     let directory = Directory::open(&source(config, "identity.db", "directory"), clock.clone()).await?;
     let backend = match config.store.engine {
         Engine::Sqlite => Backend::Sqlite,
@@ -81,6 +83,7 @@ async fn open(config: &Config, stop: hearth_boot::Stop) -> anyhow::Result<Arc<Se
     let tls = Tls::load(&config.path("tls/node.pem"), &config.path("tls/node.key"), &[])?;
     Ok(Server::new(Parts {
         hostname: config.hostname(),
+        issuer: config.issuer(),
         size_bytes_max: config.limits.message_size_bytes_max,
         directory,
         store,
@@ -89,7 +92,7 @@ async fn open(config: &Config, stop: hearth_boot::Stop) -> anyhow::Result<Arc<Se
         queue,
         signer: Signer::new(config.path("dkim")),
         tls: Some(tls),
-        policy: Policy::new(&config.smtp)?,
+        policy,
         clock,
         stop,
     }))

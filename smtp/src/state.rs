@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Pure: the phase of a session and what it admits. No async, no stores.
 
+use hearth_identity::directory::List;
 use hearth_identity::login::Login;
 use hearth_types::{AccountId, Address};
 use hearth_wire::smtp::replies::{
-    AUTH_FAILED_535_5_7_8, AUTH_REQUIRED_530_5_7_0, BAD_SEQUENCE_503_5_5_1, NO_RECIPIENTS_554_5_5_1, NOT_IMPLEMENTED_502_5_5_1,
-    TLS_FOR_AUTH_538_5_7_11, TLS_REQUIRED_530_5_7_0, TOO_MUCH_421_4_7_0, UNKNOWN_COMMAND_500_5_5_2,
+    AUTH_FAILED_535_5_7_8, AUTH_REQUIRED_530_5_7_0, BAD_SEQUENCE_503_5_5_1, BINARY_BY_BDAT_503_5_5_1, NO_RECIPIENTS_554_5_5_1,
+    NOT_IMPLEMENTED_502_5_5_1, TLS_FOR_AUTH_538_5_7_11, TLS_REQUIRED_530_5_7_0, TOO_MUCH_421_4_7_0, UNKNOWN_COMMAND_500_5_5_2,
 };
-use hearth_wire::smtp::{Command, LineCheck, MailParams, RcptParams, Reply, Severity};
+use hearth_wire::smtp::{Body, Command, LineCheck, MailParams, RcptParams, Reply, Severity};
 
 use crate::ctx::Memory;
 use crate::limits::{ERRORS_MAX, IDLE_COMMANDS_MAX, MESSAGES_MAX, SIGN_IN_FAILURES_MAX};
@@ -64,6 +65,13 @@ pub struct Transaction {
     pub chunks: Option<Chunks>,
 }
 
+impl Transaction {
+    /// Does the message come as it is, without lines (RFC 3030 §3)?
+    pub fn is_binary(&self) -> bool {
+        self.params.body == Some(Body::BinaryMime)
+    }
+}
+
 /// A recipient that RCPT accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
@@ -84,6 +92,13 @@ pub enum Goal {
         accounts: Vec<AccountId>,
         /// Addresses of other homes.
         forwards: Vec<Address>,
+    },
+    /// A mailing list of this home.
+    List {
+        /// Which.
+        list: List,
+        /// Who is on it.
+        members: Vec<Address>,
     },
     /// Another home.
     Elsewhere,
@@ -139,6 +154,7 @@ impl State {
                 Some(transaction) if transaction.recipients.is_empty() && !matches!(command, Command::Rcpt(..)) => {
                     Err(NO_RECIPIENTS_554_5_5_1)
                 }
+                Some(transaction) if transaction.is_binary() && *command == Command::Data => Err(BINARY_BY_BDAT_503_5_5_1),
                 Some(_) => Ok(()),
             },
             _ => Ok(()),

@@ -11,6 +11,7 @@ mod domain;
 mod group;
 pub(crate) mod letter;
 mod list;
+mod masked;
 mod network;
 mod resolve;
 mod revocation;
@@ -26,8 +27,9 @@ pub use audit::{AuditEntry, Event};
 pub use domain::DomainEntry;
 pub use group::{Member, MemberRole};
 pub use letter::Letter;
-pub use list::{List, Posting};
-pub use resolve::Resolution;
+pub use list::{List, Posting, Unsubscriber, leave_url};
+pub use masked::Masked;
+pub use resolve::{REPORTS, Resolution};
 pub use revocation::Revoked;
 pub use session::{NewSession, Session, SessionKind};
 
@@ -40,6 +42,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 1, name: "people", breaking: false, sql: include_str!("../migrations/directory-0001.sql") },
     Migration { version: 2, name: "letters", breaking: false, sql: include_str!("../migrations/directory-0002.sql") },
     Migration { version: 3, name: "keys", breaking: false, sql: include_str!("../migrations/directory-0003.sql") },
+    Migration { version: 4, name: "masked addresses", breaking: false, sql: include_str!("../migrations/directory-0004.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

@@ -17,6 +17,8 @@ pub const EXPANSION_RECIPIENTS_MAX: usize = 1_000;
 pub const TARGETS_MAX: usize = 1_000;
 /// Addresses of one account.
 pub const ADDRESSES_MAX: usize = 200;
+/// Masked addresses of one account.
+pub const MASKED_MAX: usize = 1_000;
 /// App passwords of one account: SCRAM tries each, at a few microseconds.
 pub const APP_PASSWORDS_MAX: usize = 50;
 /// How long a key signs tokens before the next is made.

@@ -14,6 +14,7 @@ use std::io::{Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hearth_types::BlobId;
@@ -34,6 +35,8 @@ const ZSTD_LEVEL: i32 = 3;
 pub enum Content {
     /// In memory.
     Bytes(Vec<u8>),
+    /// In memory, and used by others as well.
+    Shared(Arc<Vec<u8>>),
     /// In a file, read in pieces: for large mail. It stays the caller's and is not changed.
     File(PathBuf),
 }
@@ -202,11 +205,8 @@ impl Drop for Temporary {
 /// Compresses content; a large one into the file that `path` names, synced. What `scan` takes is every piece of it.
 pub(crate) fn pack(content: &Content, path: impl FnOnce() -> PathBuf, mut scan: impl FnMut(&[u8])) -> Result<Packed> {
     match content {
-        Content::Bytes(bytes) if bytes.len() <= BODY_IN_DB_BYTES_MAX => {
-            scan(bytes);
-            Ok(Packed { len: bytes.len() as u64, data: PackedData::Row(compress(bytes)?) })
-        }
-        Content::Bytes(bytes) => pack_file(&mut bytes.as_slice(), path(), scan),
+        Content::Bytes(bytes) => pack_bytes(bytes, path, scan),
+        Content::Shared(bytes) => pack_bytes(bytes, path, scan),
         Content::File(source) => {
             let mut source = File::open(source)?;
             if source.metadata()?.len() <= BODY_IN_DB_BYTES_MAX as u64 {
@@ -218,6 +218,14 @@ pub(crate) fn pack(content: &Content, path: impl FnOnce() -> PathBuf, mut scan: 
             pack_file(&mut source, path(), scan)
         }
     }
+}
+
+fn pack_bytes(mut bytes: &[u8], path: impl FnOnce() -> PathBuf, mut scan: impl FnMut(&[u8])) -> Result<Packed> {
+    if bytes.len() > BODY_IN_DB_BYTES_MAX {
+        return pack_file(&mut bytes, path(), scan);
+    }
+    scan(bytes);
+    Ok(Packed { len: bytes.len() as u64, data: PackedData::Row(compress(bytes)?) })
 }
 
 fn pack_file(source: &mut dyn Read, path: PathBuf, mut scan: impl FnMut(&[u8])) -> Result<Packed> {

@@ -23,6 +23,8 @@ pub struct Facts {
     pub key_hash: Vec<u8>,
     /// Changes when the MTA-STS policy does.
     pub policy_id: String,
+    /// The address that reports about the domain's mail go to.
+    pub reports_to: String,
     /// The ports of IMAP, submission and so on are this much higher.
     pub port_offset: u16,
 }
@@ -74,11 +76,11 @@ pub fn of(facts: &Facts) -> Vec<Record> {
     for (selector, value) in &facts.dkim {
         records.push(txt(&format!("{selector}._domainkey"), value.clone(), "the key that signs outgoing mail (DKIM)", true));
     }
-    let dmarc = format!("v=DMARC1; p=quarantine; rua=mailto:postmaster@{}", facts.domain);
+    let reports = format!("mailto:{}", facts.reports_to);
+    let dmarc = format!("v=DMARC1; p=quarantine; rua={reports}; ruf={reports}");
     records.push(txt("_dmarc", dmarc, "what to do with mail that only pretends (DMARC)", true));
     records.push(txt("_mta-sts", format!("v=STSv1; id={}", facts.policy_id), "senders must use TLS (MTA-STS)", false));
-    let reports = format!("v=TLSRPTv1; rua=mailto:postmaster@{}", facts.domain);
-    records.push(txt("_smtp._tls", reports, "where senders report broken TLS (TLS-RPT)", false));
+    records.push(txt("_smtp._tls", format!("v=TLSRPTv1; rua={reports}"), "where senders report broken TLS (TLS-RPT)", false));
     records.extend(services(facts, &domain, &host));
     if !facts.key_hash.is_empty() {
         // RFC 6698 §2.1, RFC 7672 §3.1.1: DANE-EE, public key, SHA-256. Only counts in a zone that is signed.
@@ -239,6 +241,7 @@ mod tests {
             ],
             key_hash: vec![0xab; 32],
             policy_id: "1".into(),
+            reports_to: "reports@example.org".into(),
             port_offset: 0,
         }
     }
@@ -252,7 +255,8 @@ mod tests {
             "example.org. 3600 IN MX 10 mail.example.org.\n",
             "example.org. 3600 IN TXT \"v=spf1 mx -all\"\n",
             "ed25519._domainkey.example.org. 3600 IN TXT \"v=DKIM1; k=ed25519; p=BBBB\"\n",
-            "_dmarc.example.org. 3600 IN TXT \"v=DMARC1; p=quarantine; rua=mailto:postmaster@example.org\"\n",
+            "_dmarc.example.org. 3600 IN TXT \"v=DMARC1; p=quarantine; rua=mailto:reports@example.org; ruf=mailto:reports@example.org\"\n",
+            "_smtp._tls.example.org. 3600 IN TXT \"v=TLSRPTv1; rua=mailto:reports@example.org\"\n",
             "_imaps._tcp.example.org. 3600 IN SRV 0 1 993 mail.example.org.\n",
         ] {
             assert!(zone.contains(line), "{line} is not in\n{zone}");

@@ -128,6 +128,7 @@ pub const ALL: &[Rfc] = &[
     rfc(5890, "IDNA definitions"),
     rfc(5929, "Channel bindings for TLS"),
     rfc(5957, "IMAP SORT=DISPLAY"),
+    rfc(5965, "Feedback reports (ARF)"),
     rfc(6009, "Sieve DSN and Deliver-By"),
     rfc(6052, "IPv6 addressing of translators"),
     rfc(6125, "Service identity in TLS"),
@@ -147,6 +148,7 @@ pub const ALL: &[Rfc] = &[
     rfc(6530, "Internationalized mail: overview"),
     rfc(6531, "SMTPUTF8"),
     rfc(6532, "Internationalized mail headers"),
+    rfc(6591, "Reports of authentication failure"),
     rfc(6609, "Sieve include"),
     rfc(6698, "DANE TLSA"),
     rfc(6749, "OAuth 2.0"),
@@ -191,6 +193,7 @@ pub const ALL: &[Rfc] = &[
     rfc(7929, "DANE for OpenPGP"),
     rfc(8032, "EdDSA"),
     rfc(8037, "Ed25519 in JOSE"),
+    rfc(8058, "One-click unsubscribing"),
     rfc(8098, "Message disposition notification"),
     rfc(8176, "Authentication method references"),
     rfc(8187, "Characters in HTTP header parameters"),
@@ -257,6 +260,7 @@ pub const ALL: &[Rfc] = &[
     rfc(9788, "Header protection"),
     rfc(9980, "Post-quantum cryptography in OpenPGP"),
     rfc(9989, "DMARC"),
+    rfc(9990, "DMARC aggregate reports"),
     rfc(10022, "IMAP UIDBATCHES"),
 ];
 

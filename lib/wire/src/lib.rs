@@ -14,6 +14,7 @@
 //! - `proxy.rs`: who is really at the other end (PROXY protocol, version 2)
 //! - `sasl/`: the mechanisms' messages, and SCRAM's arithmetic (RFC 4422, RFC 5802)
 //! - `message/`: a mail: bounded entry to mail-parser, envelope, structure, preview (RFC 5322, RFC 2045)
+//! - `milter.rs`: what a mail server and programs that judge mail say to each other
 //! - `wkd.rs`, `openpgpkey.rs`: the names under which a Web Key Directory and DNS keep certificates
 //! - `wks.rs`: what is said in the mails of the Web Key Service
 //! - `autocrypt.rs`: the field that carries a sender's certificate
@@ -21,6 +22,7 @@
 pub mod autocrypt;
 pub mod imap;
 pub mod message;
+pub mod milter;
 pub mod openpgpkey;
 pub mod pop3;
 pub mod proxy;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `hearth address`: further addresses of an account.
 
+use hearth_identity::Directory;
+use hearth_identity::directory::Masked;
 use serde_json::{Value, json};
 
 use crate::cli::AddressCommand;
@@ -20,6 +22,23 @@ pub async fn run(place: &Place, command: AddressCommand, out: &Out) -> anyhow::R
                 format!("{address} leads to {} now.", account.primary),
             );
         }
+        AddressCommand::Mask { account: who, label, open } => {
+            let account = account(&directory, &who).await?;
+            let masked = directory.add_masked(account.id, account.primary.domain(), &label, !open).await?;
+            let who = if open { "everybody may write to it" } else { "the first who writes to it is the only one who may" };
+            out.result(&describe(&masked), format!("{}\nleads to {}; {who}.", masked.address, account.primary));
+        }
+        AddressCommand::Masks { account: who } => {
+            let account = account(&directory, &who).await?;
+            let rows: Vec<Value> = directory.list_masked(account.id).await?.iter().map(describe).collect();
+            out.table(
+                &rows,
+                &["address", "for", "from", "off"],
+                "There are none. Make one: hearth address mask ACCOUNT --for WHOM",
+            );
+        }
+        AddressCommand::Off { address } => switch(&directory, &address, true, out).await?,
+        AddressCommand::On { address } => switch(&directory, &address, false, out).await?,
         AddressCommand::Remove { address } => {
             let address = parse_address(&address)?;
             directory.remove_address(&address).await?;
@@ -48,4 +67,21 @@ pub async fn run(place: &Place, command: AddressCommand, out: &Out) -> anyhow::R
         }
     }
     Ok(())
+}
+
+async fn switch(directory: &Directory, address: &str, off: bool, out: &Out) -> anyhow::Result<()> {
+    let address = parse_address(address)?;
+    directory.change_masked(&address, off).await?;
+    let says = if off { "takes no mail now" } else { "takes mail again" };
+    out.result(&json!({ "address": address.to_string(), "off": off }), format!("{address} {says}."));
+    Ok(())
+}
+
+fn describe(masked: &Masked) -> Value {
+    let from = match &masked.locked_to {
+        Some(domain) => domain.to_string(),
+        None if masked.locks => "the first".to_owned(),
+        None => "everybody".to_owned(),
+    };
+    json!({ "address": masked.address.to_string(), "for": masked.label, "from": from, "off": masked.off })
 }

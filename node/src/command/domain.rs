@@ -4,11 +4,13 @@
 use anyhow::{anyhow, bail};
 use hearth_boot::Config;
 use hearth_identity::Directory;
+use hearth_identity::directory::REPORTS;
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::records::{self, Facts, Record, State};
 use hearth_types::Domain;
 use serde_json::{Value, json};
 
+use super::reports;
 use crate::cli::DomainCommand;
 use crate::init::{certificate, dkim};
 use crate::out::Out;
@@ -65,6 +67,12 @@ pub async fn run(place: &Place, command: DomainCommand, out: &Out) -> anyhow::Re
             out.table(&rows, &["ok", "type", "name", "says"], "There is nothing to check.");
             Ok(())
         }
+        DomainCommand::Reports { domain, sources } => {
+            let domain = parse(&known(place, &directory, domain).await?)?;
+            let queue = super::queue::open(&place.config).await?;
+            reports::show(&queue.list_reports(&domain).await?, &domain, sources, out);
+            Ok(())
+        }
     }
 }
 
@@ -107,6 +115,7 @@ pub(super) fn facts(config: &Config, domain: &str) -> anyhow::Result<Facts> {
         dkim: keys,
         key_hash: certificate.key_hash,
         policy_id: "1".to_owned(),
+        reports_to: format!("{REPORTS}@{domain}"),
         port_offset: config.listen.port_offset,
     })
 }

@@ -12,12 +12,15 @@ use crate::place::{Place, parse_address};
 pub async fn run(place: &Place, command: ListCommand, out: &Out) -> anyhow::Result<()> {
     let directory = place.directory().await?;
     match command {
-        ListCommand::Add { address, members, name } => {
+        ListCommand::Add { address, members, name, posting } => {
             let address = parse_address(&address)?;
             let members = members.iter().map(|member| parse_address(member)).collect::<anyhow::Result<Vec<_>>>()?;
             let known = directory.list_lists().await?.iter().any(|list| list.address.key() == address.key());
             if !known {
                 directory.add_list(List { address: address.clone(), name, posting: Posting::Members }).await?;
+            }
+            if let Some(posting) = posting {
+                directory.change_posting(&address, Posting::parse(&posting)).await?;
             }
             for member in &members {
                 directory.add_list_member(&address, member).await?;

@@ -14,6 +14,7 @@ mod init;
 pub mod key;
 mod list;
 mod queue;
+mod reports;
 mod status;
 mod up;
 

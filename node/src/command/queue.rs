@@ -134,7 +134,7 @@ fn missing(id: &str) -> anyhow::Error {
     anyhow!("no mail {id} waits; see: hearth queue list")
 }
 
-fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: Timestamp) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
     OffsetDateTime::from_unix_timestamp(at.secs()).ok().and_then(|time| time.format(&format).ok()).unwrap_or_default()
 }

@@ -13,12 +13,13 @@ use super::data;
 use crate::ctx::{Ctx, Outcome};
 use crate::limits::{DATA, DEADLINES, OVERRUN_BYTES_MAX};
 use crate::session::AT_COMMAND;
-use crate::state::State;
+use crate::state::{State, Transaction};
 
 pub(crate) async fn run<S>(ctx: &Ctx, state: &mut State, lines: &mut Lines<S>, size_bytes: u64, last: bool) -> io::Result<Outcome>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let is_binary = state.transaction.as_ref().is_some_and(Transaction::is_binary);
     let held = state.transaction.as_ref().and_then(|t| t.chunks.as_ref()).map_or(0, |chunks| chunks.raw.len());
     let refusal = if (held as u64).saturating_add(size_bytes) > ctx.server.size_bytes_max { Some(TOO_BIG_552_5_3_4) } else { None };
     // The account goes on from chunk to chunk, until the message is taken or given up.
@@ -47,18 +48,21 @@ where
         Ok(Err(error)) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
         Ok(Err(_)) | Err(_) => return Ok(Err(Fault::Peer(TIMEOUT_421_4_4_2))),
     }
-    chunks.check.push(chunks.raw.get(held..).unwrap_or_default());
+    if !is_binary {
+        chunks.check.push(chunks.raw.get(held..).unwrap_or_default());
+    }
     if !last {
         return Ok(Ok(OK_250_2_0_0.saying(format!("{size_bytes} octets received"))));
     }
-    if let Some(fault) = chunks.check.finish() {
+    let faulty = if is_binary { None } else { chunks.check.finish() };
+    if let Some(fault) = faulty {
         let refusal = data::of_fault(fault);
         data::repeat(state, lines, &refusal).await?;
         state.transaction = None;
         return Ok(Err(Fault::Peer(refusal)));
     }
     let mut raw = std::mem::take(&mut chunks.raw);
-    if !raw.is_empty() && !raw.ends_with(b"\r\n") {
+    if !is_binary && !raw.is_empty() && !raw.ends_with(b"\r\n") {
         raw.extend_from_slice(b"\r\n");
     }
     data::take(ctx, state, lines, raw).await

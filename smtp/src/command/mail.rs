@@ -3,10 +3,10 @@
 
 use hearth_types::{Address, Fault};
 use hearth_wire::smtp::replies::{
-    BAD_SENDER_553_5_1_7, NEEDS_SMTPUTF8_553_5_6_7, NEEDS_TLS_530_5_7_10, NO_BINARYMIME_501_5_5_4, NOT_YOUR_ADDRESS_553_5_7_1,
-    SENDER_OK_250_2_1_0, TOO_BIG_552_5_3_4, TOO_FAST_451_4_7_1, UNKNOWN_PARAMETER_555_5_5_4,
+    BAD_SENDER_553_5_1_7, NEEDS_SMTPUTF8_553_5_6_7, NEEDS_TLS_530_5_7_10, NOT_YOUR_ADDRESS_553_5_7_1, SENDER_OK_250_2_1_0,
+    TOO_BIG_552_5_3_4, TOO_FAST_451_4_7_1, UNKNOWN_PARAMETER_555_5_5_4,
 };
-use hearth_wire::smtp::{Body, MailParams, Path};
+use hearth_wire::smtp::{MailParams, Path};
 use metrics::counter;
 
 use crate::ctx::{Ctx, Outcome};
@@ -53,9 +53,6 @@ fn check_params(ctx: &Ctx, state: &State, path: &Path, params: &MailParams) -> R
     if params.size_bytes.is_some_and(|size| size > ctx.server.size_bytes_max) {
         // RFC 1870 §6.1: before a single octet came.
         return refuse(TOO_BIG_552_5_3_4);
-    }
-    if params.body == Some(Body::BinaryMime) {
-        return refuse(NO_BINARYMIME_501_5_5_4);
     }
     if params.require_tls && !state.secured {
         return refuse(NEEDS_TLS_530_5_7_10);

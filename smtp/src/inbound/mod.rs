@@ -7,6 +7,7 @@
 pub mod check;
 pub mod pace;
 pub mod verdict;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,14 +22,17 @@ use hearth_wire::smtp::replies::{
 use hearth_wire::smtp::{Reply, header_is_bounded};
 use metrics::counter;
 
+use crate::command::data::of_fault;
 use crate::ctx::{Ctx, Outcome};
+use crate::judges::{self, Case, Heard};
 use crate::limits::RECEIVED_MAX;
 use crate::local::{self, Arrival};
 use crate::queue::bounce::{self, Failure};
 use crate::queue::{NewMail, QueueError};
 use crate::state::{Goal, Hello, Transaction};
-use crate::trace;
+use crate::{binary, reports, seal, trace};
 use verdict::Verdict;
+use wishes::Wishes;
 
 /// Which way a mail came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,26 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
     let subject = check::Subject { hostname, ip: ctx.ip(), hello: name, sender: transaction.sender.as_ref(), raw: &raw };
     let findings = if trusted { check::none(&subject) } else { check::run(&subject, &ctx.server.dns, &ctx.server.policy).await };
     let verdict = verdict::decide(&findings);
+    let case = Case {
+        id: &id,
+        hostname,
+        ip: ctx.ip(),
+        port: ctx.peer.remote.port(),
+        host: findings.host.as_deref(),
+        hello: name,
+        sender: transaction.sender.as_ref(),
+        recipients: &transaction.recipients.iter().map(|known| known.address.clone()).collect::<Vec<_>>(),
+        raw: &raw,
+    };
+    let heard = match &verdict {
+        Verdict::Accept(_) | Verdict::Quarantine(_) if !trusted => {
+            judges::ask(&ctx.server.policy.judges, ctx.server.policy.judges_must_answer, &case).await
+        }
+        _ => Heard::default(),
+    };
+    let verdict = verdict.with(heard.opinion);
+    let raw = judges::changed(&raw, &heard.changes).unwrap_or(raw);
+    let raw = if transaction.is_binary() { binary::to_lines(raw).map_err(|fault| Fault::Peer(of_fault(fault)))? } else { raw };
     counter!("smtp_messages_received_total", "verdict" => verdict.name()).increment(1);
     tracing::info!(
         mail = %id, peer = %ctx.ip(), bytes = raw.len(), recipients = transaction.recipients.len(), verdict = verdict.name(),
@@ -78,6 +102,7 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         received_at: now,
         judgement: judgement.unwrap_or(Judgement::Suspect),
         reason,
+        results: if findings.trusted { String::new() } else { findings.results.clone() },
         delivered_to,
         require_tls: transaction.params.require_tls,
     };
@@ -86,7 +111,18 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         local::rejects::keep(&ctx.server, &arrival, &reply.text, &people).await;
         return Err(Fault::Peer(reply));
     }
-    deliver(ctx, trusted, &transaction, &arrival).await
+    let mut transaction = transaction;
+    if arrival.judgement == Judgement::Welcome {
+        reports::take(&ctx.server, &findings, &mut transaction, &arrival.raw).await?;
+    }
+    if transaction.recipients.is_empty() {
+        return Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)));
+    }
+    let wishes = wishes::ask(&ctx.server, &findings, &mut transaction, &arrival).await?;
+    if let ([(_, reply), ..], true, 0) = (wishes.refused.as_slice(), transaction.recipients.is_empty(), wishes.lists) {
+        return Err(Fault::Peer(reply.clone()));
+    }
+    deliver(ctx, trusted, &transaction, &arrival, wishes).await
 }
 
 /// Received and Authentication-Results.
@@ -119,7 +155,7 @@ fn head(
     trace::received(&hop) + &trace::results(&findings.results)
 }
 
-async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &Arrival) -> Outcome {
+async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &Arrival, wishes: Wishes) -> Outcome {
     let server = &ctx.server;
     let (mailboxes, forwards) = goals(transaction);
     if forwards.values().any(|through| arrival.delivered_to.contains(&through.to_string().to_lowercase())) {
@@ -132,14 +168,17 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
         counter!("smtp_first_senders_total").increment(1);
         tokio::time::sleep(server.policy.first_sender_delay).await;
     }
-    if let ([plan], true) = (plans.as_mut_slice(), forwards.is_empty())
+    if let ([plan], true, 0) = (plans.as_mut_slice(), forwards.is_empty(), wishes.lists)
         && let Some(reply) = plan.rejected.take()
     {
         // RFC 5429 §2.1: the refusal of the only recipient is the server's own, and no report is written.
         return Err(Fault::Peer(reply));
     }
     let rejected: Vec<Option<Reply>> = plans.iter_mut().map(|plan| plan.rejected.take()).collect();
-    let forwarded = forward(ctx, transaction, arrival, forwards).await?;
+    let mut onward = forward(ctx, transaction, arrival, forwards).await;
+    onward.extend(wishes.copies);
+    // All or none: a sender that comes again doubles nothing.
+    let forwarded = server.queue.enqueue_all(onward).await.map_err(not_queued)?;
     let outcomes = match local::carry_out(server, arrival, plans).await {
         Ok(outcomes) => outcomes,
         Err(fault) => {
@@ -151,7 +190,7 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
         }
     };
     let full = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::OverQuota)).count();
-    if full > 0 && full == outcomes.len() && forwarded.is_empty() {
+    if full > 0 && full == outcomes.len() && forwarded.is_empty() && wishes.lists == 0 {
         return Err(Fault::Peer(MAILBOX_FULL_452_4_2_2));
     }
     let failures = people.iter().zip(outcomes).zip(rejected).filter_map(|(((_, address), outcome), rejected)| {
@@ -161,7 +200,8 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
         };
         reply.map(|reply| Failure { recipient: address.clone(), orcpt: None, reply, host: None })
     });
-    tell(ctx, arrival, failures.collect()).await?;
+    let refused = wishes.refused.into_iter().map(|(recipient, reply)| Failure { recipient, orcpt: None, reply, host: None });
+    tell(ctx, arrival, failures.chain(refused).collect()).await?;
     counter!("smtp_mailboxes_delivered_total").increment((people.len() - full) as u64);
     Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)))
 }
@@ -182,40 +222,27 @@ fn goals(transaction: &Transaction) -> (BTreeMap<AccountId, &Address>, BTreeMap<
     (mailboxes, elsewhere)
 }
 
-/// What aliases send to other homes waits in the queue; one mail for each alias, whose address rewrites the sender.
-async fn forward(
-    ctx: &Ctx,
-    transaction: &Transaction,
-    arrival: &Arrival,
-    forwards: BTreeMap<&Address, &Address>,
-) -> Result<Vec<Id>, Fault<Reply>> {
+/// What aliases send to other homes; one mail for each alias, whose address rewrites the sender and whose domain seals.
+async fn forward(ctx: &Ctx, transaction: &Transaction, arrival: &Arrival, forwards: BTreeMap<&Address, &Address>) -> Vec<NewMail> {
     let mut by_alias: BTreeMap<&Address, Vec<Address>> = BTreeMap::new();
     for (to, through) in forwards {
         by_alias.entry(through).or_default().push(to.clone());
     }
-    let mut queued = Vec::new();
+    let mut mails = Vec::with_capacity(by_alias.len());
     for (through, to) in by_alias {
         let sender = match &arrival.sender {
             Some(sender) => Some(ctx.server.forwarder(sender, through).await),
             None => None,
         };
-        let head = format!("Delivered-To: {through}\r\n{}", arrival.trace);
-        let mail = NewMail {
+        let seal = seal::seal(&ctx.server, through.domain(), &arrival.raw, &arrival.results).await;
+        let head = format!("Delivered-To: {through}\r\n{seal}{}", arrival.trace);
+        mails.push(NewMail {
             smtputf8: transaction.params.smtputf8,
             require_tls: transaction.params.require_tls,
             ..local::leaving(sender, to, head.into_bytes(), arrival.raw.to_vec())
-        };
-        match ctx.server.queue.enqueue(mail).await {
-            Ok(id) => queued.push(id),
-            Err(error) => {
-                for id in queued {
-                    ctx.server.queue.drop_mail(id).await.map_err(Trouble::from)?;
-                }
-                return Err(not_queued(error));
-            }
-        }
+        });
     }
-    Ok(queued)
+    mails
 }
 
 /// Some got it, so the sender hears 250; those who did not are told of in a report.

@@ -13,6 +13,7 @@ use hearth_wire::smtp::Reply;
 use hearth_wire::smtp::replies::{DMARC_550_5_7_26, TRY_LATER_451_4_3_0};
 
 use super::check::{Finding, Findings, Policy};
+use crate::judges::Opinion;
 
 /// What is done with a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,16 @@ impl Verdict {
             Self::Quarantine(_) => "quarantine",
             Self::Defer(_) => "defer",
             Self::Reject(_) => "reject",
+        }
+    }
+
+    /// What judges outside say besides: they make it worse, never better.
+    pub(crate) fn with(self, opinion: Opinion) -> Self {
+        match (self, opinion) {
+            (Self::Accept(_), Opinion::Junk(why)) => Self::Quarantine(Reason::new(&why)),
+            (Self::Accept(_) | Self::Quarantine(_), Opinion::Later(reply)) => Self::Defer(reply),
+            (Self::Accept(_) | Self::Quarantine(_), Opinion::Refuse(reply)) => Self::Reject(reply),
+            (verdict, _) => verdict,
         }
     }
 
@@ -127,6 +138,25 @@ mod tests {
         assert_eq!(decide(&Findings { arc: Finding::Pass, ..failed.clone() }).name(), "quarantine");
         assert_eq!(decide(&Findings { arc: Finding::Fail, ..failed.clone() }).name(), "reject");
         assert_eq!(decide(&Findings { trusted: true, ..failed }).name(), "accept");
+    }
+
+    #[test]
+    fn judges_outside_make_it_worse_alone() {
+        let (accept, reject) = (decide(&Findings::default()), decide(&found(Finding::Fail, Policy::Reject)));
+        let suspect = decide(&found(Finding::Fail, Policy::Quarantine));
+        let (junk, no) = (Opinion::Junk("x".into()), Opinion::Refuse(DMARC_550_5_7_26));
+        for (verdict, opinion, outcome) in [
+            (&accept, &Opinion::Fine, "accept"),
+            (&accept, &junk, "quarantine"),
+            (&accept, &no, "reject"),
+            (&accept, &Opinion::Later(TRY_LATER_451_4_3_0), "defer"),
+            (&suspect, &Opinion::Fine, "quarantine"),
+            (&suspect, &no, "reject"),
+            (&reject, &Opinion::Fine, "reject"),
+            (&reject, &Opinion::Later(TRY_LATER_451_4_3_0), "reject"),
+        ] {
+            assert_eq!(verdict.clone().with(opinion.clone()).name(), outcome, "{verdict:?} {opinion:?}");
+        }
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(crate) struct Arrival {
     pub judgement: Judgement,
     /// Why; `None` for our own people's mail.
     pub reason: Option<Reason>,
+    /// Our Authentication-Results; empty for our own people's mail.
+    pub results: String,
     /// The addresses that it says it was delivered to before.
     pub delivered_to: Vec<String>,
     /// RFC 8689: it may not leave without TLS.
@@ -145,7 +147,7 @@ async fn into_mailboxes(server: &Server, arrival: &Arrival, plans: &[Plan]) -> R
                 Some(raw) => {
                     let delivery = Delivery {
                         id: format!("{}-{}-{number}", arrival.id, plan.account),
-                        content: Content::Bytes(raw.to_vec()),
+                        content: Content::Shared(Arc::clone(raw)),
                         received_at: arrival.received_at,
                         recipients: vec![recipient(plan, copy)],
                     };
@@ -160,7 +162,7 @@ async fn into_mailboxes(server: &Server, arrival: &Arrival, plans: &[Plan]) -> R
     if !recipients.is_empty() {
         let delivery = Delivery {
             id: arrival.id.clone(),
-            content: Content::Bytes(arrival.raw.to_vec()),
+            content: Content::Shared(Arc::clone(&arrival.raw)),
             received_at: arrival.received_at,
             recipients,
         };
@@ -223,7 +225,7 @@ async fn finish(server: &Server, arrival: &Arrival, plan: Plan) {
 /// A copy of a mail that goes on to another home.
 pub(crate) fn leaving(sender: Option<Address>, to: Vec<Address>, head: Vec<u8>, raw: Vec<u8>) -> NewMail {
     NewMail {
-        smtputf8: to.iter().chain(&sender).any(|address| !address.local().is_ascii()),
+        smtputf8: to.iter().chain(&sender).any(needs_utf8),
         sender,
         account: None,
         return_full: false,
@@ -233,6 +235,10 @@ pub(crate) fn leaving(sender: Option<Address>, to: Vec<Address>, head: Vec<u8>, 
         raw,
         recipients: to.into_iter().map(NewRecipient::to).collect(),
     }
+}
+
+pub(crate) fn needs_utf8(address: &Address) -> bool {
+    !address.local().is_ascii()
 }
 
 pub(crate) fn not_stored(error: StoreError) -> Fault<Reply> {

@@ -15,7 +15,7 @@ use super::{Arrival, Copy, Plan, learn, leaving};
 use crate::ctx::Server;
 use crate::limits::{REJECTION_CHARS_MAX, SENDER_KNOWN};
 use crate::queue::NewMail;
-use crate::trace;
+use crate::{seal, trace};
 
 /// Plans for each of these people; the address is the one that led to them.
 pub(crate) async fn plan(server: &Server, arrival: &Arrival, people: &[(AccountId, Address)]) -> Result<Vec<Plan>, Trouble> {
@@ -90,10 +90,13 @@ async fn plan_one(
         error: None,
         rejected: None,
     };
-    let ran = match (script, server.directory.find_account(account).await?) {
-        (Some(text), Some(owner)) => {
+    let [before, after] = server.policy.sieve.clone();
+    let scripts = [before.map(Rules::Home), script.map(Rules::Own), after.map(Rules::Home)];
+    let scripts: Vec<Rules> = scripts.into_iter().flatten().collect();
+    let ran = match server.directory.find_account(account).await? {
+        Some(owner) if !scripts.is_empty() => {
             let junk = if judgement == Judgement::Suspect { 1.0 } else { opinion.score };
-            run(server, arrival, &plan, text, &owner, junk).await
+            run(server, arrival, &plan, scripts, &owner, junk).await
         }
         _ => Ran::usual(),
     };
@@ -108,33 +111,45 @@ fn counts(counts: lesson::Counts) -> Counts {
     Counts { good: counts.good, junk: counts.junk }
 }
 
-/// Runs the person's script; a panic in it is an error like any other.
-async fn run(server: &Server, arrival: &Arrival, plan: &Plan, text: Vec<u8>, owner: &Account, junk: f64) -> Ran {
+/// Whose rules they are: an error in the home's is the owner of the home's, not the person's.
+enum Rules {
+    Home(Arc<Vec<u8>>),
+    Own(Vec<u8>),
+}
+
+/// Runs the scripts, one after the other; a panic in one is an error like any other.
+async fn run(server: &Server, arrival: &Arrival, plan: &Plan, scripts: Vec<Rules>, owner: &Account, junk: f64) -> Ran {
     let mut raw = Vec::with_capacity(plan.prefix.len() + arrival.raw.len());
     raw.extend_from_slice(plan.prefix.as_bytes());
     raw.extend_from_slice(&arrival.raw);
     let (sender, recipient) = (arrival.sender.as_ref().map(ToString::to_string).unwrap_or_default(), plan.address.to_string());
     let (address, name, hostname) = (owner.primary.to_string(), owner.name.clone(), server.hostname.clone());
     let ran = server.store.read(plan.account, move |tx| {
-        let script = match sieve::compile(&text) {
-            Ok(script) => script,
-            Err(error) => return Ok(Ran { error: Some(error.to_string()), ..Ran::usual() }),
-        };
-        let subject = Subject {
-            raw: &raw,
-            sender: &sender,
-            recipient: &recipient,
-            owner: &address,
-            owner_name: &name,
-            hostname: &hostname,
-            junk: Some(junk),
-        };
         let mut house = House { tx, failed: None };
-        let ran = script.run(&subject, &mut house);
-        match house.failed {
-            Some(error) => Err(error),
-            None => Ok(ran),
+        let (mut raw, mut all) = (Arc::new(raw), Ran::usual());
+        for rules in &scripts {
+            let subject = Subject {
+                raw: &raw,
+                sender: &sender,
+                recipient: &recipient,
+                owner: &address,
+                owner_name: &name,
+                hostname: &hostname,
+                junk: Some(junk),
+            };
+            let next = run_one(rules, &subject, &mut house);
+            if let Some(error) = house.failed.take() {
+                return Err(error);
+            }
+            all = all.then(next);
+            if !all.only_keeps() {
+                break;
+            }
+            if let Some(edited) = all.edited() {
+                raw = Arc::clone(edited);
+            }
         }
+        Ok(all)
     });
     match ran.await {
         Ok(ran) => ran,
@@ -143,6 +158,24 @@ async fn run(server: &Server, arrival: &Arrival, plan: &Plan, text: Vec<u8>, own
             tracing::error!(account = %plan.account, %error, "a script could not be run; the mail is kept");
             Ran::usual()
         }
+    }
+}
+
+fn run_one(rules: &Rules, subject: &Subject<'_>, house: &mut House<'_, '_>) -> Ran {
+    let text = match rules {
+        Rules::Home(text) => text.as_slice(),
+        Rules::Own(text) => text.as_slice(),
+    };
+    let ran = match sieve::compile(text) {
+        Ok(script) => script.run(subject, house),
+        Err(error) => Ran { error: Some(error.to_string()), ..Ran::usual() },
+    };
+    match (rules, &ran.error) {
+        (Rules::Home(_), Some(error)) => {
+            tracing::error!(error, "the home's own Sieve script failed; it is passed over");
+            Ran::usual()
+        }
+        _ => ran,
     }
 }
 
@@ -248,10 +281,12 @@ async fn redirect(server: &Server, arrival: &Arrival, plan: &Plan, to: Address, 
         Some(sender) => Some(server.forwarder(sender, &plan.address).await),
         None => None,
     };
-    let mail = match edited {
-        Some(raw) => leaving(sender, vec![to], Vec::new(), raw.to_vec()),
-        None => leaving(sender, vec![to], plan.prefix.clone().into_bytes(), arrival.raw.to_vec()),
+    let (head, raw) = match &edited {
+        Some(raw) => (String::new(), raw),
+        None => (plan.prefix.clone(), &arrival.raw),
     };
+    let seal = seal::seal(server, plan.address.domain(), raw, &arrival.results).await;
+    let mail = leaving(sender, vec![to], (seal + &head).into_bytes(), raw.to_vec());
     NewMail { require_tls: arrival.require_tls, ..mail }
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn keep(server: &Server, arrival: &Arrival, reason: &str, peopl
     });
     let delivery = Delivery {
         id: arrival.id.clone(),
-        content: Content::Bytes(Arc::unwrap_or_clone(Arc::clone(&arrival.raw))),
+        content: Content::Shared(Arc::clone(&arrival.raw)),
         received_at: arrival.received_at,
         recipients: recipients.collect(),
     };

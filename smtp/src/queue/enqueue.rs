@@ -37,6 +37,41 @@ impl Queue {
         Ok(())
     }
 
+    /// Puts mails into the queue under new ids, all of them or none; synced when it answers.
+    pub async fn enqueue_all(&self, mails: Vec<NewMail>) -> Result<Vec<Id>, QueueError> {
+        if mails.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (now, mut ids, mut ready) = (self.clock.now(), Vec::with_capacity(mails.len()), Vec::with_capacity(mails.len()));
+        let mut packed = Ok(());
+        for mail in mails {
+            let id = Id::new(now);
+            ids.push(id);
+            match self.make_ready(id, mail).await {
+                Ok(one) => ready.push(one),
+                Err(error) => {
+                    packed = Err(error);
+                    break;
+                }
+            }
+        }
+        let written = match packed {
+            Ok(()) => {
+                let insert_all = move |tx: &mut Tx<'_>| ready.iter().try_for_each(|one| insert(tx, one, now));
+                self.database.write(Durability::Synced, insert_all).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            if error.is_full() {
+                ids.iter().for_each(|id| body::remove(&self.dir, *id));
+            }
+            return Err(error);
+        }
+        self.wake.notify_one();
+        Ok(ids)
+    }
+
     /// Packs the body; after this a large one is on disk.
     pub(super) async fn make_ready(&self, id: Id, mut mail: NewMail) -> Result<Ready, QueueError> {
         let dir = self.dir.clone();

@@ -4,7 +4,7 @@
 //! A message is stored once, with a row for each recipient that does not have it yet. `enqueue.rs` writes both in one
 //! synced transaction; `claim.rs` hands due rows to a worker with a lease (a worker that dies loses them to the next)
 //! and settles what came of them; `schedule.rs` says when to try again; `bounce.rs` writes reports; `show.rs` is for
-//! people; `letters.rs` takes what the other servers of the house write; `worker.rs` (with `outbound/`) does the work. What differs between the engines is in `dialect.rs`.
+//! people; `letters.rs` takes what the other servers of the house write; `reports.rs` keeps what others report; `worker.rs` (with `outbound/`) does the work. What differs between the engines is in `dialect.rs`.
 
 mod body;
 pub mod bounce;
@@ -12,6 +12,7 @@ pub mod claim;
 mod dialect;
 mod enqueue;
 pub(crate) mod letters;
+mod reports;
 pub mod schedule;
 mod show;
 #[cfg(test)]
@@ -25,11 +26,13 @@ use hearth_db::{Database, Migration, Source};
 use hearth_types::{AccountId, Address, Clock};
 use hearth_wire::smtp::{Notify, OriginalRecipient};
 
+pub use reports::KeptReport;
 pub use show::{QueuedMail, QueuedRecipient, Waits};
 
 const STEPS: &[Migration] = &[
     Migration { version: 1, name: "queue", breaking: false, sql: include_str!("../../migrations/queue-0001.sql") },
     Migration { version: 2, name: "requiretls", breaking: false, sql: include_str!("../../migrations/queue-0002.sql") },
+    Migration { version: 3, name: "reports", breaking: false, sql: include_str!("../../migrations/queue-0003.sql") },
 ];
 
 /// The queue, open. Cheap to clone; the server and the `hearth` command may have it open at once.

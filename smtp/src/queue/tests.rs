@@ -218,3 +218,42 @@ async fn a_claim_is_bounded() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_are_kept_once_for_their_time() {
+    use crate::limits::REPORTS_KEPT;
+    use crate::reports::{Kind, Line, Report};
+    on_each_engine(async |place| {
+        let domain = hearth_types::Domain::parse("x.org").expect("a domain");
+        let line = |source: &str, good| Line { source: source.into(), count: 3, good, says: "DKIM fails".into() };
+        let report = |name: &str| Report {
+            kind: Kind::Dmarc,
+            domain: Some(domain.clone()),
+            reporter: "Big Mail".into(),
+            name: name.into(),
+            begins_at: Timestamp::from_secs(1),
+            ends_at: Timestamp::from_secs(2),
+            lines: vec![line("192.0.2.1", false), line("192.0.2.2", true)],
+            good: u64::MAX,
+            bad: 3,
+        };
+        assert!(place.queue.add_report(&domain, report("1")).await.expect("added"));
+        assert!(!place.queue.add_report(&domain, report("1")).await.expect("known"));
+        place.clock.advance(Duration::from_millis(1));
+        assert!(place.queue.add_report(&domain, report("2")).await.expect("added"));
+        let kept = place.queue.list_reports(&domain).await.expect("reports");
+        assert_eq!(kept.len(), 2);
+        assert_eq!((kept[1].good, kept[1].bad, kept[1].lines.clone()), (i64::MAX as u64, 3, report("1").lines));
+        assert!(kept[0].received_at > kept[1].received_at);
+        let other = hearth_types::Domain::parse("y.org").expect("a domain");
+        assert!(place.queue.list_reports(&other).await.expect("reports").is_empty());
+        // The first is over now, the second a moment later; the next one takes both away.
+        place.clock.advance(REPORTS_KEPT - Duration::from_millis(1));
+        assert_eq!(place.queue.list_reports(&domain).await.expect("reports").len(), 1);
+        place.clock.advance(Duration::from_millis(1));
+        assert!(place.queue.list_reports(&domain).await.expect("reports").is_empty());
+        assert!(place.queue.add_report(&domain, report("1")).await.expect("added"), "forgotten");
+        assert_eq!(place.queue.list_reports(&domain).await.expect("reports").len(), 1);
+    })
+    .await;
+}

@@ -21,6 +21,7 @@ use super::schedule::{self, Next};
 use super::{NewMail, QueueError};
 use crate::ctx::Server;
 use crate::limits::{DESTINATIONS_MAX, LEASE, QUEUE_LOOK, RETURNED_BYTES_MAX};
+use crate::lists::{self, Post};
 use crate::local::{self, Arrival};
 use crate::outbound::{Outbound, Outgoing, OutgoingRecipient, Sent};
 use crate::trace;
@@ -79,29 +80,42 @@ fn by_domain(claimed: Vec<Claimed>) -> Vec<(Domain, Claimed)> {
 async fn work(server: &Server, outbound: &Outbound, domain: &Domain, mail: Claimed) {
     // The lease must outlive the attempt: else a second worker would send the same mail beside us.
     let attempt = timeout(LEASE * 3 / 4, attempt(server, outbound, domain, &mail));
+    let mut onward = Vec::new();
     let sent = match attempt.await {
-        Ok(Ok(sent)) => sent,
+        Ok(Ok((sent, mails))) => {
+            onward = mails;
+            sent
+        }
         Ok(Err(trouble)) => {
             tracing::error!(queue = %mail.id, trouble = %trouble, "a queued mail could not be worked on");
             vec![Sent::ours(TRY_LATER_451_4_3_0.saying(format!("something failed here [{}]", trouble.id()))); mail.recipients.len()]
         }
         Err(_) => vec![Sent::ours(TRY_LATER_451_4_3_0.saying("the attempt took too long")); mail.recipients.len()],
     };
-    if let Err(error) = settle(server, mail, sent).await {
+    if let Err(error) = settle(server, mail, sent, onward).await {
         tracing::error!(%error, "what came of a queued mail could not be written down; it is tried again");
     }
 }
 
-async fn attempt(server: &Server, outbound: &Outbound, domain: &Domain, mail: &Claimed) -> Result<Vec<Sent>, Trouble> {
+/// What came of each recipient, and the mails that go on from here: those are queued in the transaction that settles, so
+/// that a crash between the two neither loses nor doubles them.
+async fn attempt(
+    server: &Server,
+    outbound: &Outbound,
+    domain: &Domain,
+    mail: &Claimed,
+) -> Result<(Vec<Sent>, Vec<NewMail>), Trouble> {
     let Some(raw) = server.queue.body(mail.id).await? else {
-        return Ok(vec![Sent::ours(Reply::named(554, 3, 0, "the message is gone from the queue")); mail.recipients.len()]);
+        let gone = Sent::ours(Reply::named(554, 3, 0, "the message is gone from the queue"));
+        return Ok((vec![gone; mail.recipients.len()], Vec::new()));
     };
     if server.directory.find_domain(domain).await?.is_some() {
-        let mut sent = Vec::with_capacity(mail.recipients.len());
+        let (mut sent, mut onward) = (Vec::with_capacity(mail.recipients.len()), Vec::new());
+        let raw = Arc::new(raw);
         for due in &mail.recipients {
-            sent.push(Sent::ours(deliver_here(server, mail, due, &raw).await?));
+            sent.push(Sent::ours(deliver_here(server, mail, due, &raw, &mut onward).await?));
         }
-        return Ok(sent);
+        return Ok((sent, onward));
     }
     let recipients = mail.recipients.iter().map(|due| OutgoingRecipient {
         address: due.address.clone(),
@@ -118,21 +132,48 @@ async fn attempt(server: &Server, outbound: &Outbound, domain: &Domain, mail: &C
         envid: mail.envid.clone(),
         recipients: recipients.collect(),
     };
-    Ok(outbound.send(domain, &outgoing).await)
+    Ok((outbound.send(domain, &outgoing).await, Vec::new()))
 }
 
 /// To mailboxes here. The delivery is named after the queued message, so that a second attempt doubles nothing.
-async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, raw: &[u8]) -> Result<Reply, Trouble> {
+async fn deliver_here(
+    server: &Server,
+    mail: &Claimed,
+    due: &Due,
+    raw: &Arc<Vec<u8>>,
+    onward: &mut Vec<NewMail>,
+) -> Result<Reply, Trouble> {
     if let Some(sender) = server.rewritten(&due.address).await? {
         // A report about a mail that we passed on goes back to where that came from.
         if mail.sender.is_none() {
-            server.queue.enqueue(local::leaving(None, vec![sender], Vec::new(), raw.to_vec())).await?;
+            onward.push(local::leaving(None, vec![sender], Vec::new(), raw.to_vec()));
         }
         return Ok(ACCEPTED_250_2_6_0);
     }
     let (accounts, forwards) = match server.directory.resolve(&due.address).await? {
         Resolution::Account(account) => (vec![account], Vec::new()),
         Resolution::Members { accounts, forwards } => (accounts, forwards),
+        Resolution::List(list, members) => {
+            let post = Post {
+                list: &list,
+                members: &members,
+                at: &due.address,
+                sender: mail.sender.as_ref(),
+                findings: None,
+                suspect: false,
+                trace: "",
+                delivered_to: &trace::delivered_to(raw),
+                raw,
+                require_tls: mail.require_tls,
+            };
+            return Ok(match lists::take(server, &post).await? {
+                Ok(copies) => {
+                    onward.extend(copies);
+                    ACCEPTED_250_2_6_0
+                }
+                Err(refusal) => refusal,
+            });
+        }
         Resolution::Disabled => return Ok(Reply::named(550, 2, 1, "this mailbox takes no mail")),
         Resolution::TooMany => return Ok(Reply::named(550, 4, 6, "this address stands for too many, or for itself")),
         Resolution::NoSuchUser | Resolution::NotOurDomain => return Ok(NO_SUCH_USER_550_5_1_1),
@@ -141,10 +182,11 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, raw: &[u8]) ->
         id: format!("queue-{}", mail.id),
         sender: mail.sender.clone(),
         trace: String::new(),
-        raw: Arc::new(raw.to_vec()),
+        raw: Arc::clone(raw),
         received_at: server.clock.now(),
         judgement: Judgement::Welcome,
         reason: None,
+        results: String::new(),
         delivered_to: trace::delivered_to(raw),
         require_tls: mail.require_tls,
     };
@@ -172,7 +214,7 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, raw: &[u8]) ->
             require_tls: mail.require_tls,
             ..local::leaving(mail.sender.clone(), forwards, head.into_bytes(), raw.to_vec())
         };
-        server.queue.enqueue(forwarded).await?;
+        onward.push(forwarded);
     }
     Ok(ACCEPTED_250_2_6_0)
 }
@@ -186,7 +228,7 @@ struct Told {
     relayed: Vec<Failure>,
 }
 
-async fn settle(server: &Server, mail: Claimed, sent: Vec<Sent>) -> Result<(), QueueError> {
+async fn settle(server: &Server, mail: Claimed, sent: Vec<Sent>, onward: Vec<NewMail>) -> Result<(), QueueError> {
     let now = server.clock.now();
     let (mut settled, mut told) = (Vec::with_capacity(sent.len()), Told::default());
     for (due, sent) in mail.recipients.iter().zip(sent) {
@@ -230,8 +272,9 @@ async fn settle(server: &Server, mail: Claimed, sent: Vec<Sent>) -> Result<(), Q
             }
         }
     }
-    let reports = reports(server, &mail, told).await?;
-    server.queue.settle(mail.id, settled, reports).await
+    let mut new = reports(server, &mail, told).await?;
+    new.extend(onward);
+    server.queue.settle(mail.id, settled, new).await
 }
 
 /// Reports to the sender; none to the null sender, so that no report ever answers a report (RFC 5321 §6.1).

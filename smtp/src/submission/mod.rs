@@ -17,12 +17,13 @@ use hearth_wire::smtp::replies::{
 use hearth_wire::smtp::{Fields, Reply, Return, body_offset, header_is_bounded};
 use metrics::counter;
 
+use crate::command::data::of_fault;
 use crate::ctx::{Ctx, Outcome};
 use crate::inbound::not_queued;
 use crate::limits::RECEIVED_MAX;
 use crate::queue::{NewMail, NewRecipient};
 use crate::state::{Hello, Transaction};
-use crate::trace;
+use crate::{binary, trace};
 
 /// Takes a whole message from a submission port.
 pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, transaction: Transaction, raw: Vec<u8>) -> Outcome {
@@ -34,6 +35,7 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
     if trace::hops(&raw) > RECEIVED_MAX {
         return Err(Fault::Peer(LOOP_554_5_4_6));
     }
+    let raw = if transaction.is_binary() { binary::to_lines(raw).map_err(|fault| Fault::Peer(of_fault(fault)))? } else { raw };
     let authors = authors(&raw).map_err(Fault::Peer)?;
     for author in &authors {
         if !ctx.server.directory.may_send_as(login.account, author).await.map_err(Trouble::from)? {
@@ -69,7 +71,7 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
 }
 
 /// The addresses in From: at least one, in one field (RFC 5322 §3.6.2).
-fn authors(raw: &[u8]) -> Result<Vec<Address>, Reply> {
+pub(crate) fn authors(raw: &[u8]) -> Result<Vec<Address>, Reply> {
     if Fields::of(raw).filter(|field| field.is("From")).count() != 1 {
         return Err(NO_FROM_550_5_6_0);
     }

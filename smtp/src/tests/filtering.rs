@@ -247,3 +247,35 @@ async fn what_a_person_moves_is_learnt() {
     assert!(send_to(&house, &["alice@home.example"], &offer(11)).await.starts_with("250 "));
     assert_eq!(house.mails(alice, Role::Inbox).await.len(), 1);
 }
+
+#[tokio::test]
+async fn the_homes_own_scripts_stand_before_and_after() {
+    let text = |text: &str| Some(std::sync::Arc::new(text.as_bytes().to_vec()));
+    let before =
+        "require [\"editheader\", \"fileinto\"]; addheader \"X-House\" \"seen\"; if header :is \"subject\" \"bad\" { discard; }";
+    let after = "require [\"fileinto\", \"mailbox\"]; if header :is \"x-house\" \"seen\" { fileinto :create \"After\"; }";
+    let policy = crate::policy::Policy {
+        trusted: vec!["127.0.0.1/32".parse().expect("a network")],
+        sieve: [text(before), text(after)],
+        ..crate::policy::Policy::default()
+    };
+    let dns = ["192.0.2.53:53".parse().expect("an address")];
+    let house = House::of("home.example", &dns, Clock::system(), policy).await;
+    rules(
+        &house,
+        house.alice.id,
+        "require [\"fileinto\", \"mailbox\"]; if header :is \"x-house\" \"seen\" { fileinto :create \"Own\"; }",
+    )
+    .await;
+    let all = &["alice@home.example", "bob@home.example"];
+    assert!(send_to(&house, all, MESSAGE).await.starts_with("250 "));
+    assert!(send_to(&house, all, &MESSAGE.replace("Hello", "bad")).await.starts_with("250 "));
+    assert_eq!(filled(&house, house.alice.id).await, ["Own"], "the first that files has the last word");
+    assert_eq!(filled(&house, house.bob.id).await, ["After"]);
+    // An error of the home's script is nothing to a person.
+    let mut policy = house.server.policy.clone();
+    policy.sieve = [text("require \"fileinto\"; fileinto \"No\\r\\nsuch\"; if true { nonsense; }"), None];
+    let house = House::of("home.example", &dns, Clock::system(), policy).await;
+    assert!(send_to(&house, all, MESSAGE).await.starts_with("250 "));
+    assert_eq!(house.mails(house.bob.id, Role::Inbox).await.len(), 1, "the mail, and no letter about rules");
+}

@@ -32,13 +32,13 @@ const ONE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const TWO: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 /// A home's DKIM keys, written where the server looks for them; gives the records to publish.
-struct DkimKeys {
+pub(super) struct DkimKeys {
     rsa: (Vec<u8>, String),
     ed25519: (Vec<u8>, String),
 }
 
 impl DkimKeys {
-    fn generate() -> Self {
+    pub(super) fn generate() -> Self {
         let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
         let der: Pkcs8V1Der<'_> = pair.as_der().expect("encoded");
         let der = der.as_ref().to_vec();
@@ -49,7 +49,7 @@ impl DkimKeys {
         Self { rsa: (der, record("rsa", rsa.public_key())), ed25519: (seed, record("ed25519", ed25519.public_key())) }
     }
 
-    fn write(&self, house: &House) {
+    pub(super) fn write(&self, house: &House) {
         let dir = house.folder.path().join("dkim").join(house.domain.as_str());
         std::fs::create_dir_all(&dir).expect("a folder");
         for (name, der) in [("rsa.key", &self.rsa.0), ("ed25519.key", &self.ed25519.0)] {
@@ -60,7 +60,7 @@ impl DkimKeys {
 }
 
 /// Serves the root, with what both homes publish.
-async fn dns(homes: &[(&str, Ipv4Addr, &DkimKeys)]) -> SocketAddr {
+pub(super) async fn dns(homes: &[(&str, Ipv4Addr, &DkimKeys)]) -> SocketAddr {
     let name = |text: &str| Name::from_ascii(text).expect("a name");
     let mut zone: InMemoryZoneHandler<TokioRuntimeProvider> =
         InMemoryZoneHandler::empty(Name::root(), ZoneType::Primary, AxfrPolicy::Deny, None);

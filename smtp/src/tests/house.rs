@@ -72,6 +72,7 @@ impl House {
         };
         let server = Server::new(Parts {
             hostname: domain.below("mail"),
+            issuer: format!("https://id.{domain}"),
             size_bytes_max: SIZE_BYTES_MAX,
             directory,
             store: Store::open(store).await.expect("a store"),

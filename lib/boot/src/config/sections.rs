@@ -200,6 +200,15 @@ pub struct Smtp {
     pub allowlists: Vec<String>,
     /// Domains of forwarders and lists whose ARC seals are believed. Default: none.
     pub arc_sealers: Vec<String>,
+    /// Programs that judge mail beside us, asked in this order: `"milter:HOST:PORT"`, `"milter:/PATH"` (rspamd, ClamAV,
+    /// opendkim), `"rspamd:HOST:PORT"` (rspamd's HTTP API). Default: none.
+    pub judges: Vec<String>,
+    /// When one of them does not answer, mail is put off; else it is taken without that one's word. Default false.
+    pub judges_must_answer: bool,
+    /// A Sieve script that is asked about each person's mail before their own, a file in this directory. Default: none.
+    pub sieve_before: PathBuf,
+    /// One that is asked after their own, when that only kept the mail. Default: none.
+    pub sieve_after: PathBuf,
 }
 
 impl Default for Smtp {
@@ -213,6 +222,10 @@ impl Default for Smtp {
             blocklists: Vec::new(),
             allowlists: Vec::new(),
             arc_sealers: Vec::new(),
+            judges: Vec::new(),
+            judges_must_answer: false,
+            sieve_before: PathBuf::new(),
+            sieve_after: PathBuf::new(),
         }
     }
 }

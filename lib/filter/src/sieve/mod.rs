@@ -11,6 +11,7 @@
 //! (deviates: sieve-rs reads the clock of the machine for `currentdate` and the Date of an answer.)
 
 mod answer;
+mod chain;
 mod compile;
 mod run;
 #[cfg(test)]

@@ -55,7 +55,12 @@ impl Directory {
             if super::account::find(tx, account)?.is_none() {
                 return Err(Error::Missing("such account".into()));
             }
-            let count: usize = tx.one("SELECT COUNT(*) FROM address WHERE account = $1", &[&account], |row| row.get(0))?;
+            let count: usize = tx.one(
+                "SELECT COUNT(*) FROM address
+                 WHERE account = $1 AND address_key NOT IN (SELECT address_key FROM masked_address)",
+                &[&account],
+                |row| row.get(0),
+            )?;
             if count >= ADDRESSES_MAX {
                 return Err(Error::TooMany { what: "addresses of an account", max: ADDRESSES_MAX });
             }

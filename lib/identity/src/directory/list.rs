@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Mailing lists: an address with members here and elsewhere.
+//!
+//! Each member is known to the links in their copies by a token, a keyed hash of list and member, so that nobody takes
+//! another one off a list, and no address stands in a link.
 
-use hearth_types::Address;
+use hearth_db::{Row, Tx};
+use hearth_types::{Address, constant_time_eq};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
 use super::Directory;
 use super::account::check_name;
 use super::address::{Target, claim};
 use crate::error::{Error, Result};
 use crate::limits::TARGETS_MAX;
+use crate::random;
+
+/// Where the key of the tokens is kept.
+const KEY: &str = "list.unsubscribe_key";
 
 /// Who may write to a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,18 +91,7 @@ impl Directory {
 
     /// Every list, by address.
     pub async fn list_lists(&self) -> Result<Vec<List>> {
-        self.read(|tx| {
-            Ok(tx.query(
-                "SELECT a.address, l.name, l.posting FROM list l JOIN address a ON a.address_key = l.list_key
-                 ORDER BY l.list_key",
-                &[],
-                |row| {
-                    let posting: String = row.get(2)?;
-                    Ok(List { address: row.get(0)?, name: row.get(1)?, posting: Posting::parse(&posting) })
-                },
-            )?)
-        })
-        .await
+        self.read(|tx| Ok(tx.query(concat!(list_columns!(), " ORDER BY l.list_key"), &[], entry)?)).await
     }
 
     /// Adds somebody, from here or elsewhere, to a list.
@@ -130,12 +129,125 @@ impl Directory {
         .await
     }
 
-    /// Who is on a list.
-    pub async fn list_list_members(&self, list: &Address) -> Result<Vec<Address>> {
-        let key = list.key();
+    /// May somebody who writes as `author` write to a list? Who signs in as a member may, under any address of theirs; and
+    /// the admins of the home may write to every list.
+    pub async fn may_post(&self, list: &List, author: &Address) -> Result<bool> {
+        let (list, keys) = (list.clone(), [author.key(), author.without_subaddress().key()]);
+        if list.posting == Posting::Anyone {
+            return Ok(true);
+        }
         self.read(move |tx| {
-            Ok(tx.query("SELECT member FROM list_member WHERE list_key = $1 ORDER BY member_key", &[&key], |row| row.get(0))?)
+            let account = tx.find(
+                "SELECT a.account FROM address a WHERE a.address_key IN ($1, $2) AND a.account IS NOT NULL",
+                &[&keys[0], &keys[1]],
+                |row| row.get::<hearth_types::AccountId>(0),
+            )?;
+            let admin = match account {
+                Some(account) => super::account::find(tx, account)?.is_some_and(|account| account.admin),
+                None => false,
+            };
+            let member = tx.find(
+                "SELECT 1 FROM list_member
+                 WHERE list_key = $1 AND (role = 'owner' OR $5)
+                   AND (member_key IN ($2, $3) OR member_key IN (SELECT address_key FROM address WHERE account = $4))",
+                &[&list.address.key(), &keys[0], &keys[1], &account, &(list.posting == Posting::Members)],
+                |_| Ok(()),
+            )?;
+            Ok(admin || member.is_some())
         })
         .await
     }
+
+    /// What makes the tokens of members.
+    pub async fn unsubscriber(&self) -> Result<Unsubscriber> {
+        let now = self.now();
+        self.write(move |tx| {
+            let fresh: String = random::bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect();
+            tx.execute(
+                "INSERT INTO setting (name, value, changed_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+                &[&KEY, &fresh, &now],
+            )?;
+            Ok(Unsubscriber { key: tx.one("SELECT value FROM setting WHERE name = $1", &[&KEY], |row| row.get(0))? })
+        })
+        .await
+    }
+
+    /// Takes the member with this token off a list; `None` when nobody has it.
+    pub async fn unsubscribe(&self, list: &Address, token: &str) -> Result<Option<Address>> {
+        let (maker, list, token) = (self.unsubscriber().await?, list.clone(), token.to_ascii_lowercase());
+        self.write(move |tx| {
+            let members = members(tx, &list.key())?;
+            let is_theirs = |member: &Address| constant_time_eq(maker.token(&list, member).as_bytes(), token.as_bytes());
+            let Some(member) = members.into_iter().find(is_theirs) else { return Ok(None) };
+            tx.execute("DELETE FROM list_member WHERE list_key = $1 AND member_key = $2", &[&list.key(), &member.key()])?;
+            Ok(Some(member))
+        })
+        .await
+    }
+
+    /// Says who may write to a list.
+    pub async fn change_posting(&self, list: &Address, posting: Posting) -> Result<()> {
+        let list = list.clone();
+        self.write(move |tx| {
+            match tx.execute("UPDATE list SET posting = $2 WHERE list_key = $1", &[&list.key(), &posting.name()])? {
+                0 => Err(Error::Missing(format!("list {list}"))),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Who is on a list.
+    pub async fn list_list_members(&self, list: &Address) -> Result<Vec<Address>> {
+        let key = list.key();
+        self.read(move |tx| members(tx, &key)).await
+    }
+}
+
+/// The page on which a member leaves a list, below the issuer; programs POST to it (RFC 8058 §3.1).
+pub fn leave_url(issuer: &str, list: &Address, token: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte);
+    let list: String = list
+        .to_string()
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    format!("{issuer}/lists/leave/{list}/{token}")
+}
+
+/// Makes the tokens by which members take themselves off a list.
+#[derive(Clone, Debug)]
+pub struct Unsubscriber {
+    key: String,
+}
+
+impl Unsubscriber {
+    /// The token of a member: 80 bits in hexadecimal.
+    pub fn token(&self, list: &Address, member: &Address) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()).expect("HMAC takes keys of any length");
+        mac.update(list.key().as_bytes());
+        mac.update(b"\n");
+        mac.update(member.key().as_bytes());
+        mac.finalize().into_bytes().iter().take(10).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+macro_rules! list_columns {
+    () => {
+        "SELECT a.address, l.name, l.posting FROM list l JOIN address a ON a.address_key = l.list_key"
+    };
+}
+use list_columns;
+
+pub(super) fn find(tx: &mut Tx<'_>, key: &str) -> Result<Option<List>> {
+    Ok(tx.find(concat!(list_columns!(), " WHERE l.list_key = $1"), &[&key], entry)?)
+}
+
+pub(super) fn members(tx: &mut Tx<'_>, key: &str) -> Result<Vec<Address>> {
+    Ok(tx.query("SELECT member FROM list_member WHERE list_key = $1 ORDER BY member_key", &[&key], |row| row.get(0))?)
+}
+
+fn entry(row: &Row<'_>) -> hearth_db::Result<List> {
+    let posting: String = row.get(2)?;
+    Ok(List { address: row.get(0)?, name: row.get(1)?, posting: Posting::parse(&posting) })
 }

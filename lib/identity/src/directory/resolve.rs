@@ -9,6 +9,7 @@ use hearth_types::{AccountId, Address};
 use super::Directory;
 use super::account::{self, Kind};
 use super::domain::{self, DomainEntry};
+use super::list::{self, List};
 use crate::error::Result;
 use crate::limits::{EXPANSION_DEPTH_MAX, EXPANSION_RECIPIENTS_MAX};
 
@@ -24,6 +25,8 @@ pub enum Resolution {
         /// Addresses of other homes.
         forwards: Vec<Address>,
     },
+    /// A mailing list, by its own address: its members have the mail one by one, as a list sends it.
+    List(List, Vec<Address>),
     /// The account is disabled, or everybody behind the address is (SMTP 550 5.2.1).
     Disabled,
     /// The expansion does not end within its bounds (SMTP 550 5.4.6).
@@ -43,10 +46,28 @@ impl Directory {
     }
 }
 
+/// The local part to which other servers report, in each domain.
+pub const REPORTS: &str = "reports";
+
+impl Directory {
+    /// Does this address take reports of other servers, and nobody's mail? It does not where somebody was given it.
+    pub async fn takes_reports(&self, address: &Address) -> Result<bool> {
+        let base = address.without_subaddress();
+        if !base.local().eq_ignore_ascii_case(REPORTS) {
+            return Ok(false);
+        }
+        self.read(move |tx| Ok(domain::find(tx, base.domain())?.is_some() && find_target(tx, &base.key())?.is_none())).await
+    }
+}
+
 fn resolve(tx: &mut Tx<'_>, address: &Address) -> Result<Resolution> {
     let Some(domain) = domain::find(tx, address.domain())? else {
         return Ok(Resolution::NotOurDomain);
     };
+    if let Some(list) = list::find(tx, &address.without_subaddress().key())? {
+        let members = list::members(tx, &list.address.key())?;
+        return Ok(if members.is_empty() { Resolution::NoSuchUser } else { Resolution::List(list, members) });
+    }
     let mut expansion = Expansion::default();
     expansion.follow(tx, address, &domain, 0)?;
     Ok(expansion.into_resolution())
@@ -113,6 +134,10 @@ impl Expansion {
         }
         match target {
             Target::Account(account) => self.enter_account(tx, account, depth),
+            Target::Off => {
+                self.disabled = true;
+                Ok(())
+            }
             Target::Alias => {
                 let targets = tx.query("SELECT target FROM alias_target WHERE alias_key = $1", &[&key], |row| row.get(0))?;
                 self.enter_addresses(tx, targets, depth)
@@ -180,22 +205,31 @@ impl Expansion {
 
 enum Target {
     Account(AccountId),
+    /// A masked address that was switched off.
+    Off,
     Alias,
     List,
 }
 
 fn find_target(tx: &mut Tx<'_>, key: &str) -> Result<Option<Target>> {
-    Ok(tx.find("SELECT target, account FROM address WHERE address_key = $1", &[&key], |row| {
-        let target: String = row.get(0)?;
-        Ok(match (target.as_str(), row.get::<Option<AccountId>>(1)?) {
-            ("list", _) => Target::List,
-            (_, Some(account)) => Target::Account(account),
-            _ => Target::Alias,
-        })
-    })?)
+    Ok(tx.find(
+        "SELECT a.target, a.account, m.off FROM address a LEFT JOIN masked_address m ON m.address_key = a.address_key
+         WHERE a.address_key = $1",
+        &[&key],
+        |row| {
+            let target: String = row.get(0)?;
+            Ok(match (target.as_str(), row.get::<Option<AccountId>>(1)?) {
+                _ if row.get::<Option<bool>>(2)? == Some(true) => Target::Off,
+                ("list", _) => Target::List,
+                (_, Some(account)) => Target::Account(account),
+                _ => Target::Alias,
+            })
+        },
+    )?)
 }
 
-/// RFC 5321 §4.5.1: postmaster is there in every domain; RFC 2142 §4: abuse.
+/// RFC 5321 §4.5.1: postmaster is there in every domain; RFC 2142 §4: abuse; and the address that our records name for
+/// reports.
 fn must_be_answered(local: &str) -> bool {
-    ["postmaster", "abuse"].iter().any(|name| local.eq_ignore_ascii_case(name))
+    ["postmaster", "abuse", REPORTS].iter().any(|name| local.eq_ignore_ascii_case(name))
 }

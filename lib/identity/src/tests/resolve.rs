@@ -63,8 +63,12 @@ fn groups_lists_and_loops() {
         for member in ["kids@home.test", "x@else.test", "club@home.test"] {
             directory.add_list_member(&club.address, &address(member)).await.unwrap();
         }
+        let members = ["club@home.test", "kids@home.test", "x@else.test"].map(address).to_vec();
+        assert_eq!(directory.resolve(&address("Club+sub@home.test")).await.unwrap(), Resolution::List(club.clone(), members));
+        // Behind an alias it is its members, wherever they are.
+        directory.add_alias(&address("all@home.test"), &[club.address.clone()]).await.unwrap();
         let everybody = Resolution::Members { accounts: vec![alice, bob], forwards: vec![address("x@else.test")] };
-        assert_eq!(directory.resolve(&club.address).await.unwrap(), everybody);
+        assert_eq!(directory.resolve(&address("all@home.test")).await.unwrap(), everybody);
 
         directory.add_alias(&address("ping@home.test"), &[address("pong@home.test")]).await.unwrap();
         directory.add_alias(&address("pong@home.test"), &[address("ping@home.test")]).await.unwrap();
@@ -97,5 +101,96 @@ fn an_expansion_is_bounded() {
         let half = directory.resolve(&address("half@home.test")).await.unwrap();
         assert!(matches!(half, Resolution::Members { forwards, .. } if forwards.len() == EXPANSION_RECIPIENTS_MAX));
         assert_eq!(directory.resolve(&address("both@home.test")).await.unwrap(), Resolution::TooMany);
+    });
+}
+
+#[test]
+fn where_reports_go() {
+    on_each_engine(|home| async move {
+        let boss = home.add("boss", Kind::Person, true).await.id;
+        let alice = home.person("alice").await.id;
+        let directory = &home.directory;
+        let reports = address("Reports+x@home.test");
+        assert_eq!(directory.resolve(&reports).await.unwrap(), Resolution::Account(boss));
+        assert!(directory.takes_reports(&reports).await.unwrap());
+        for other in ["reports@else.test", "report@home.test", "postmaster@home.test"] {
+            assert!(!directory.takes_reports(&address(other)).await.unwrap(), "{other}");
+        }
+        directory.add_address(alice, &address("reports@home.test")).await.unwrap();
+        assert!(!directory.takes_reports(&reports).await.unwrap());
+        assert_eq!(directory.resolve(&reports).await.unwrap(), Resolution::Account(alice));
+    });
+}
+
+#[test]
+fn masked_addresses() {
+    use hearth_types::Domain;
+    on_each_engine(|home| async move {
+        let alice = home.person("alice").await.id;
+        let (directory, ours) = (&home.directory, Domain::parse("home.test").unwrap());
+        let shop = Domain::parse("shop.example").unwrap();
+        let masked = directory.add_masked(alice, &ours, "the shop", true).await.unwrap();
+        assert_eq!(directory.resolve(&masked.address).await.unwrap(), Resolution::Account(alice));
+        assert!(directory.may_send_as(alice, &masked.address).await.unwrap());
+        assert_eq!(directory.find_masked(&address("alice@home.test")).await.unwrap(), None);
+        assert_eq!(directory.find_masked(&masked.address).await.unwrap().as_ref(), Some(&masked));
+        for first in [&shop, &Domain::parse("thief.example").unwrap()] {
+            let locked = directory.lock_masked(&masked.address, first).await.unwrap().unwrap();
+            assert_eq!(locked.locked_to.as_ref(), Some(&shop), "the first one has it");
+        }
+        let open = directory.add_masked(alice, &ours, "everybody", false).await.unwrap();
+        assert_eq!(directory.lock_masked(&open.address, &shop).await.unwrap().unwrap().locked_to, None);
+        directory.change_masked(&masked.address, true).await.unwrap();
+        assert_eq!(directory.resolve(&masked.address).await.unwrap(), Resolution::Disabled);
+        // No catch-all takes what was switched off.
+        directory.change_catch_all(&ours, Some(alice)).await.unwrap();
+        assert_eq!(directory.resolve(&masked.address).await.unwrap(), Resolution::Disabled);
+        directory.change_masked(&masked.address, false).await.unwrap();
+        assert_eq!(directory.resolve(&masked.address).await.unwrap(), Resolution::Account(alice));
+        assert_eq!(directory.list_masked(alice).await.unwrap().len(), 2);
+        assert!(directory.change_masked(&address("alice@home.test"), true).await.is_err());
+        directory.remove_address(&open.address).await.unwrap();
+        assert_eq!(directory.list_masked(alice).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn who_may_write_to_a_list_and_who_leaves_it() {
+    on_each_engine(|home| async move {
+        home.add("boss", Kind::Person, true).await;
+        let alice = home.person("alice").await.id;
+        home.person("bob").await;
+        let directory = &home.directory;
+        directory.add_address(alice, &address("al@home.test")).await.unwrap();
+        let mut club = List { address: address("club@home.test"), name: String::new(), posting: Posting::Members };
+        directory.add_list(club.clone()).await.unwrap();
+        for member in ["alice@home.test", "x@else.test"] {
+            directory.add_list_member(&club.address, &address(member)).await.unwrap();
+        }
+        for (posting, admitted) in [
+            (Posting::Members, &["alice+x@home.test", "AL@home.test", "x@else.test", "boss@home.test"][..]),
+            (Posting::Owners, &["boss@home.test"]),
+            (
+                Posting::Anyone,
+                &["al@home.test", "x@else.test", "boss@home.test", "bob@home.test", "y@else.test", "alice@home.test"],
+            ),
+        ] {
+            directory.change_posting(&club.address, posting).await.unwrap();
+            club.posting = posting;
+            for author in ["alice+x@home.test", "AL@home.test", "x@else.test", "boss@home.test", "bob@home.test", "y@else.test"] {
+                let may = directory.may_post(&club, &address(author)).await.unwrap();
+                assert_eq!(may, posting == Posting::Anyone || admitted.contains(&author), "{posting:?} {author}");
+            }
+        }
+        let tokens = directory.unsubscriber().await.unwrap();
+        let token = tokens.token(&club.address, &address("X@else.test"));
+        assert_eq!(token, directory.unsubscriber().await.unwrap().token(&club.address, &address("x@else.test")), "the key is kept");
+        let other = tokens.token(&address("other@home.test"), &address("x@else.test"));
+        for wrong in ["", "00000000000000000000", other.as_str(), &token[1..]] {
+            assert_eq!(directory.unsubscribe(&club.address, wrong).await.unwrap(), None, "{wrong}");
+        }
+        assert_eq!(directory.unsubscribe(&club.address, &token).await.unwrap(), Some(address("x@else.test")));
+        assert_eq!(directory.unsubscribe(&club.address, &token).await.unwrap(), None, "once");
+        assert_eq!(directory.list_list_members(&club.address).await.unwrap(), [address("alice@home.test")]);
     });
 }

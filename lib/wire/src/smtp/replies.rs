@@ -113,8 +113,8 @@ replies! {
     UNKNOWN_PARAMETER_555_5_5_4 = 555 5 4 "parameter not recognized";
     /// Non-ASCII address without SMTPUTF8.
     NEEDS_SMTPUTF8_553_5_6_7 = 553 6 7 "an address with UTF-8 needs SMTPUTF8";
-    /// BINARYMIME.
-    NO_BINARYMIME_501_5_5_4 = 501 5 4 "BINARYMIME is not spoken here";
+    /// RFC 3030 §3: a binary message has no dot that ends it.
+    BINARY_BY_BDAT_503_5_5_1 = 503 5 1 "a binary message comes by BDAT";
 }
 
 /// DATA: go on.

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Mail into a home: from Postfix, through judges of Debian's (rspamd, opendkim), and while the server is killed.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use hearth_tests::{Home, HomeBuilder, Imap, missing, run, stranger};
+
+/// Deliveries of the test that kills.
+const DELIVERIES: usize = 1_000;
+const SENDERS: usize = 4;
+/// More would only meet the supervisor's longer waits.
+const KILLS: usize = 8;
+
+/// A conversation over which one mail goes; any end but a whole reply is an error.
+struct Smtp(BufReader<TcpStream>);
+
+impl Smtp {
+    fn open(at: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(at)?;
+        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        let mut smtp = Self(BufReader::new(stream));
+        smtp.expect("220")?;
+        smtp.say("EHLO mx.stranger.example\r\n", "250")?;
+        Ok(smtp)
+    }
+
+    fn say(&mut self, command: &str, code: &str) -> Result<()> {
+        self.0.get_mut().write_all(command.as_bytes())?;
+        self.expect(code)
+    }
+
+    fn expect(&mut self, code: &str) -> Result<()> {
+        loop {
+            let mut line = String::new();
+            ensure!(self.0.read_line(&mut line)? > 0 && line.ends_with("\r\n"), "cut off");
+            if line.get(3..4) == Some("-") {
+                continue;
+            }
+            ensure!(line.starts_with(code), "{line}");
+            return Ok(());
+        }
+    }
+
+    fn send(&mut self, to: &str, subject: &str, body: &str) -> Result<()> {
+        self.say("MAIL FROM:<a@stranger.example>\r\n", "250")?;
+        self.say(&format!("RCPT TO:<{to}>\r\n"), "250")?;
+        self.say("DATA\r\n", "354")?;
+        self.say(&format!("From: a@stranger.example\r\nSubject: {subject}\r\n\r\n{body}\r\n.\r\n"), "250")
+    }
+}
+
+/// Chance that needs no crate: the low bits of the clock, stirred.
+fn chance(below: u64) -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
+    ((now ^ (now >> 17)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % below.max(1)
+}
+
+/// How often each subject is in the INBOX.
+async fn subjects(home: &Home) -> Result<HashMap<String, usize>> {
+    let mut imap = Imap::sign_in(home, &home.alice.address, &home.alice.app_password).await?;
+    imap.ok("SELECT INBOX").await?;
+    let mut count = HashMap::new();
+    for line in imap.ok("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])").await? {
+        if let Some(subject) = line.split("Subject: ").nth(1).and_then(|rest| rest.split("\r\n").next()) {
+            *count.entry(subject.to_string()).or_default() += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// 250 means on disk: the server is killed at random points of a thousand deliveries, and each that was acknowledged is
+/// there, once; what was not acknowledged is there once or not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_deliveries_and_kills() -> Result<()> {
+    let home = HomeBuilder::default().env("HEARTH_SMTP__TRUSTED_NETWORKS", "127.0.0.0/8").start()?;
+    let (sent, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (to, at) = (home.alice.address.clone(), home.at(25));
+    let (mut acknowledged, mut tried, mut kills) = (Vec::new(), 0, 0);
+    let begun = Instant::now();
+    std::thread::scope(|scope| -> Result<()> {
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|sender| {
+                let (to, sent) = (&to, &sent);
+                scope.spawn(move || {
+                    let (mut acknowledged, mut number, mut open) = (Vec::new(), 0, None);
+                    // A mail that was not acknowledged is given up and the next one is tried: so a second copy is no retry.
+                    while sent.load(Ordering::SeqCst) < DELIVERIES && begun.elapsed() < Duration::from_secs(240) {
+                        let Some(smtp) = open.as_mut() else {
+                            open = Smtp::open(at).ok();
+                            std::thread::sleep(Duration::from_millis(5));
+                            continue;
+                        };
+                        number += 1;
+                        let subject = format!("n{sender}-{number}");
+                        // Of many sizes; the largest lie in files beside the database.
+                        let body = "x".repeat(60).repeat(1 + number % 50);
+                        match Smtp::send(smtp, to, &subject, &body) {
+                            Ok(()) => {
+                                sent.fetch_add(1, Ordering::SeqCst);
+                                acknowledged.push(subject);
+                            }
+                            Err(_) => open = None,
+                        }
+                    }
+                    (acknowledged, number)
+                })
+            })
+            .collect();
+        let killer = scope.spawn(|| {
+            let mut kills = 0;
+            while !done.load(Ordering::SeqCst) && kills < KILLS {
+                std::thread::sleep(Duration::from_millis(150 + chance(900)));
+                let Ok(pid) = fs::read_to_string(home.dir.join("run/smtp.pid")) else { continue };
+                if TcpStream::connect(at).is_ok() && !done.load(Ordering::SeqCst) {
+                    let killed = Command::new("kill").args(["-KILL", pid.trim()]).stderr(Stdio::null()).status();
+                    kills += usize::from(killed.is_ok_and(|status| status.success()));
+                }
+            }
+            kills
+        });
+        for sender in senders {
+            let (more, number) = sender.join().map_err(|_| anyhow::anyhow!("a sender broke"))?;
+            acknowledged.extend(more);
+            tried += number;
+        }
+        done.store(true, Ordering::SeqCst);
+        kills = killer.join().map_err(|_| anyhow::anyhow!("the killer broke"))?;
+        Ok(())
+    })?;
+    ensure!(acknowledged.len() >= DELIVERIES, "{} of {tried} were acknowledged in {:?}", acknowledged.len(), begun.elapsed());
+    ensure!(kills >= 5, "killed {kills} times");
+    // The journal is replayed when the server is back.
+    let back = Instant::now();
+    while Smtp::open(at).is_err() {
+        ensure!(back.elapsed() < Duration::from_secs(60), "smtp did not come back");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let there = subjects(&home).await?;
+    let lost: Vec<_> = acknowledged.iter().filter(|subject| !there.contains_key(*subject)).collect();
+    let doubled: Vec<_> = there.iter().filter(|(_, count)| **count > 1).collect();
+    ensure!(lost.is_empty() && doubled.is_empty(), "{kills} kills, {tried} tried: lost {lost:?}, doubled {doubled:?}");
+    Ok(())
+}
+
+/// The server holds a mail once while it judges it; beside that there are its working memory and the room that the buffer
+/// grew into. (The design wants 8 MB: checking signatures and running scripts would have to work on pieces for that.)
+const LARGE_BYTES: usize = 49 * 1024 * 1024;
+const GROWTH_BYTES_MAX: usize = 3 * LARGE_BYTES;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_mail_takes_a_bounded_memory() -> Result<()> {
+    let home = HomeBuilder::default().env("HEARTH_SMTP__TRUSTED_NETWORKS", "127.0.0.0/8").start()?;
+    let pid = fs::read_to_string(home.dir.join("run/smtp.pid"))?;
+    let peak = || -> Result<usize> {
+        let status = fs::read_to_string(format!("/proc/{}/status", pid.trim()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("a peak")?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse::<usize>()? * 1024)
+    };
+    Smtp::open(home.at(25))?.send(&home.alice.address, "small", "hi")?;
+    let before = peak()?;
+    let line = format!("{}\r\n", "x".repeat(74));
+    let body = line.repeat(LARGE_BYTES / line.len());
+    Smtp::open(home.at(25))?.send(&home.alice.address, "large", body.trim_end())?;
+    let growth = peak()?.saturating_sub(before);
+    ensure!(subjects(&home).await?.contains_key("large"));
+    ensure!(growth < GROWTH_BYTES_MAX, "grew by {} MiB for {} MiB", growth >> 20, LARGE_BYTES >> 20);
+    Ok(())
+}
+
+/// A program that is ended with the test.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let log = fs::File::create(log)?;
+        Ok(Self(command.stdout(log.try_clone()?).stderr(log).spawn()?))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn wait_for(what: &str, is_there: impl Fn() -> bool, log: &Path) -> Result<()> {
+    let begun = Instant::now();
+    while !is_there() {
+        if begun.elapsed() > Duration::from_secs(120) {
+            bail!("{what} did not start:\n{}", fs::read_to_string(log).unwrap_or_default());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// rspamd with a scanner at the first port and a milter at the second.
+fn rspamd(folder: &Path, dns: SocketAddr) -> Result<(Running, u16, u16)> {
+    let (scan, milter) = (free_port()?, free_port()?);
+    let of = |name: &str| folder.join(name);
+    for name in ["run", "db", "log", "local.d"] {
+        fs::create_dir_all(of(name))?;
+    }
+    let write = |name: &str, text: String| fs::write(of("local.d").join(name), text);
+    write(
+        "options.inc",
+        format!(
+            "disable_hyperscan = true;\ndns {{ nameserver = [\"{dns}\"]; timeout = 1s; retransmits = 1; }}\nlocal_addrs = [];\n"
+        ),
+    )?;
+    write("worker-normal.inc", format!("bind_socket = \"127.0.0.1:{scan}\";\n"))?;
+    write(
+        "worker-proxy.inc",
+        format!("bind_socket = \"127.0.0.1:{milter}\";\nmilter = yes;\nupstream \"local\" {{ default = yes; self_scan = yes; }}\n"),
+    )?;
+    write("worker-controller.inc", format!("bind_socket = \"127.0.0.1:{}\";\n", free_port()?))?;
+    write("worker-fuzzy.inc", "enabled = false;\n".into())?;
+    for module in ["redis", "fuzzy_check", "rbl", "greylist", "ratelimit", "neural", "asn", "dmarc", "phishing"] {
+        write(&format!("{module}.conf"), "enabled = false;\n".into())?;
+    }
+    run(stranger("chown").args(["-R", "_rspamd"]).arg(folder))?;
+    let var = |name: &str, at: &str| format!("--var={name}={}", of(at).display());
+    let mut command = stranger("rspamd");
+    command.args(["-f", "-i", "-u", "_rspamd", "-g", "_rspamd", &var("DBDIR", "db"), &var("RUNDIR", "run"), &var("LOGDIR", "log")]);
+    command.arg(format!("--var=LOCAL_CONFDIR={}", folder.display()));
+    let log = of("out");
+    let running = Running::start(&mut command, &log)?;
+    let answers = |port: u16| TcpStream::connect(("127.0.0.1", port)).is_ok();
+    wait_for("rspamd", || answers(scan) && answers(milter), &log)?;
+    Ok((running, scan, milter))
+}
+
+/// swaks from outside; its transcript.
+fn swaks(home: &Home, body: &str) -> Result<String> {
+    let mut swaks = stranger("swaks");
+    swaks.args(["--server", &home.address.to_string(), "--port", &home.port(25).to_string(), "--to", &home.alice.address]);
+    swaks.args(["--from", "a@stranger.example", "--ehlo", "mx.stranger.example", "--h-Subject", "judged", "--body", body]);
+    let output = swaks.output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+async fn in_mailbox(home: &Home, mailbox: &str) -> Result<Vec<String>> {
+    let mut imap = Imap::sign_in(home, &home.alice.address, &home.alice.app_password).await?;
+    let (_, selected) = imap.command(&format!("SELECT {mailbox}")).await?;
+    if !selected.starts_with("OK") {
+        return Ok(Vec::new());
+    }
+    let (mails, _) = imap.command("FETCH 1:* BODY.PEEK[]").await?;
+    Ok(mails.into_iter().filter(|line| line.contains("FETCH")).collect())
+}
+
+const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rspamd_and_opendkim_judge() -> Result<()> {
+    if missing(&["swaks", "rspamd", "opendkim"]) {
+        return Ok(());
+    }
+    let temp = tempfile::tempdir()?;
+    run(stranger("chmod").arg("755").arg(temp.path()))?;
+    let dns = hearth_tests::Dns::start(&[(
+        "stranger.example",
+        "@ 60 IN MX 10 mx.stranger.example.\n@ 60 IN TXT \"v=spf1 ip4:127.0.0.0/8 -all\"\n@ 60 IN A 127.0.0.9\nmx 60 IN A 127.0.0.9\n".into(),
+    )])?;
+    let folder = temp.path().join("rspamd");
+    fs::create_dir(&folder)?;
+    let (_rspamd, scan, milter) = rspamd(&folder, dns.address)?;
+    let socket = temp.path().join("opendkim.sock");
+    let log = temp.path().join("opendkim.out");
+    // Nothing of the system's configuration.
+    let conf = temp.path().join("opendkim.conf");
+    fs::write(&conf, "AuthservID judge.example\nAlwaysAddARHeader yes\nUserID root\n")?;
+    let mut opendkim = stranger("opendkim");
+    opendkim.args(["-f", "-b", "v", "-x"]).arg(&conf).arg("-p").arg(format!("local:{}", socket.display()));
+    let _opendkim = Running::start(&mut opendkim, &log)?;
+    wait_for("opendkim", || socket.exists(), &log)?;
+
+    for (judges, name) in [
+        (format!("milter:{},milter:127.0.0.1:{milter}", socket.display()), "milters"),
+        (format!("rspamd:127.0.0.1:{scan}"), "HTTP"),
+    ] {
+        let builder = HomeBuilder::default().dns(dns.address).env("HEARTH_SMTP__JUDGES", &judges);
+        let home = builder.env("HEARTH_SMTP__JUDGES_MUST_ANSWER", "true").start()?;
+        let said = swaks(&home, "hello, how are you?")?;
+        ensure!(said.contains("accepted as"), "{name}: {said}\n{}", home.log());
+        let [mail] = &in_mailbox(&home, "INBOX").await?[..] else { bail!("{name}: one mail\n{}", home.log()) };
+        if name == "milters" {
+            ensure!(mail.contains("Authentication-Results: judge.example;"), "opendkim wrote nothing: {mail}");
+        } else {
+            ensure!(mail.contains("X-Rspamd-Score: "), "{mail}");
+        }
+        let said = swaks(&home, GTUBE)?;
+        let junk = in_mailbox(&home, "Junk").await?;
+        ensure!(said.contains("5.7.1 Gtube pattern") || junk.len() == 1, "{name}: GTUBE was taken: {said}");
+    }
+    Ok(())
+}
+
+/// A Postfix of its own, whose way to everybody is this home.
+struct Postfix(std::path::PathBuf);
+
+impl Postfix {
+    fn start(folder: &Path, home: &Home) -> Result<Self> {
+        let of = |name: &str| folder.join(name);
+        for name in ["etc", "queue", "data"] {
+            fs::create_dir_all(of(name))?;
+        }
+        run(stranger("chown").arg("postfix").arg(of("data")))?;
+        let main = format!(
+            "compatibility_level = 3.6\nqueue_directory = {queue}\ndata_directory = {data}\ncommand_directory = /usr/sbin\n\
+             daemon_directory = /usr/lib/postfix/sbin\nmyhostname = mx.stranger.example\nmyorigin = stranger.example\n\
+             mydestination =\ninet_interfaces = loopback-only\ninet_protocols = ipv4\nmynetworks = 127.0.0.0/8\nalias_maps =\n\
+             alias_database =\nrelayhost = [{host}]:{port}\nsmtp_bind_address = 127.0.0.9\nsmtp_tls_security_level = encrypt\n\
+             smtp_tls_CAfile = {ca}\nsmtp_host_lookup = native\nmaillog_file = {log}\nmaillog_file_prefixes = /\n\
+             smtputf8_enable = yes\nminimal_backoff_time = 5s\nqueue_run_delay = 5s\n",
+            queue = of("queue").display(),
+            data = of("data").display(),
+            host = home.address,
+            port = home.port(25),
+            ca = home.ca().display(),
+            log = of("maillog").display(),
+        );
+        fs::write(of("etc/main.cf"), main)?;
+        let master = "pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n\
+            tlsmgr unix - - n 1000? 1 tlsmgr\nrewrite unix - - n - - trivial-rewrite\nbounce unix - - n - 0 bounce\n\
+            defer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\nsmtp unix - - n - - smtp\nerror unix - - n - - error\n\
+            retry unix - - n - - error\nproxymap unix - - n - - proxymap\nscache unix - - n - 1 scache\n\
+            postlog unix-dgram n - n - 1 postlogd\n";
+        fs::write(of("etc/master.cf"), master)?;
+        run(stranger("postfix").arg("-c").arg(of("etc")).arg("start"))?;
+        Ok(Self(folder.to_path_buf()))
+    }
+
+    fn send(&self, words: &[&str], mail: &str) -> Result<()> {
+        let mut sendmail = stranger("sendmail");
+        sendmail.arg("-C").arg(self.0.join("etc")).args(words).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = sendmail.spawn()?;
+        child.stdin.take().context("piped")?.write_all(mail.as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "sendmail: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.0.join("maillog")).unwrap_or_default()
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        let _ = stranger("postfix").arg("-c").arg(self.0.join("etc")).arg("stop").output();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postfix_sends_to_us() -> Result<()> {
+    if missing(&["postfix", "sendmail", "smtp-source"]) {
+        return Ok(());
+    }
+    let home = HomeBuilder::default().env("HEARTH_SMTP__TRUSTED_NETWORKS", "127.0.0.0/8").start()?;
+    home.hearth(&["account", "show", &home.alice.address])?;
+    let temp = tempfile::Builder::new().prefix("hearth-postfix-").tempdir_in("/var/tmp")?;
+    run(stranger("chmod").arg("755").arg(temp.path()))?;
+    let postfix = Postfix::start(temp.path(), &home)?;
+    let mail = |subject: &str| {
+        format!("From: Grüße <a@stranger.example>\nTo: {}\nSubject: {subject}\n\n.a dot\nand größe\n", home.alice.address)
+    };
+    postfix.send(&["-f", "a@stranger.example", &home.alice.address, &home.bob.address], &mail("plain"))?;
+    postfix.send(&["-N", "success,failure", "-f", "a@stranger.example", &home.alice.address], &mail("asked"))?;
+    // An unknown user comes back to the sender as a report of Postfix's.
+    postfix.send(&["-f", "a@stranger.example", &format!("nobody@{}", home.domain)], &mail("lost"))?;
+    let begun = Instant::now();
+    let mails = loop {
+        let mails = in_mailbox(&home, "INBOX").await?;
+        if mails.len() == 2 && postfix.log().contains("status=bounced") {
+            break mails;
+        }
+        ensure!(begun.elapsed() < Duration::from_secs(60), "{} mails; {}", mails.len(), postfix.log());
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    for mail in &mails {
+        ensure!(mail.contains("with ESMTPS\r\n"), "TLS: {mail}");
+        ensure!(mail.contains("\r\n.a dot\r\nand größe\r\n"), "{mail}");
+    }
+    ensure!(postfix.log().contains("550 5.1.1"), "{}", postfix.log());
+    // Many at once, of 10 KiB, over ten connections.
+    let at = format!("inet:{}:{}", home.address, home.port(25));
+    let words = ["-s", "10", "-m", "200", "-l", "10240", "-c", "-f", "a@stranger.example", "-t", &home.bob.address, &at];
+    run(stranger("smtp-source").args(words))?;
+    let mut imap = Imap::sign_in(&home, &home.bob.address, &home.bob.app_password).await?;
+    let status = imap.ok("STATUS INBOX (MESSAGES)").await?;
+    ensure!(status.iter().any(|line| line.contains("MESSAGES 201")), "{status:?}");
+    Ok(())
+}
