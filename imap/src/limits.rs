@@ -60,6 +60,8 @@ pub const POP3_IDLE_TIME_MAX: Duration = Duration::from_secs(10 * 60 + 30);
 pub const POP3_MESSAGES_MAX: usize = 100_000;
 /// Messages that QUIT deletes in one transaction.
 pub const POP3_DELETE_MAX: usize = 200;
+/// Silence of a ManageSieve session. RFC 5804 §1.2: at least 30 minutes.
+pub const SIEVE_IDLE_TIME_MAX: Duration = Duration::from_secs(31 * 60);
 /// Octets of a header that HEADER.FIELDS and SEARCH HEADER look through.
 pub const HEADER_BYTES_MAX: u64 = 1024 * 1024;
 /// Octets of a message that SEARCH BODY and TEXT look through.

@@ -52,12 +52,7 @@ pub const ROWS: &[Row] = &[
     Row::spoken("DMARC", 9989, ""),
     Row { name: "ARC", rfc: 8617, section: "", status: Status::Partial("verified, not sealed") },
     Row::spoken("DNS lists", 5782, ""),
-    Row {
-        name: "Sieve",
-        rfc: 5228,
-        section: "",
-        status: Status::Partial("run at delivery; there is no way to hand in a script yet"),
-    },
+    Row::spoken("Sieve", 5228, ""),
     Row::spoken("Authentication-Results", 8601, ""),
     Row::spoken("Null MX", 7505, ""),
     Row::spoken("delivery status notifications", 3464, ""),

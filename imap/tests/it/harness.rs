@@ -12,7 +12,7 @@ use hearth_identity::login::{Answer, Gate, Question, Refusal, Revocations, Showi
 use hearth_identity::{Directory, Services};
 use hearth_imap::ctx::Shared;
 use hearth_imap::mirror::Mirrors;
-use hearth_imap::{pop3, session};
+use hearth_imap::{managesieve, pop3, session};
 use hearth_mailstore::{Backend, Content, Durability, FlagSet, Store, StoreConfig, mailbox, message};
 use hearth_net::tls::Facts;
 use hearth_types::{AccountId, Address, Clock, Domain, SessionId, Timestamp};
@@ -24,6 +24,8 @@ use tokio::time::timeout;
 pub const USER: &str = "alice@home.localhost";
 /// Her password, and the token that the gate takes.
 pub const PASSWORD: &str = "correct horse";
+/// Name and password as SASL PLAIN shows them, in base64.
+const PLAIN: &str = "AGFsaWNlQGhvbWUubG9jYWxob3N0AGNvcnJlY3QgaG9yc2U=";
 /// When the tests take place: 2026-01-02T03:04:05Z.
 pub const NOW: Timestamp = Timestamp::from_secs(1_767_323_045);
 /// Appended messages may have this many octets.
@@ -35,6 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Protocol {
     Imap,
     Pop3,
+    Sieve,
 }
 
 /// A home.
@@ -108,6 +111,7 @@ impl Home {
         match protocol {
             Protocol::Imap => drop(tokio::spawn(session::serve(shared, Box::new(theirs), peer, facts))),
             Protocol::Pop3 => drop(tokio::spawn(pop3::serve(shared, Box::new(theirs), peer, facts))),
+            Protocol::Sieve => drop(tokio::spawn(managesieve::serve(shared, Box::new(theirs), peer, facts))),
         }
         Client { stream: ours, buffer: Vec::new() }
     }
@@ -282,10 +286,14 @@ impl Client {
 
     /// The same by another protocol.
     pub async fn sign_in_to(&mut self, protocol: Protocol) {
-        self.line().await.expect("a greeting");
+        let mut greeting = self.line().await.expect("a greeting");
+        while protocol == Protocol::Sieve && !greeting.starts_with("OK") {
+            greeting = self.line().await.expect("a greeting");
+        }
         let (asked, answers) = match protocol {
             Protocol::Imap => (format!("login LOGIN {USER} \"{PASSWORD}\"\r\n"), ["login OK"].as_slice()),
             Protocol::Pop3 => (format!("USER {USER}\r\nPASS {PASSWORD}\r\n"), ["+OK", "+OK"].as_slice()),
+            Protocol::Sieve => (format!("AUTHENTICATE \"PLAIN\" \"{PLAIN}\"\r\n"), ["OK"].as_slice()),
         };
         self.send(asked.as_bytes()).await;
         for start in answers {
