@@ -31,6 +31,8 @@ pub const MISTAKES_MAX: u32 = 50;
 
 /// Messages of one APPEND (RFC 3502).
 pub const APPEND_MESSAGES_MAX: usize = 100;
+/// Texts and URLs that one message is made of (RFC 4469).
+pub const APPEND_PARTS_MAX: usize = 200;
 /// Octets of appended messages that are held in memory; more goes to a file.
 pub const APPEND_MEMORY_BYTES_MAX: u64 = 256 * 1024;
 /// Octets of an unwanted message that are read and dropped so that the connection can go on.
