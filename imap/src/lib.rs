@@ -12,6 +12,8 @@
 //! 4. `news.rs` tells what changed meanwhile: the difference of two snapshots (`view.rs`), of which the process
 //!    keeps one per open mailbox (`mirror.rs`).
 //!
+//! Beside the server: `transfer/` brings mail from elsewhere and back out, for the `hearth` command.
+//!
 //! Read first: `session.rs`, then `view.rs`, then the command that you came for.
 //!
 //! How it fails: a mistake costs the client one command (BAD), what cannot be is NO with a code of RFC 5530,
@@ -41,4 +43,5 @@ pub mod session;
 mod sort;
 pub mod state;
 mod thread;
+pub mod transfer;
 pub mod view;

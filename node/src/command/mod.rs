@@ -13,6 +13,7 @@ mod group;
 mod init;
 pub mod key;
 mod list;
+mod mailbox;
 mod queue;
 mod status;
 mod up;
@@ -47,5 +48,6 @@ pub async fn run(cli: Cli, out: &Out) -> anyhow::Result<()> {
         Command::Client(command) => client::run(&place, command, out).await,
         Command::Key(args) => key::run(&place, args, out).await,
         Command::Queue(command) => queue::run(&place, command, out).await,
+        Command::Mailbox(command) => mailbox::run(&place, command, out).await,
     }
 }
