@@ -10,14 +10,14 @@ use hearth_db::Source;
 use hearth_identity::directory::{Kind, NewAccount, NewSession, SessionKind};
 use hearth_identity::login::{Answer, Gate, Question, Refusal, Revocations, Showing, read_frame, write_frame};
 use hearth_identity::{Directory, Services};
-use hearth_imap::ctx::Shared;
+use hearth_imap::ctx::{Shared, Stream};
 use hearth_imap::mirror::Mirrors;
 use hearth_imap::{managesieve, pop3, session};
 use hearth_mailstore::{Backend, Content, Durability, FlagSet, Store, StoreConfig, mailbox, message};
 use hearth_net::tls::Facts;
 use hearth_types::{AccountId, Address, Clock, Domain, SessionId, Timestamp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::timeout;
 
 /// The person of the tests.
@@ -113,7 +113,16 @@ impl Home {
             Protocol::Pop3 => drop(tokio::spawn(pop3::serve(shared, Box::new(theirs), peer, facts))),
             Protocol::Sieve => drop(tokio::spawn(managesieve::serve(shared, Box::new(theirs), peer, facts))),
         }
-        Client { stream: ours, buffer: Vec::new() }
+        Client { stream: Box::new(ours), buffer: Vec::new() }
+    }
+
+    /// An IMAP connection over a socket of the system.
+    pub async fn connect_by_tcp(&self) -> Client {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let ours = TcpStream::connect(listener.local_addr().expect("its address")).await.expect("a connection");
+        let (theirs, peer) = listener.accept().await.expect("a connection");
+        tokio::spawn(session::serve(Arc::clone(&self.shared), Box::new(theirs), peer.ip(), Some(Facts::default())));
+        Client { stream: Box::new(ours), buffer: Vec::new() }
     }
 
     /// Puts a message into a mailbox, as a delivery in another process would.
@@ -206,7 +215,7 @@ fn octets_of(showing: Showing) -> Vec<u8> {
 
 /// The client's end of a session.
 pub struct Client {
-    stream: DuplexStream,
+    stream: Stream,
     buffer: Vec<u8>,
 }
 
