@@ -13,6 +13,7 @@ const PAGES: &[(&str, &[Row])] = &[
     ("smtp.md", hearth_smtp::registry::ROWS),
     ("imap.md", hearth_imap::registry::ROWS),
     ("pop3.md", hearth_imap::pop3::registry::ROWS),
+    ("managesieve.md", hearth_imap::managesieve::registry::ROWS),
     ("jmap.md", hearth_jmap::registry::ROWS),
     ("oauth.md", hearth_oauth::registry::ROWS),
     ("keyserver.md", hearth_keyserver::registry::ROWS),

@@ -53,6 +53,8 @@ impl From<io::Error> for Ended {
 pub struct Holder {
     /// The account.
     pub account: AccountId,
+    /// The address, for people.
+    pub address: String,
     watch: Watch,
 }
 
@@ -98,8 +100,15 @@ impl Door {
     /// Somebody has signed in.
     pub fn sign_in(&mut self, login: &Login) {
         let watch = self.shared.revocations.watch(login);
-        self.holder = Some(Holder { account: login.account, watch });
+        self.holder = Some(Holder { account: login.account, address: login.address.to_string(), watch });
         self.lines.set_deadlines(Deadlines { idle: self.idle_time_max, ..self.lines.deadlines() });
+    }
+
+    /// Nobody has signed in any more; somebody has to before long.
+    pub fn sign_out(&mut self) {
+        self.holder = None;
+        self.login_by = Instant::now() + LOGIN_TIME_MAX;
+        self.lines.set_deadlines(Deadlines { idle: LOGIN_TIME_MAX, ..self.lines.deadlines() });
     }
 
     /// Until when the next command has to have come.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! hearth-imap: shows a mailbox to mail programs (IMAP4rev2, RFC 9051, and IMAP4rev1, RFC 3501).
 //!
-//! Beside it POP3 (`pop3/`); its connection is in `door.rs`.
+//! Beside it POP3 (`pop3/`) and ManageSieve (`managesieve/`); what these two have in common is in `door.rs`.
 //!
 //! What comes in: connections on ports 143 (STARTTLS) and 993; the mail of the stores; the answers of
 //! the gate. What goes out: responses, and changes to the mail store. What a session does:
@@ -11,6 +11,8 @@
 //! 3. `command/X.rs` carries it out: it asks the store on a blocking thread, and writes as fast as it is read;
 //! 4. `news.rs` tells what changed meanwhile: the difference of two snapshots (`view.rs`), of which the process
 //!    keeps one per open mailbox (`mirror.rs`).
+//!
+//! Beside the server: `transfer/` brings mail from elsewhere and back out, for the `hearth` command.
 //!
 //! Read first: `session.rs`, then `view.rs`, then the command that you came for.
 //!
@@ -29,6 +31,7 @@ pub mod fault;
 mod fetch;
 mod find;
 pub mod limits;
+pub mod managesieve;
 pub mod mirror;
 mod news;
 pub mod pop3;
@@ -40,4 +43,5 @@ pub mod session;
 mod sort;
 pub mod state;
 mod thread;
+pub mod transfer;
 pub mod view;

@@ -31,6 +31,8 @@ pub const MISTAKES_MAX: u32 = 50;
 
 /// Messages of one APPEND (RFC 3502).
 pub const APPEND_MESSAGES_MAX: usize = 100;
+/// Texts and URLs that one message is made of (RFC 4469).
+pub const APPEND_PARTS_MAX: usize = 200;
 /// Octets of appended messages that are held in memory; more goes to a file.
 pub const APPEND_MEMORY_BYTES_MAX: u64 = 256 * 1024;
 /// Octets of an unwanted message that are read and dropped so that the connection can go on.
@@ -60,6 +62,8 @@ pub const POP3_IDLE_TIME_MAX: Duration = Duration::from_secs(10 * 60 + 30);
 pub const POP3_MESSAGES_MAX: usize = 100_000;
 /// Messages that QUIT deletes in one transaction.
 pub const POP3_DELETE_MAX: usize = 200;
+/// Silence of a ManageSieve session. RFC 5804 §1.2: at least 30 minutes.
+pub const SIEVE_IDLE_TIME_MAX: Duration = Duration::from_secs(31 * 60);
 /// Octets of a header that HEADER.FIELDS and SEARCH HEADER look through.
 pub const HEADER_BYTES_MAX: u64 = 1024 * 1024;
 /// Octets of a message that SEARCH BODY and TEXT look through.

@@ -110,6 +110,7 @@ pub const ENTRIES: &[Entry] = &[
     command("COPY", 9051, "§6.4.7", Selected),
     command("MOVE", 9051, "§6.4.8", Selected),
     command("UID", 9051, "§6.4.9", Selected),
+    command("UIDBATCHES", 10022, "§3", Selected),
     capability("IMAP4rev2", 9051, "", Shown::Always),
     capability("IMAP4rev1", 3501, "", Shown::Always),
     capability("LITERAL+", 7888, "§4", Shown::Always),
@@ -152,6 +153,8 @@ pub const ENTRIES: &[Entry] = &[
     capability("MULTISEARCH", 7377, "", Shown::AfterLogin),
     capability("PARTIAL", 9394, "", Shown::AfterLogin),
     capability("REPLACE", 8508, "", Shown::AfterLogin),
+    capability("CATENATE", 4469, "", Shown::AfterLogin),
+    capability("UIDBATCHES", 10022, "", Shown::AfterLogin),
     capability("UNAUTHENTICATE", 8437, "", Shown::AfterLogin),
     capability("COMPRESS=DEFLATE", 4978, "", Shown::Uncompressed),
     capability("UTF8=ACCEPT", 6855, "§3", Shown::AfterLogin),
@@ -175,9 +178,11 @@ pub const ENTRIES: &[Entry] = &[
     declined("CONVERT", 5259, "mail programs show attachments themselves"),
     later("NOTIFY", 5465),
     later("ACL", 4314),
-    later("CATENATE", 4469),
-    later("UIDBATCHES", 10022),
-    later("SEARCH=FUZZY", 6203),
+    declined(
+        "SEARCH=FUZZY",
+        6203,
+        "SEARCH finds what was typed, as RFC 9051 asks; JMAP's text filter has the index, with its ranking",
+    ),
 ];
 
 /// The rows alone, for the documents.

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use crate::ctx::{Shared, Stream};
 use crate::limits::{COMPRESSED_SESSIONS_MAX, PROGRESS_EVERY};
 use crate::mirror::Mirrors;
-use crate::{pop3, session};
+use crate::{managesieve, pop3, session};
 
 /// IMAP with STARTTLS.
 const PORT: u16 = 143;
@@ -30,9 +30,12 @@ const PORT_TLS: u16 = 993;
 const PORT_POP3: u16 = 110;
 /// POP3 in TLS from the first byte (RFC 8314 §3.3).
 const PORT_POP3_TLS: u16 = 995;
+/// ManageSieve with STARTTLS (RFC 5804 §1.8).
+const PORT_SIEVE: u16 = 4190;
 /// What a connection too many is told.
 const REFUSAL: &[u8] = b"* BYE [LIMIT] too many connections\r\n";
 const REFUSAL_POP3: &[u8] = b"-ERR [SYS/TEMP] too many connections\r\n";
+const REFUSAL_SIEVE: &[u8] = b"BYE (TRYLATER) \"too many connections\"\r\n";
 
 /// The bound ports.
 pub struct Doors {
@@ -40,6 +43,7 @@ pub struct Doors {
     tls: Vec<Listener>,
     pop3: Vec<Listener>,
     pop3_tls: Vec<Listener>,
+    sieve: Vec<Listener>,
 }
 
 /// What is spoken behind a port.
@@ -47,12 +51,19 @@ pub struct Doors {
 enum Protocol {
     Imap,
     Pop3,
+    Sieve,
 }
 
 /// Binds the ports, or says which one cannot be had.
 pub fn bind(boot: &Boot) -> anyhow::Result<Doors> {
     let bind = |port| listen::bind_all(&boot.config.addresses(port));
-    Ok(Doors { plain: bind(PORT)?, tls: bind(PORT_TLS)?, pop3: bind(PORT_POP3)?, pop3_tls: bind(PORT_POP3_TLS)? })
+    Ok(Doors {
+        plain: bind(PORT)?,
+        tls: bind(PORT_TLS)?,
+        pop3: bind(PORT_POP3)?,
+        pop3_tls: bind(PORT_POP3_TLS)?,
+        sieve: bind(PORT_SIEVE)?,
+    })
 }
 
 /// Opens the stores and loads the certificate.
@@ -111,13 +122,14 @@ pub async fn run(boot: &Boot, shared: Arc<Shared>, doors: Doors) -> anyhow::Resu
         let stop = boot.stop.clone();
         async move { stop.requested().await }
     };
-    use Protocol::{Imap, Pop3};
+    use Protocol::{Imap, Pop3, Sieve};
     tokio::join!(
         listen::serve(doors.plain, admission.clone(), REFUSAL, stop(), speak(Imap, false)),
         // The refusal would not be TLS, so there is none.
         listen::serve(doors.tls, admission.clone(), b"", stop(), speak(Imap, true)),
         listen::serve(doors.pop3, admission.clone(), REFUSAL_POP3, stop(), speak(Pop3, false)),
-        listen::serve(doors.pop3_tls, admission, b"", stop(), speak(Pop3, true)),
+        listen::serve(doors.pop3_tls, admission.clone(), b"", stop(), speak(Pop3, true)),
+        listen::serve(doors.sieve, admission, REFUSAL_SIEVE, stop(), speak(Sieve, false)),
     );
     shared.store.close().await?;
     Ok(())
@@ -127,6 +139,7 @@ async fn begin(protocol: Protocol, shared: Arc<Shared>, stream: Stream, peer: li
     match protocol {
         Protocol::Imap => session::serve(shared, stream, peer.ip(), tls).await,
         Protocol::Pop3 => pop3::serve(shared, stream, peer.ip(), tls).await,
+        Protocol::Sieve => managesieve::serve(shared, stream, peer.ip(), tls).await,
     }
 }
 

@@ -113,8 +113,10 @@ async fn run(ctx: &mut Ctx) -> End {
             Err(end) => return end,
         };
         let flow = match read {
+            // Made of parts of other messages alone (RFC 4469).
+            Read::Command if is_append(ctx) => Box::pin(run_append(ctx, None)).await,
             Read::Command => Box::pin(run_command(ctx, &mut mistakes)).await,
-            Read::Append(literal) => Box::pin(run_append(ctx, literal)).await,
+            Read::Append(literal) => Box::pin(run_append(ctx, Some(literal))).await,
             Read::Answered => {
                 mistakes += 1;
                 Ok(Flow::Continue)
@@ -210,7 +212,7 @@ async fn wait_for_bytes(ctx: &mut Ctx, by: Instant) -> Result<(), End> {
 
 /// A literal was announced: make it part of the command, hand it to APPEND, or refuse it.
 async fn admit_literal(ctx: &mut Ctx, literal: Literal) -> Result<Option<Read>, End> {
-    if ctx.phase() != Phase::NotAuthenticated && parse_append_head(ctx.fragmentizer.text(), ctx.charset()).is_some() {
+    if is_append(ctx) {
         return Ok(Some(Read::Append(literal)));
     }
     if ctx.fragmentizer.accept(literal) {
@@ -240,7 +242,12 @@ async fn answer(ctx: &mut Ctx, tag: Option<&str>, reply: &Reply) -> Result<(), E
     ctx.lines.write(&out).await.map_err(|_| End::Silent)
 }
 
-async fn run_append(ctx: &mut Ctx, literal: Literal) -> Result<Flow, End> {
+/// Is what has come so far an APPEND up to octets of a message, or to its end?
+fn is_append(ctx: &Ctx) -> bool {
+    ctx.phase() != Phase::NotAuthenticated && parse_append_head(ctx.fragmentizer.text(), ctx.charset()).is_some()
+}
+
+async fn run_append(ctx: &mut Ctx, literal: Option<Literal>) -> Result<Flow, End> {
     let head = parse_append_head(ctx.fragmentizer.text(), ctx.charset());
     ctx.fragmentizer.divert();
     let (tag, outcome) = match head {
@@ -248,7 +255,7 @@ async fn run_append(ctx: &mut Ctx, literal: Literal) -> Result<Flow, End> {
             let tag = head.tag.clone();
             (tag, append::run(ctx, head, literal).await)
         }
-        Some(Err((tag, bad))) => (tag, append::refuse(ctx, literal, Reply::bad(bad.0)).await),
+        Some(Err((tag, bad))) => (tag, append::give_up(ctx, literal, Reply::bad(bad.0).into()).await),
         None => return Ok(Flow::Continue),
     };
     metrics::counter!("imap_commands_total", "command" => "APPEND").increment(1);

@@ -81,6 +81,62 @@ pub enum Command {
     /// Mail that waits to be sent.
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Bring a person's mail from elsewhere, or write it to files.
+    #[command(subcommand)]
+    Mailbox(MailboxCommand),
+}
+
+/// `hearth mailbox`
+#[derive(Debug, Subcommand)]
+pub enum MailboxCommand {
+    /// Bring mail from an mbox file, a Maildir, or another IMAP server.
+    ///
+    /// What was brought is remembered: when a run was cut short, the next one goes on, and a repeated one brings what is
+    /// new. Folders find ours by what they are for (Sent, Drafts ..); flags and dates stay.
+    Import(MailboxImportArgs),
+    /// Write all mail of an account to files, also while it is in use.
+    Export {
+        /// An address of the account.
+        account: String,
+        /// The folder to write to; it is made when it is not there.
+        to: PathBuf,
+        /// How: a file per letter, or a file per mailbox.
+        #[arg(long, value_enum, default_value_t = MailFormat::Maildir)]
+        format: MailFormat,
+    },
+}
+
+/// What `hearth mailbox import` takes.
+#[derive(Args, Debug)]
+pub struct MailboxImportArgs {
+    /// An address of the account.
+    pub account: String,
+    /// An mbox file, a folder of *.mbox files, a Maildir, or imaps://HOST[:PORT].
+    pub source: String,
+    /// Put everything below this mailbox, instead of beside and into ours.
+    #[arg(long, value_name = "MAILBOX")]
+    pub into: Option<String>,
+    /// The name to sign in with at the other server; the account's address when not given.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Read an OAuth access token for it from standard input, instead of a password.
+    #[arg(long)]
+    pub token_stdin: bool,
+    /// Read the password for it from standard input; it is asked for when not given.
+    #[arg(long, conflicts_with = "token_stdin")]
+    pub password_stdin: bool,
+    /// Connect to this address, instead of asking DNS.
+    #[arg(long, value_name = "IP")]
+    pub connect: Option<IpAddr>,
+}
+
+/// How mail is written to files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MailFormat {
+    /// A folder per mailbox, a file per letter. Done again, it adds what is new.
+    Maildir,
+    /// NAME.mbox per mailbox.
+    Mbox,
 }
 
 /// `hearth init`

@@ -19,6 +19,19 @@ pub fn password(whose: &str, from_stdin: bool) -> anyhow::Result<Secret<String>>
     Ok(Secret::new(text))
 }
 
+/// What another server knows us by: from standard input when `from_stdin`, else asked once at the terminal.
+pub fn secret_elsewhere(what: &str, from_stdin: bool) -> anyhow::Result<Secret<String>> {
+    let text = match from_stdin {
+        true => read_stdin()?,
+        false if somebody_is_there() => ask(&format!("{what}: "))?,
+        false => bail!("there is no terminal to ask for the password; use --password-stdin"),
+    };
+    if text.is_empty() {
+        bail!("what came on standard input is empty");
+    }
+    Ok(Secret::new(text))
+}
+
 /// Whether somebody sits there to be asked.
 pub fn somebody_is_there() -> bool {
     std::io::stdin().is_terminal()

@@ -12,8 +12,8 @@ use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
 use crate::{
-    account, admin, authorize, consent, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par, register, registry, revoke,
-    script, sign_in, t, token, userinfo, webfinger, welcome,
+    account, admin, authorize, consent, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par, register,
+    registry, revoke, script, sign_in, t, token, userinfo, webfinger, welcome,
 };
 
 /// Everything that this process answers.

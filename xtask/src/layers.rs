@@ -38,7 +38,11 @@ const ROOMS: &[Room] = &[
     room("oauth", 3, BELOW_SERVERS),
     room("keyserver", 3, BELOW_SERVERS),
     room("router", 3, BELOW_SERVERS),
-    room("node", 4, &["types", "spec", "boot", "wire", "db", "net", "identity", "mailstore", "filter", "smtp", "keyserver"]),
+    room(
+        "node",
+        4,
+        &["types", "spec", "boot", "wire", "db", "net", "identity", "mailstore", "filter", "smtp", "imap", "keyserver"],
+    ),
     room("xtask", 4, &["spec"]),
 ];
 

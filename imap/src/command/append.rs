@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! APPEND (RFC 9051 §6.3.12), several messages at once (RFC 3502): all of them or none. REPLACE (RFC 8508) is an APPEND
-//! that takes another message away in the same transaction.
+//! that takes another message away in the same transaction. A message comes in one literal, or is made of texts and of
+//! parts of other messages (`catenate.rs`).
 //!
 //! A message is checked against all that is known before its first byte is asked for. Small ones wait in
 //! memory, large ones in a file, so that no message is larger than the process.
 
-use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 use hearth_mailstore::message::{self, Prepared};
-use hearth_mailstore::{Content, Durability, Error, Flag, FlagChange, FlagSet, quota};
+use hearth_mailstore::{Durability, Error, Flag, FlagChange, FlagSet, MailTx, quota};
 use hearth_types::{Fault, MailboxId, Timestamp};
-use hearth_wire::imap::append::{AppendHead, Replaced, parse_append_next};
+use hearth_wire::imap::append::{AppendHead, AppendStep, Replaced, URL_AWAITED, parse_append_next};
 use hearth_wire::imap::response::{Code, Condition, Reply};
-use hearth_wire::imap::{AppendOptions, Event, Literal, SequenceSet};
-use tokio::io::AsyncWriteExt;
+use hearth_wire::imap::{AppendForm, AppendOptions, Event, Literal, SequenceSet};
 use tokio::time::{Instant, timeout_at};
 
 use super::create::find_target;
 use super::store::parse_flags;
+use super::{catenate, spool::Spool};
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
-use crate::limits::{APPEND_MEMORY_BYTES_MAX, APPEND_MESSAGES_MAX, APPEND_TIME_MAX, DISCARD_BYTES_MAX};
+use crate::limits::{APPEND_MESSAGES_MAX, APPEND_PARTS_MAX, APPEND_TIME_MAX, DISCARD_BYTES_MAX};
 use crate::news::{Look, tell};
 
 /// A message that waits for the others of its command.
@@ -31,56 +31,187 @@ struct Waiting {
     received_at: Timestamp,
 }
 
-/// Reads the messages and stores them. The first one's literal has been announced.
-pub async fn run(ctx: &mut Ctx, head: AppendHead, literal: Literal) -> Outcome {
-    let account = ctx.account()?;
-    let path = head.mailbox.as_str().to_string();
+/// One command on its way.
+struct Work {
+    path: String,
+    replaced: Option<(MailboxId, u32)>,
+    waiting: Vec<Waiting>,
+    /// The message whose octets are coming.
+    draft: Option<Draft>,
+    /// Of whole messages.
+    bytes: u64,
+}
+
+/// Reads the messages and stores them. `literal` is the one that was announced; there is none when all of the command's
+/// messages are made of others.
+pub async fn run(ctx: &mut Ctx, head: AppendHead, literal: Option<Literal>) -> Outcome {
     let replaced = match head.replaces.map(|replaced| find_replaced(ctx, replaced)).transpose() {
         Ok(replaced) => replaced,
-        Err(Failure::Fault(Fault::Peer(reply))) => return refuse(ctx, literal, reply).await,
-        Err(other) => return refuse_after(ctx, literal, other).await,
+        Err(failure) => return give_up(ctx, literal, failure).await,
     };
-    let mut waiting: Vec<Waiting> = Vec::new();
-    let (mut options, mut literal) = (head.options, literal);
-    let mut bytes = 0_u64;
+    let path = head.mailbox.as_str().to_string();
+    let mut work = Work { path, replaced, waiting: Vec::new(), draft: None, bytes: 0 };
+    let (mut steps, mut pending) = (head.steps, literal);
     loop {
-        bytes = bytes.saturating_add(literal.size_bytes);
-        let (flags, received_at) = match check(ctx, &path, &options, literal, bytes, waiting.len()).await {
-            Ok(checked) => checked,
-            Err(Failure::Fault(Fault::Peer(reply))) => return refuse(ctx, literal, reply).await,
-            Err(other) => return refuse_after(ctx, literal, other).await,
+        let announced = pending.is_some();
+        for step in steps {
+            let done = match (step, pending) {
+                (AppendStep::Message(options), _) => work.begin(ctx, options),
+                (AppendStep::Url(url), _) => work.add_url(ctx, &url).await,
+                (AppendStep::Octets, None) => Err(Reply::bad("the message is missing").into()),
+                (AppendStep::Octets, Some(literal)) => match work.check_octets(ctx, literal).await {
+                    Err(failure) => Err(failure),
+                    Ok(()) => {
+                        pending = None;
+                        if let Err(failure) = work.receive(ctx, literal).await? {
+                            discard_line(ctx).await?;
+                            return Err(failure);
+                        }
+                        Ok(())
+                    }
+                },
+                (AppendStep::Whole, _) => work.finish(ctx).await,
+            };
+            if let Err(failure) = done {
+                return give_up(ctx, pending, failure).await;
+            }
+        }
+        if !announced {
+            break;
+        }
+        (steps, pending) = match read_next(ctx, work.form()).await? {
+            Next::Steps(steps, pending) => (steps, pending),
+            Next::Mistake(reply) => return Ok(reply),
         };
+    }
+    store(ctx, work).await
+}
+
+/// What is not wanted is read and dropped, if it comes all the same.
+pub async fn give_up(ctx: &mut Ctx, literal: Option<Literal>, failure: Failure) -> Outcome {
+    match (literal, failure) {
+        (Some(literal), Failure::Fault(Fault::Peer(reply))) => refuse(ctx, literal, reply).await,
+        (Some(literal), other) => refuse_after(ctx, literal, other).await,
+        (None, failure) => Err(failure),
+    }
+}
+
+impl Work {
+    fn form(&self) -> AppendForm {
+        self.draft.as_ref().map(|draft| draft.form).unwrap_or_default()
+    }
+
+    fn begin(&mut self, ctx: &Ctx, options: AppendOptions) -> Result<(), Failure> {
+        if self.waiting.len() >= APPEND_MESSAGES_MAX {
+            return Err(Reply::no("too many messages in one APPEND").word("LIMIT").into());
+        }
+        if self.replaced.is_some() && !self.waiting.is_empty() {
+            return Err(Reply::bad("REPLACE takes one message").into());
+        }
+        // \Recent and system flags of others' making are left out rather than refused (quirk: imapsync, Outlook for Mac).
+        let known: Vec<String> = options.flags.into_iter().filter(|flag| Flag::from_imap(flag).is_some()).collect();
+        self.draft = Some(Draft {
+            form: options.form,
+            flags: parse_flags(&known).unwrap_or_default(),
+            received_at: options.received_at.unwrap_or_else(|| ctx.shared.clock.now()),
+            content: Spool::new(Arc::clone(&ctx.shared)),
+            parts: 0,
+        });
+        Ok(())
+    }
+
+    /// All that can be known before so many more octets come.
+    async fn check(&mut self, ctx: &mut Ctx, more_bytes: u64) -> Result<(), Failure> {
+        let draft = self.draft.as_mut().ok_or_else(|| Reply::bad("the message is missing"))?;
+        let size_bytes = draft.content.size_bytes.saturating_add(more_bytes);
+        if size_bytes > ctx.shared.append_bytes_max {
+            return Err(Reply::no("the message is too large").word("TOOBIG").into());
+        }
+        draft.parts += 1;
+        if draft.parts > APPEND_PARTS_MAX {
+            return Err(Reply::no("there are too many parts").word("LIMIT").into());
+        }
+        let (path, bytes) = (self.path.clone(), self.bytes.saturating_add(size_bytes));
+        let work = move |tx: &mut MailTx<'_>| {
+            find_target(tx, &path)?;
+            let quota = quota::find(tx)?;
+            let full = quota.limit_bytes.is_some_and(|limit| quota.used_bytes.saturating_add(bytes) > limit);
+            if full { Err(Failure::from(Error::OverQuota)) } else { Ok(()) }
+        };
+        ctx.shared.store.read(ctx.account()?, work).await
+    }
+
+    async fn check_octets(&mut self, ctx: &mut Ctx, literal: Literal) -> Result<(), Failure> {
+        if literal.size_bytes == 0 && self.form() != AppendForm::Catenate {
+            return Err(empty());
+        }
+        self.check(ctx, literal.size_bytes).await
+    }
+
+    /// Takes the literal's bytes. The outer error ends the connection; the inner one the command, the bytes being gone.
+    async fn receive(&mut self, ctx: &mut Ctx, literal: Literal) -> Result<Result<(), Failure>, Failure> {
         if literal.waits {
             ctx.write(b"+ go on\r\n").await?;
         }
-        let content = match receive(ctx, literal.size_bytes).await? {
-            Ok(content) => content,
-            Err(failure) => {
-                discard_line(ctx).await?;
-                return Err(failure);
+        let Some(draft) = &mut self.draft else { return Ok(Err(Reply::bad("the message is missing").into())) };
+        let by = Instant::now() + APPEND_TIME_MAX;
+        let mut state = draft.content.expect(literal.size_bytes).await;
+        let mut left = literal.size_bytes;
+        while left > 0 {
+            let chunk = timeout_at(by, ctx.lines.fill()).await.map_err(|_| too_slow())??;
+            if chunk.is_empty() {
+                return Err(cut_short());
             }
-        };
-        let prepared = ctx.shared.store.prepare(account, content.content()).await;
-        drop(content);
-        match (prepared, read_next(ctx, options.utf8).await?) {
-            (Err(error), Next::End) => return Err(error.into()),
-            (Err(error), Next::Message(_, literal)) => return refuse_after(ctx, literal, error.into()).await,
-            (Err(_), Next::Mistake(reply)) => return Ok(reply),
-            (Ok(_), Next::Mistake(reply)) => return Ok(reply),
-            (Ok(prepared), Next::End) => {
-                waiting.push(Waiting { prepared, flags, received_at });
-                break;
+            let taken = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
+            // When the disk is full, what is left of the message is read and dropped, then the client is told.
+            if state.is_ok() {
+                state = draft.content.write(chunk.get(..taken).unwrap_or_default()).await;
             }
-            (Ok(_), Next::Message(_, literal)) if replaced.is_some() => {
-                return refuse(ctx, literal, Reply::bad("REPLACE takes one message")).await;
-            }
-            (Ok(prepared), Next::Message(next, announced)) => {
-                waiting.push(Waiting { prepared, flags, received_at });
-                (options, literal) = (next, announced);
-            }
+            left -= taken as u64;
+            ctx.lines.consume(taken);
         }
+        Ok(state.map_err(Failure::from))
     }
-    store(ctx, path, waiting, replaced).await
+
+    /// RFC 4469 §3: octets of a message that is here already.
+    async fn add_url(&mut self, ctx: &mut Ctx, url: &str) -> Result<(), Failure> {
+        let source = catenate::open(ctx, url).await?;
+        self.check(ctx, source.len()).await?;
+        let Some(draft) = &mut self.draft else { return Err(Reply::bad("the message is missing").into()) };
+        draft.content.expect(source.len()).await?;
+        let mut source = source;
+        while let Some(chunk) = source.next().await? {
+            draft.content.write(&chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self, ctx: &mut Ctx) -> Result<(), Failure> {
+        let Some(mut draft) = self.draft.take() else { return Err(Reply::bad("the message is missing").into()) };
+        if draft.content.size_bytes == 0 {
+            return Err(empty());
+        }
+        self.bytes = self.bytes.saturating_add(draft.content.size_bytes);
+        let content = draft.content.finish().await?;
+        let prepared = ctx.shared.store.prepare(ctx.account()?, content).await?;
+        self.waiting.push(Waiting { prepared, flags: draft.flags, received_at: draft.received_at });
+        Ok(())
+    }
+}
+
+/// (quirk: some clients append nothing to give up; RFC 3501 §6.3.11 knows no empty message)
+fn empty() -> Failure {
+    Reply::no("an empty message cannot be stored").word("CANNOT").into()
+}
+
+/// A message whose octets are coming.
+struct Draft {
+    form: AppendForm,
+    flags: FlagSet,
+    received_at: Timestamp,
+    content: Spool,
+    /// Literals and URLs so far.
+    parts: usize,
 }
 
 /// The message that REPLACE takes away: its mailbox and UID.
@@ -95,44 +226,11 @@ fn find_replaced(ctx: &mut Ctx, replaced: Replaced) -> Result<(MailboxId, u32), 
     Ok((selected.mailbox, line.uid))
 }
 
-/// All that can be known before the bytes come.
-async fn check(
-    ctx: &mut Ctx,
-    path: &str,
-    options: &AppendOptions,
-    literal: Literal,
-    bytes: u64,
-    before: usize,
-) -> Result<(FlagSet, Timestamp), Failure> {
-    if literal.size_bytes > ctx.shared.append_bytes_max {
-        return Err(Reply::no("the message is too large").word("TOOBIG").into());
-    }
-    if before >= APPEND_MESSAGES_MAX {
-        return Err(Reply::no("too many messages in one APPEND").word("LIMIT").into());
-    }
-    if literal.size_bytes == 0 {
-        // (quirk: some clients append nothing to give up; RFC 3501 §6.3.11 knows no empty message)
-        return Err(Reply::no("an empty message cannot be stored").word("CANNOT").into());
-    }
-    // \Recent and system flags of others' making are left out rather than refused (quirk: imapsync, Outlook for Mac).
-    let known: Vec<String> =
-        options.flags.iter().filter(|flag| hearth_mailstore::Flag::from_imap(flag).is_some()).cloned().collect();
-    let flags = parse_flags(&known).unwrap_or_default();
-    let (account, path) = (ctx.account()?, path.to_string());
-    let work = move |tx: &mut hearth_mailstore::MailTx<'_>| {
-        find_target(tx, &path)?;
-        let quota = quota::find(tx)?;
-        let full = quota.limit_bytes.is_some_and(|limit| quota.used_bytes.saturating_add(bytes) > limit);
-        if full { Err(Failure::from(Error::OverQuota)) } else { Ok(()) }
-    };
-    ctx.shared.store.read(account, work).await?;
-    Ok((flags, options.received_at.unwrap_or_else(|| ctx.shared.clock.now())))
-}
-
 /// One transaction for all of them.
-async fn store(ctx: &mut Ctx, path: String, waiting: Vec<Waiting>, replaced: Option<(MailboxId, u32)>) -> Outcome {
+async fn store(ctx: &mut Ctx, work: Work) -> Outcome {
     let account = ctx.account()?;
-    let work = move |tx: &mut hearth_mailstore::MailTx<'_>| {
+    let Work { path, replaced, waiting, .. } = work;
+    let work = move |tx: &mut MailTx<'_>| {
         let target = find_target(tx, &path)?;
         let mut uids = Vec::with_capacity(waiting.len());
         for Waiting { prepared, flags, received_at } in waiting {
@@ -161,69 +259,6 @@ async fn store(ctx: &mut Ctx, path: String, waiting: Vec<Waiting>, replaced: Opt
     Ok(Reply::ok("stored").with(Code::AppendUid(validity, uids)))
 }
 
-/// Content that was received; a file of it goes away with this value.
-enum Received {
-    Memory(Vec<u8>),
-    File(Spooled),
-}
-
-struct Spooled(PathBuf);
-
-impl Drop for Spooled {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.0) {
-            tracing::warn!(path = %self.0.display(), %error, "a spooled message cannot be removed");
-        }
-    }
-}
-
-impl Received {
-    fn content(&self) -> Content {
-        match self {
-            Self::Memory(bytes) => Content::Bytes(bytes.clone()),
-            Self::File(file) => Content::File(file.0.clone()),
-        }
-    }
-}
-
-/// Takes the literal's bytes. The outer error ends the connection; the inner one the command, the bytes being gone.
-async fn receive(ctx: &mut Ctx, size_bytes: u64) -> Result<Result<Received, Failure>, Failure> {
-    let by = Instant::now() + APPEND_TIME_MAX;
-    if size_bytes <= APPEND_MEMORY_BYTES_MAX {
-        let mut bytes = Vec::new();
-        let length = usize::try_from(size_bytes).unwrap_or(usize::MAX);
-        let whole = timeout_at(by, ctx.lines.read_exact(length, &mut bytes)).await.map_err(|_| too_slow())??;
-        return if whole { Ok(Ok(Received::Memory(bytes))) } else { Err(cut_short()) };
-    }
-    let number = ctx.shared.spooled.fetch_add(1, Ordering::Relaxed);
-    let path = ctx.shared.spool.join(format!("append.{}.{number}", std::process::id()));
-    let mut file = match tokio::fs::File::create_new(&path).await {
-        Ok(file) => Ok((file, Spooled(path))),
-        Err(error) => Err(Error::from(error)),
-    };
-    let mut left = size_bytes;
-    while left > 0 {
-        let chunk = timeout_at(by, ctx.lines.fill()).await.map_err(|_| too_slow())??;
-        if chunk.is_empty() {
-            return Err(cut_short());
-        }
-        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
-        let part = chunk.get(..taken).unwrap_or_default();
-        if let Ok((open, _)) = &mut file
-            && let Err(error) = open.write_all(part).await
-        {
-            // The disk is full: what is left of the message is read and dropped, then the client is told.
-            file = Err(error.into());
-        }
-        left -= taken as u64;
-        ctx.lines.consume(taken);
-    }
-    Ok(match file {
-        Ok((mut open, spooled)) => open.flush().await.map(|()| Received::File(spooled)).map_err(|error| Error::from(error).into()),
-        Err(error) => Err(error.into()),
-    })
-}
-
 fn cut_short() -> Failure {
     std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()
 }
@@ -233,38 +268,43 @@ fn too_slow() -> Failure {
 }
 
 enum Next {
-    End,
-    Message(AppendOptions, Literal),
+    /// What is to be done, and the literal that was announced; without one the command is whole.
+    Steps(Vec<AppendStep>, Option<Literal>),
     Mistake(Reply),
 }
 
-/// What follows a message: the end of the command, or another message.
-async fn read_next(ctx: &mut Ctx, utf8: bool) -> Result<Next, Failure> {
-    match read_event(ctx).await? {
-        Event::Command => {
-            let next = parse_append_next(ctx.fragmentizer.text(), utf8);
-            ctx.fragmentizer.clear();
-            Ok(match next {
-                Ok(None) => Next::End,
-                Ok(Some(_)) => Next::Mistake(Reply::bad("the message is missing")),
-                Err(bad) => Next::Mistake(Reply::bad(bad.0)),
-            })
-        }
-        Event::Literal(literal) => {
-            let next = parse_append_next(ctx.fragmentizer.text(), utf8);
-            ctx.fragmentizer.divert();
-            match next {
-                Ok(Some(options)) => Ok(Next::Message(options, literal)),
-                Ok(None) => Ok(Next::Mistake(Reply::bad("the message is missing"))),
-                Err(bad) => {
-                    let reply = Reply::bad(bad.0);
-                    refuse(ctx, literal, reply.clone()).await?;
-                    Ok(Next::Mistake(reply))
-                }
+/// What follows octets of a message: the rest of it, other messages, the end of the command.
+async fn read_next(ctx: &mut Ctx, form: AppendForm) -> Result<Next, Failure> {
+    loop {
+        match read_event(ctx).await? {
+            Event::Command => {
+                let next = parse_append_next(ctx.fragmentizer.text(), form);
+                ctx.fragmentizer.clear();
+                return Ok(match next {
+                    Ok(steps) if steps.last() == Some(&AppendStep::Whole) => Next::Steps(steps, None),
+                    Ok(_) => Next::Mistake(Reply::bad("the message is missing")),
+                    Err(bad) => Next::Mistake(Reply::bad(bad.0)),
+                });
             }
-        }
-        Event::More | Event::LineTooLong | Event::CommandTooLong => {
-            Err(Reply::bye("the command is too long").word("TOOBIG").into())
+            Event::Literal(literal) => match parse_append_next(ctx.fragmentizer.text(), form) {
+                Ok(steps) if steps.last() == Some(&AppendStep::Octets) => {
+                    ctx.fragmentizer.divert();
+                    return Ok(Next::Steps(steps, Some(literal)));
+                }
+                Err(bad) if bad == URL_AWAITED && ctx.fragmentizer.accept(literal) => {
+                    if literal.waits {
+                        ctx.write(b"+ go on\r\n").await?;
+                    }
+                }
+                other => {
+                    let reply = Reply::bad(other.err().map_or("the message is missing", |bad| bad.0));
+                    ctx.fragmentizer.divert();
+                    return refuse(ctx, literal, reply).await.map(Next::Mistake);
+                }
+            },
+            Event::More | Event::LineTooLong | Event::CommandTooLong => {
+                return Err(Reply::bye("the command is too long").word("TOOBIG").into());
+            }
         }
     }
 }
@@ -285,7 +325,7 @@ async fn read_event(ctx: &mut Ctx) -> Result<Event, Failure> {
 }
 
 /// Answers a message that is not wanted. If its bytes come all the same, they are dropped, with all that follows them.
-pub async fn refuse(ctx: &mut Ctx, literal: Literal, reply: Reply) -> Outcome {
+async fn refuse(ctx: &mut Ctx, literal: Literal, reply: Reply) -> Outcome {
     let mut literal = literal;
     while !literal.waits {
         if literal.size_bytes > DISCARD_BYTES_MAX {

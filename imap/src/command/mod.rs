@@ -6,6 +6,7 @@
 
 pub mod append;
 mod authenticate;
+mod catenate;
 mod close;
 mod compress;
 mod copy;
@@ -25,10 +26,12 @@ mod quota;
 mod rename;
 mod search;
 mod select;
+mod spool;
 mod status;
 mod store;
 mod subscribe;
 mod thread;
+mod uid_batches;
 mod unauthenticate;
 
 use hearth_wire::imap::response::{Reply, encode_string};
@@ -148,6 +151,7 @@ async fn dispatch(ctx: &mut Ctx, tagged: Tagged) -> Outcome {
         Command::GetQuota(root) => Box::pin(quota::run(ctx, &root)).await,
         Command::Thread { uid, algorithm, keys } => Box::pin(thread::run(ctx, &tag, uid, algorithm, &keys)).await,
         Command::Compress(algorithm) => Box::pin(compress::run(ctx, &algorithm)).await,
+        Command::UidBatches { size, window } => Box::pin(uid_batches::run(ctx, &tag, size, window)).await,
         Command::Unauthenticate => Box::pin(unauthenticate::run(ctx)).await,
         Command::GetJmapAccess => jmap_access(ctx).await,
         Command::GetMetadata { mailbox, size_bytes_max, depth, entries } => {

@@ -8,7 +8,7 @@
 mod decode;
 mod item;
 mod piece;
-mod section;
+pub mod section;
 
 pub use item::{Subject, Wanted, render};
 pub use piece::Renderer;

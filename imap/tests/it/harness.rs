@@ -10,20 +10,22 @@ use hearth_db::Source;
 use hearth_identity::directory::{Kind, NewAccount, NewSession, SessionKind};
 use hearth_identity::login::{Answer, Gate, Question, Refusal, Revocations, Showing, read_frame, write_frame};
 use hearth_identity::{Directory, Services};
-use hearth_imap::ctx::Shared;
+use hearth_imap::ctx::{Shared, Stream};
 use hearth_imap::mirror::Mirrors;
-use hearth_imap::{pop3, session};
+use hearth_imap::{managesieve, pop3, session};
 use hearth_mailstore::{Backend, Content, Durability, FlagSet, Store, StoreConfig, mailbox, message};
 use hearth_net::tls::Facts;
 use hearth_types::{AccountId, Address, Clock, Domain, SessionId, Timestamp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::timeout;
 
 /// The person of the tests.
 pub const USER: &str = "alice@home.localhost";
 /// Her password, and the token that the gate takes.
 pub const PASSWORD: &str = "correct horse";
+/// Name and password as SASL PLAIN shows them, in base64.
+const PLAIN: &str = "AGFsaWNlQGhvbWUubG9jYWxob3N0AGNvcnJlY3QgaG9yc2U=";
 /// When the tests take place: 2026-01-02T03:04:05Z.
 pub const NOW: Timestamp = Timestamp::from_secs(1_767_323_045);
 /// Appended messages may have this many octets.
@@ -35,6 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Protocol {
     Imap,
     Pop3,
+    Sieve,
 }
 
 /// A home.
@@ -108,8 +111,18 @@ impl Home {
         match protocol {
             Protocol::Imap => drop(tokio::spawn(session::serve(shared, Box::new(theirs), peer, facts))),
             Protocol::Pop3 => drop(tokio::spawn(pop3::serve(shared, Box::new(theirs), peer, facts))),
+            Protocol::Sieve => drop(tokio::spawn(managesieve::serve(shared, Box::new(theirs), peer, facts))),
         }
-        Client { stream: ours, buffer: Vec::new() }
+        Client { stream: Box::new(ours), buffer: Vec::new() }
+    }
+
+    /// An IMAP connection over a socket of the system.
+    pub async fn connect_by_tcp(&self) -> Client {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let ours = TcpStream::connect(listener.local_addr().expect("its address")).await.expect("a connection");
+        let (theirs, peer) = listener.accept().await.expect("a connection");
+        tokio::spawn(session::serve(Arc::clone(&self.shared), Box::new(theirs), peer.ip(), Some(Facts::default())));
+        Client { stream: Box::new(ours), buffer: Vec::new() }
     }
 
     /// Puts a message into a mailbox, as a delivery in another process would.
@@ -202,7 +215,7 @@ fn octets_of(showing: Showing) -> Vec<u8> {
 
 /// The client's end of a session.
 pub struct Client {
-    stream: DuplexStream,
+    stream: Stream,
     buffer: Vec<u8>,
 }
 
@@ -282,10 +295,14 @@ impl Client {
 
     /// The same by another protocol.
     pub async fn sign_in_to(&mut self, protocol: Protocol) {
-        self.line().await.expect("a greeting");
+        let mut greeting = self.line().await.expect("a greeting");
+        while protocol == Protocol::Sieve && !greeting.starts_with("OK") {
+            greeting = self.line().await.expect("a greeting");
+        }
         let (asked, answers) = match protocol {
             Protocol::Imap => (format!("login LOGIN {USER} \"{PASSWORD}\"\r\n"), ["login OK"].as_slice()),
             Protocol::Pop3 => (format!("USER {USER}\r\nPASS {PASSWORD}\r\n"), ["+OK", "+OK"].as_slice()),
+            Protocol::Sieve => (format!("AUTHENTICATE \"PLAIN\" \"{PLAIN}\"\r\n"), ["OK"].as_slice()),
         };
         self.send(asked.as_bytes()).await;
         for start in answers {

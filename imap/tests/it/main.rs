@@ -2,7 +2,9 @@
 //! Sessions from the outside: conversations replayed in memory, and what they cannot show.
 
 mod compress;
+mod corpus;
 mod harness;
+mod model;
 mod pop3;
 mod sockets;
 mod transcripts;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! Replays `tests/transcripts/{imap,pop3}/*.txt` in memory against a real store.
+//! Replays `tests/transcripts/{imap,pop3,managesieve}/*.txt` in memory against a real store.
 //!
 //! ```text
 //! RFC 9051 §6.1.2: NOOP                line 1: the section, and what is shown
@@ -27,6 +27,7 @@ fn folder(protocol: Protocol) -> PathBuf {
     let name = match protocol {
         Protocol::Imap => "imap",
         Protocol::Pop3 => "pop3",
+        Protocol::Sieve => "managesieve",
     };
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/transcripts").join(name)
 }
@@ -149,7 +150,7 @@ async fn replay(protocol: Protocol, path: &Path) -> Result<(), String> {
 async fn every_transcript() {
     let only = std::env::var("TRANSCRIPT").unwrap_or_default();
     let mut running = Vec::new();
-    for protocol in [Protocol::Imap, Protocol::Pop3] {
+    for protocol in [Protocol::Imap, Protocol::Pop3, Protocol::Sieve] {
         let mut paths: Vec<PathBuf> = std::fs::read_dir(folder(protocol))
             .expect("the folder of transcripts")
             .map(|entry| entry.expect("an entry").path())

@@ -16,6 +16,7 @@
 //! - [`search`]: filters, sorting, text
 //! - [`thread`], [`blob`], [`quota`], [`script`], [`annotation`]
 //! - [`memory`], [`lesson`]: what a person's filter has seen, and what it learns from what they do
+//! - [`import`]: what was brought from elsewhere
 //! - [`delivery`]: mail on its way in, for hearth-smtp alone: durable before it is answered
 //! - [`Store::subscribe`]: wakes when another session, in any process, changed the account
 //!
@@ -39,6 +40,7 @@ mod dialect;
 mod error;
 mod feed;
 mod flags;
+pub mod import;
 mod index;
 mod journal;
 pub mod lesson;

@@ -10,6 +10,7 @@ pub(crate) const STEPS: &[Migration] = &[
     Migration { version: 2, name: "scripts", breaking: false, sql: SCRIPTS },
     Migration { version: 3, name: "filters", breaking: false, sql: FILTERS },
     Migration { version: 4, name: "annotations", breaking: false, sql: ANNOTATIONS },
+    Migration { version: 5, name: "imports", breaking: false, sql: IMPORTS },
 ];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
@@ -258,6 +259,19 @@ CREATE TABLE annotation (
     content BYTES NOT NULL,
     PRIMARY KEY (account, mailbox, name)
 );
+";
+
+const IMPORTS: &str = "
+-- id is the hash of what an imported message is called where it came from.
+CREATE TABLE imported (
+    account BIGINT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (account, id)
+-- sqlite:
+) WITHOUT ROWID;
+-- postgres:
+);
+-- both:
 ";
 
 const SEARCH: &str = "

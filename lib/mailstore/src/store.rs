@@ -535,6 +535,7 @@ fn remove_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
         "DELETE FROM annotation WHERE account = $1",
         "DELETE FROM script WHERE account = $1",
         "DELETE FROM memory WHERE account = $1",
+        "DELETE FROM imported WHERE account = $1",
         "DELETE FROM lesson WHERE account = $1",
         "DELETE FROM learning WHERE account = $1",
         "DELETE FROM word WHERE account = $1",

@@ -13,6 +13,7 @@ mod group;
 mod init;
 pub mod key;
 mod list;
+mod mailbox;
 mod queue;
 mod reports;
 mod status;
@@ -48,5 +49,6 @@ pub async fn run(cli: Cli, out: &Out) -> anyhow::Result<()> {
         Command::Client(command) => client::run(&place, command, out).await,
         Command::Key(args) => key::run(&place, args, out).await,
         Command::Queue(command) => queue::run(&place, command, out).await,
+        Command::Mailbox(command) => mailbox::run(&place, command, out).await,
     }
 }

@@ -16,7 +16,7 @@ use crate::place::Place;
 use crate::supervisor::{PROCESSES, lock};
 
 /// The services and their standard ports.
-pub(super) const PORTS: [(&str, u16); 9] = [
+pub(super) const PORTS: [(&str, u16); 10] = [
     ("smtp", 25),
     ("submissions", 465),
     ("submission", 587),
@@ -24,6 +24,7 @@ pub(super) const PORTS: [(&str, u16); 9] = [
     ("imaps", 993),
     ("pop3", 110),
     ("pop3s", 995),
+    ("sieve", 4190),
     ("http", 80),
     ("https", 443),
 ];

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ::sieve::compiler::grammar::Capability;
+use ::sieve::compiler::{CompileError, ErrorType};
 use ::sieve::runtime::RuntimeError;
 use ::sieve::{Compiler, Input, Runtime, Sieve};
 
@@ -81,9 +82,9 @@ pub struct ScriptError {
 pub fn compile(text: &[u8]) -> Result<Script, ScriptError> {
     let sieve = match compiler().compile(text) {
         Ok(sieve) => Arc::new(sieve),
-        Err(error) => return Err(ScriptError { line: error.line_num(), says: one_line(&error.to_string()) }),
+        Err(error) => return Err(with_its_place(&error, text)),
     };
-    check_required(&sieve)?;
+    check_required(&sieve, text)?;
     Ok(Script(sieve))
 }
 
@@ -100,15 +101,52 @@ fn compiler() -> Compiler {
 }
 
 /// RFC 5228 §3.2: `require` stands before all else, so that the first step of a run meets all of it.
-fn check_required(sieve: &Arc<Sieve>) -> Result<(), ScriptError> {
+fn check_required(sieve: &Arc<Sieve>, text: &[u8]) -> Result<(), ScriptError> {
     let runtime = runtime("localhost");
     let mut context = runtime.filter(b"Subject: x\r\n\r\n");
     match context.run(Input::Script { name: "".into(), script: Arc::clone(sieve) }) {
-        Some(Err(error @ (RuntimeError::CapabilityNotAllowed(_) | RuntimeError::CapabilityNotSupported(_)))) => {
-            Err(ScriptError { line: 0, says: one_line(&error.to_string()) })
-        }
+        Some(Err(RuntimeError::CapabilityNotAllowed(capability))) => Err(not_to_be_had(&capability.to_string(), text)),
+        Some(Err(RuntimeError::CapabilityNotSupported(name))) => Err(not_to_be_had(&name, text)),
         _ => Ok(()),
     }
+}
+
+/// sieve-rs counts lines and columns from 1, but gives 0 and 0 for a command that it does not know.
+fn with_its_place(error: &CompileError, text: &[u8]) -> ScriptError {
+    let says = error.to_string();
+    if let (0, ErrorType::UnexpectedToken { found, .. }) = (error.line_num(), error.error_type())
+        && let Some((line, column)) = find_word(text, found)
+    {
+        let what = says.strip_suffix(" at line 0, column 0.").unwrap_or(&says);
+        return ScriptError { line, says: one_line(&format!("{what} at line {line}, column {column}.")) };
+    }
+    ScriptError { line: error.line_num(), says: one_line(&says) }
+}
+
+/// The runtime does not know where it was required; the text does.
+fn not_to_be_had(name: &str, text: &[u8]) -> ScriptError {
+    match find_word(text, &format!("\"{name}\"")) {
+        Some((line, column)) => {
+            ScriptError { line, says: one_line(&format!("{name:?} is not to be had here, at line {line}, column {column}.")) }
+        }
+        None => ScriptError { line: 0, says: one_line(&format!("{name:?} is not to be had here")) },
+    }
+}
+
+/// Line and column, from 1, at which a word stands that is no part of another and not behind `#`.
+fn find_word(text: &[u8], word: &str) -> Option<(usize, usize)> {
+    let word = word.as_bytes();
+    let is_part = |octet: Option<&u8>| octet.is_some_and(|octet| octet.is_ascii_alphanumeric() || *octet == b'_');
+    text.split(|octet| *octet == b'\n').enumerate().find_map(|(line, octets)| {
+        let end = octets.iter().position(|octet| *octet == b'#').unwrap_or(octets.len());
+        let octets = octets.get(..end)?;
+        let stands = |at: &usize| {
+            octets.get(*at..*at + word.len()) == Some(word)
+                && !is_part(at.checked_sub(1).and_then(|before| octets.get(before)))
+                && !is_part(octets.get(*at + word.len()))
+        };
+        (0..octets.len()).find(stands).map(|at| (line + 1, at + 1))
+    })
 }
 
 /// What sieve-rs has and this house does not: no annotations (RFC 5490 §3), no lists to look into (RFC 6134), no

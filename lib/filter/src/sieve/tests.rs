@@ -269,6 +269,10 @@ fn what_is_wrong_is_said_before_a_mail_comes() {
         assert!(compile(script.as_bytes()).is_err(), "{script:?}");
     }
     assert_eq!(compile(b"keep;\r\nfileinto \"x\";\r\n").expect_err("an error").line, 2);
+    let error = compile(b"# mine\r\n require [\"fileinto\",\r\n  \"no-such-thing\"];\r\n").expect_err("not to be had");
+    assert_eq!((error.line, error.says.ends_with("at line 3, column 3.")), (3, true), "{error}");
+    let error = compile(b"# frobnicate\r\nkeep;\r\n  frobnicate \"x\";\r\n").expect_err("no such command");
+    assert_eq!((error.line, error.says.ends_with("at line 3, column 3.")), (3, true), "{error}");
     let nested = |levels: usize| format!("{}keep;{}", "if true {".repeat(levels), "}".repeat(levels));
     assert!(compile(nested(10).as_bytes()).is_ok());
     assert!(compile(nested(100_000).as_bytes()).is_err());

@@ -139,6 +139,13 @@ pub enum Command {
         /// Where to.
         to: MailboxName,
     },
+    /// UIDBATCHES (RFC 10022 §3)
+    UidBatches {
+        /// Messages of a batch.
+        size: u32,
+        /// The first and the last batch that are wanted, counted from the newest message.
+        window: Option<(u32, u32)>,
+    },
     /// GETQUOTA (RFC 9208 §4.1.1)
     GetQuota(String),
     /// GETQUOTAROOT (RFC 9208 §4.1.2)
@@ -596,6 +603,18 @@ pub struct AppendOptions {
     pub flags: Vec<String>,
     /// The date-time, if one was given.
     pub received_at: Option<Timestamp>,
+    /// How its octets come.
+    pub form: AppendForm,
+}
+
+/// How the octets of an appended message come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AppendForm {
+    /// In one literal.
+    #[default]
+    Literal,
     /// `UTF8 (~{n}` (RFC 6855 §4): a parenthesis follows the message.
-    pub utf8: bool,
+    Utf8,
+    /// `CATENATE (..)` (RFC 4469 §4): texts, and parts of other messages.
+    Catenate,
 }

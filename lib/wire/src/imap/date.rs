@@ -114,6 +114,14 @@ pub fn parse_date_time(cursor: &mut Cursor<'_>) -> Parsed<Timestamp> {
     Ok(Timestamp::from_secs(seconds))
 }
 
+/// The text of a date-time, as a client reads it in INTERNALDATE: `17-Jul-1996 02:44:25 -0700`.
+pub fn parse_internal_date(text: &str) -> Option<Timestamp> {
+    let quoted = format!("\"{text}\"");
+    let mut cursor = Cursor::new(quoted.as_bytes());
+    let time = parse_date_time(&mut cursor).ok()?;
+    cursor.is_at_end().then_some(time)
+}
+
 /// date-text
 pub fn encode_date(out: &mut Vec<u8>, date: Day) {
     let (year, month, day) = date.civil();

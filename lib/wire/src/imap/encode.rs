@@ -63,6 +63,10 @@ impl Writer<'_> {
             Command::Unauthenticate => self.text("UNAUTHENTICATE"),
             Command::GetJmapAccess => self.text("GETJMAPACCESS"),
             Command::Compress(algorithm) => self.text(&format!("COMPRESS {algorithm}")),
+            Command::UidBatches { size, window } => {
+                let window = window.map(|(first, last)| format!(" {first}:{last}")).unwrap_or_default();
+                self.text(&format!("UIDBATCHES {size}{window}"));
+            }
             Command::Thread { uid, algorithm, keys } => self.thread(*uid, *algorithm, keys),
             Command::Enable(names) => self.text(&format!("ENABLE {}", names.join(" "))),
             Command::Delete(name) => self.named("DELETE", name),
@@ -367,6 +371,8 @@ mod tests {
         "a ESEARCH IN (mailboxes (a \"b c\") subtree-one x subtree (y z) personal selected inboxes subscribed) RETURN (COUNT) FROM x",
         "a ESEARCH UNSEEN",
         "a UNAUTHENTICATE",
+        "a UIDBATCHES 2000",
+        "a uidbatches 500 11:20",
         "a COMPRESS DEFLATE",
         "a GETJMAPACCESS",
         "a GETMETADATA \"\" /Shared/comment",

@@ -33,13 +33,15 @@ mod parse_store;
 pub mod response;
 mod set;
 mod structure;
+mod url;
 
 pub use command::{
-    AppendOptions, Command, DateOf, Depth, Fetch, FetchItem, List, Partial, Password, Qresync, Search, SearchKey, SearchReturn,
-    Section, SectionText, SortCriterion, SortKey, Source, StatusItem, Store, StoreAction, Tagged, ThreadAlgorithm, When,
+    AppendForm, AppendOptions, Command, DateOf, Depth, Fetch, FetchItem, List, Partial, Password, Qresync, Search, SearchKey,
+    SearchReturn, Section, SectionText, SortCriterion, SortKey, Source, StatusItem, Store, StoreAction, Tagged, ThreadAlgorithm,
+    When,
 };
 pub use cursor::{Bad, Parsed};
-pub use date::{Day, encode_date, encode_date_time};
+pub use date::{Day, encode_date, encode_date_time, parse_internal_date};
 pub use encode::encode_command;
 pub use encode_fetch::encode_fetch_item_name;
 pub use envelope::encode_envelope;
@@ -51,3 +53,4 @@ pub use parse_list::matches;
 pub use parse_search::{BAD_CHARSET, uses_modseq};
 pub use set::{End, SequenceSet, contains, encode_numbers, encode_sequence_set};
 pub use structure::encode_structure;
+pub use url::{MessageUrl, parse_message_url};

@@ -85,7 +85,7 @@ fn parse_verb(cursor: &mut Cursor<'_>, verb: &str, charset: Charset) -> Parsed<C
 }
 
 fn is_known(verb: &str) -> bool {
-    const WITH_ARGUMENTS: [&str; 20] = [
+    const WITH_ARGUMENTS: [&str; 21] = [
         "ID",
         "ENABLE",
         "AUTHENTICATE",
@@ -106,6 +106,7 @@ fn is_known(verb: &str) -> bool {
         "ESEARCH",
         "GETMETADATA",
         "SETMETADATA",
+        "UIDBATCHES",
     ];
     WITH_ARGUMENTS.contains(&verb)
 }
@@ -140,11 +141,26 @@ fn parse_verb_with_arguments(cursor: &mut Cursor<'_>, verb: &str, charset: Chars
         "GETQUOTA" => Command::GetQuota(cursor.astring_utf8()?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(parse_mailbox(cursor, charset)?),
         "COMPRESS" => Command::Compress(cursor.keyword()?),
+        "UIDBATCHES" => parse_uid_batches(cursor)?,
         "ESEARCH" => parse_sources::parse_esearch(cursor, charset)?,
         "GETMETADATA" => parse_metadata::parse_get(cursor, charset)?,
         "SETMETADATA" => parse_metadata::parse_set(cursor, charset)?,
         _ => return Err(Bad("unknown command")),
     })
+}
+
+/// RFC 10022 §3: a size, and from which batch to which.
+fn parse_uid_batches(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    let size = cursor.nz_number()?;
+    let mut window = None;
+    if !cursor.is_at_end() {
+        cursor.space()?;
+        let first = cursor.nz_number()?;
+        cursor.expect(b':', "a range is two numbers")?;
+        let last = cursor.nz_number()?;
+        window = Some((first.min(last), first.max(last)));
+    }
+    Ok(Command::UidBatches { size, window })
 }
 
 fn parse_uid_command(cursor: &mut Cursor<'_>, verb: &str, charset: Charset) -> Parsed<Command> {

@@ -136,7 +136,7 @@ fn parse_part(cursor: &mut Cursor<'_>) -> Parsed<Vec<u32>> {
 }
 
 /// section-spec and the closing bracket.
-fn parse_section(cursor: &mut Cursor<'_>) -> Parsed<Section> {
+pub(crate) fn parse_section(cursor: &mut Cursor<'_>) -> Parsed<Section> {
     let part = parse_part(cursor)?;
     if !part.is_empty() && !cursor.eat(b'.') {
         cursor.expect(b']', "a section does not end")?;

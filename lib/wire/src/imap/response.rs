@@ -52,6 +52,8 @@ pub enum Code {
     Metadata(&'static str, Option<u64>),
     /// `INPROGRESS ("tag" done of)` (RFC 9585 §4)
     InProgress(String, u64, u64),
+    /// `BADURL url` (RFC 4469 §4)
+    BadUrl(String),
     /// `BADCHARSET (..)`: the charsets that SEARCH knows.
     BadCharset,
 }
@@ -154,6 +156,10 @@ fn encode_code(out: &mut Vec<u8>, code: &Code) {
             text("INPROGRESS (");
             encode_string(out, tag.as_bytes(), Charset::Utf8);
             out.extend_from_slice(format!(" {done} {of})").as_bytes());
+        }
+        Code::BadUrl(url) => {
+            let shown = url.chars().filter(|c| c.is_ascii_graphic() && *c != ']');
+            text(&format!("BADURL {}", shown.collect::<String>()));
         }
         Code::BadCharset => text("BADCHARSET (UTF-8 US-ASCII)"),
     }
