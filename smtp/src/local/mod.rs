@@ -8,6 +8,7 @@
 //! **It fails** as a whole before anything is in a mailbox, or not at all: rules that are wrong, a classifier that
 //! cannot be asked, an answer that cannot be written never cost the mail.
 
+mod autocrypt;
 mod learn;
 mod notice;
 mod plan;
@@ -191,6 +192,7 @@ async fn note(
 
 /// The mail is in its place: answers leave, and what was seen is remembered. What fails here is logged, no more.
 async fn finish(server: &Server, arrival: &Arrival, plan: Plan) {
+    autocrypt::note(server, arrival, &plan).await;
     if !plan.remember.is_empty() {
         let now = server.clock.now();
         let remember = plan.remember;
