@@ -85,6 +85,8 @@ pub enum Goal {
         /// Addresses of other homes.
         forwards: Vec<Address>,
     },
+    /// A server of the house, which reads its mail from the directory.
+    House,
     /// Another home.
     Elsewhere,
 }
