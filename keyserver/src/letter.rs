@@ -40,19 +40,7 @@ impl Letter<'_> {
 
     /// RFC 3156 §4: encrypted to every key of the certificate that is for it; `None` when there is none.
     pub(crate) fn sealed(&self, site: &Site, cert: &[u8], now: Timestamp, time: SystemTime) -> Result<Option<Vec<u8>>, Refusal> {
-        let policy = StandardPolicy::new();
-        let cert = Cert::from_bytes(cert).map_err(Refusal::library)?;
-        let keys = || cert.keys().with_policy(&policy, time).supported().alive().revoked(false).for_transport_encryption();
-        if keys().next().is_none() {
-            return Ok(None);
-        }
-        let mut sealed = Vec::new();
-        let message = Armorer::new(Message::new(&mut sealed)).build().map_err(Refusal::library)?;
-        let message = Encryptor::for_recipients(message, keys()).build().map_err(Refusal::library)?;
-        let mut writer = LiteralWriter::new(message).build().map_err(Refusal::library)?;
-        writer.write_all(self.entity(site).as_bytes()).map_err(Refusal::library)?;
-        writer.finalize().map_err(Refusal::library)?;
-        let sealed = String::from_utf8(sealed).map_err(Refusal::library)?.replace("\r\n", "\n").replace('\n', "\r\n");
+        let Some(sealed) = seal(self.entity(site).as_bytes(), cert, time)? else { return Ok(None) };
         let (head, edge) = (self.head(site, now), format!("=_{}", self.id));
         Ok(Some(
             format!(
@@ -64,16 +52,21 @@ impl Letter<'_> {
         ))
     }
 
+    /// RFC 5322 §3.3.
+    pub(crate) fn date(now: Timestamp) -> String {
+        let date = OffsetDateTime::from_unix_timestamp(now.secs()).ok();
+        date.and_then(|date| date.format(&Rfc2822).ok()).unwrap_or_default()
+    }
+
     /// RFC 3834 §5: nobody answers it by a machine.
     fn head(&self, site: &Site, now: Timestamp) -> String {
-        let date = OffsetDateTime::from_unix_timestamp(now.secs()).ok().and_then(|date| date.format(&Rfc2822).ok());
         format!(
             "From: <postmaster@{domain}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nDate: {date}\r\nMessage-ID: <{id}@{domain}>\r\n\
              Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n",
             domain = site.domain,
             to = self.to,
             subject = self.subject,
-            date = date.unwrap_or_default(),
+            date = Self::date(now),
             id = self.id,
         )
     }
@@ -87,4 +80,21 @@ impl Letter<'_> {
             self.lang.tag()
         )
     }
+}
+
+/// Encrypted to every key of a certificate that is for it, in armour with CRLF; `None` when there is none.
+pub(crate) fn seal(text: &[u8], cert: &[u8], time: SystemTime) -> Result<Option<String>, Refusal> {
+    let policy = StandardPolicy::new();
+    let cert = Cert::from_bytes(cert).map_err(Refusal::library)?;
+    let keys = || cert.keys().with_policy(&policy, time).supported().alive().revoked(false).for_transport_encryption();
+    if keys().next().is_none() {
+        return Ok(None);
+    }
+    let mut sealed = Vec::new();
+    let message = Armorer::new(Message::new(&mut sealed)).build().map_err(Refusal::library)?;
+    let message = Encryptor::for_recipients(message, keys()).build().map_err(Refusal::library)?;
+    let mut writer = LiteralWriter::new(message).build().map_err(Refusal::library)?;
+    writer.write_all(text).map_err(Refusal::library)?;
+    writer.finalize().map_err(Refusal::library)?;
+    Ok(Some(String::from_utf8(sealed).map_err(Refusal::library)?.replace("\r\n", "\n").replace('\n', "\r\n")))
 }

@@ -75,6 +75,11 @@ pub const UPLOAD_EVERY: Duration = Duration::from_secs(30);
 /// Octets of a request body: a submission whose every octet beyond the letters and digits is percent-escaped.
 pub const BODY_BYTES_MAX: usize = UPLOAD_BYTES_MAX / 2 * 3;
 
+/// Certifications by others that are kept on one user id, when its owner approved of them.
+pub const APPROVED_MAX: usize = 16;
+/// Octets of one such certification.
+pub const APPROVED_BYTES_MAX: usize = 4096;
+
 /// Octets of one answer of a home or a key server that we ask.
 pub const FETCH_BYTES_MAX: usize = 256 << 10;
 /// How long one such question may take.
@@ -89,3 +94,10 @@ pub const FOUND_MAX: usize = 8;
 pub const FOUND_FRESH_FOR: Duration = Duration::from_secs(3600);
 /// Look-ups of our own people at the same time.
 pub const FINDS_AT_ONCE_MAX: usize = 8;
+
+/// Octets of what is in an encrypted mail of the Web Key Service.
+pub const WKS_OPENED_BYTES_MAX: usize = 512 << 10;
+/// Session keys of one such mail that are tried.
+pub const WKS_SESSION_KEYS_MAX: usize = 8;
+/// Addresses of one certificate that are asked.
+pub const WKS_ADDRESSES_MAX: usize = 4;

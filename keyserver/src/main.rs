@@ -8,9 +8,9 @@ use hearth_boot::{Boot, Config, Engine};
 use hearth_db::Source;
 use hearth_identity::Directory;
 use hearth_identity::login::Gate;
-use hearth_keyserver::app;
 use hearth_keyserver::ctx::{Ctx, People, Site};
 use hearth_keyserver::find::Finder;
+use hearth_keyserver::{app, wks};
 use hearth_types::{Clock, Domain, Secret};
 
 fn main() -> ExitCode {
@@ -29,6 +29,8 @@ async fn serve(boot: Boot) -> anyhow::Result<()> {
     let people = People::new(Gate::new(&boot.config.run_path("gate.sock")), make);
     boot.ready();
     let ctx = Ctx::new(directory, clock, site).with_people(people);
+    let (mails, stop) = (ctx.clone(), boot.stop.clone());
+    tokio::spawn(async move { wks::run(mails, stop.requested()).await });
     hearth_web::serve_on(listener, app(ctx), boot.stop.requested()).await?;
     Ok(())
 }

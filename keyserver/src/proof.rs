@@ -28,7 +28,7 @@ pub(crate) enum Asked {
 }
 
 /// Whose an address is.
-enum Place {
+pub(crate) enum Place {
     /// A person of this house.
     Ours(AccountId),
     /// Another home.
@@ -37,7 +37,7 @@ enum Place {
     Nobody,
 }
 
-async fn place(ctx: &Ctx, address: &Address) -> Result<Place, Failure> {
+pub(crate) async fn place(ctx: &Ctx, address: &Address) -> Result<Place, Failure> {
     if ctx.directory.find_domain(address.domain()).await.map_err(Trouble::from)?.is_none() {
         return Ok(Place::Theirs);
     }
@@ -127,7 +127,7 @@ pub(crate) async fn ask_for_canonical(ctx: &Ctx, address: &Address) -> Result<As
     write(ctx, &token, Purpose::Canonical, address, (String::new(), Vec::new()), raw).await
 }
 
-async fn write(
+pub(crate) async fn write(
     ctx: &Ctx,
     token: &Token,
     purpose: Purpose,

@@ -22,7 +22,9 @@ pub const ROWS: &[Row] = &[
     Row::spoken("GET /.well-known/openpgpkey/hu/{name}", 0, "WKD §3.1, direct"),
     Row::spoken("GET /.well-known/openpgpkey/{domain}/policy", 0, "WKD §4.5, advanced"),
     Row::spoken("GET /.well-known/openpgpkey/policy", 0, "WKD §4.5, direct"),
-    Row::later("GET /.well-known/openpgpkey/{domain}/submission-address", 0, "WKD §4.1"),
+    Row::spoken("GET /.well-known/openpgpkey/{domain}/submission-address", 0, "WKD §4.1, advanced"),
+    Row::spoken("GET /.well-known/openpgpkey/submission-address", 0, "WKD §4.1, direct"),
+    Row::spoken("MAIL key-submission", 0, "WKD §4: a certificate by mail, the question, the answer"),
     Row::spoken("GET /pks/lookup", 0, "HKP §3"),
     Row::spoken("op=get", 0, "HKP §3.1.1"),
     Row::spoken("op=index", 0, "HKP §3.1.2"),
@@ -78,6 +80,8 @@ fn keys_of(name: &str) -> Option<MethodRouter<Ctx>> {
         "GET /.well-known/openpgpkey/hu/{name}" => get(wkd::run_direct),
         "GET /.well-known/openpgpkey/{domain}/policy" => get(wkd::run_policy_advanced),
         "GET /.well-known/openpgpkey/policy" => get(wkd::run_policy_direct),
+        "GET /.well-known/openpgpkey/{domain}/submission-address" => get(wkd::run_submission_advanced),
+        "GET /.well-known/openpgpkey/submission-address" => get(wkd::run_submission_direct),
         "GET /pks/lookup" => get(hkp_lookup::run),
         "POST /pks/add" => post(hkp_add::run),
         "GET /pks/v2/certs/by-vfingerprint/{fingerprint}" => get(hkp_v2::by_vfingerprint),
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn every_spoken_endpoint_has_its_route_and_no_other_has() {
-        for row in ROWS.iter().filter(|row| !row.name.starts_with("op=")) {
+        for row in ROWS.iter().filter(|row| !row.name.starts_with("op=") && !row.name.starts_with("MAIL ")) {
             assert_eq!(route_of(row).is_some(), row.is_spoken(), "{}", row.name);
         }
     }

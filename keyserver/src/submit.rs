@@ -8,8 +8,9 @@ use sequoia_openpgp::packet::Signature;
 
 use crate::answer::Failure;
 use crate::cert::clean::NamedUserId;
-use crate::cert::{self, Clean, Dropped, Raw, read_submission};
+use crate::cert::{self, Clean, Dropped, Raw, approved, read_submission};
 use crate::ctx::Ctx;
+use crate::limits::CERT_BYTES_MAX;
 
 /// How often a change is tried again when somebody else changed the same certificate meanwhile.
 const TRIES_MAX: usize = 3;
@@ -92,13 +93,17 @@ pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Taken, Failure> 
     ctx.counts().uploads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let permit = ctx.intake().await?;
     let now = ctx.system_time();
+    let sent = if bytes.len() <= CERT_BYTES_MAX { bytes.clone() } else { Vec::new() };
     let submission = compute(move || read_submission(&bytes, now)).await?.map_err(|refusal| Failure::Peer(refusal.into()))?;
     let mut outcomes = Vec::new();
     let dropped = submission.dropped;
     for raw in submission.certs {
         let fingerprint = raw.fingerprint();
         let held = ctx.directory.find_kept(&fingerprint).await.map_err(Trouble::from)?;
-        outcomes.push(take(ctx, fingerprint, held, Item::Cert(Box::new(raw))).await?);
+        let is_held = held.is_some();
+        let taken = take(ctx, fingerprint.clone(), held, Item::Cert(Box::new(raw))).await?;
+        let is_taken = is_held && matches!(taken.1, Outcome::Updated | Outcome::Unchanged);
+        outcomes.push(if is_taken && keep_approved(ctx, &sent, &fingerprint).await? { (taken.0, Outcome::Updated) } else { taken });
     }
     for revocation in submission.revocations {
         let Some(issuer) = revocation.get_issuers().first().map(|issuer| issuer.to_hex()) else { continue };
@@ -108,6 +113,13 @@ pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Taken, Failure> 
     }
     drop(permit);
     Ok(Taken { outcomes, dropped })
+}
+
+/// What the owner approved of in the certifications by others, if the submission says so.
+async fn keep_approved(ctx: &Ctx, sent: &[u8], fingerprint: &str) -> Result<bool, Failure> {
+    let (sent, of, now) = (sent.to_vec(), fingerprint.to_string(), ctx.system_time());
+    let Some(approved) = compute(move || approved::read(&sent, &of, now)).await? else { return Ok(false) };
+    Ok(ctx.directory.replace_approved(fingerprint, approved.made_at, approved.vouches).await.map_err(Trouble::from)?)
 }
 
 async fn take(ctx: &Ctx, fingerprint: String, held: Option<Kept>, item: Item) -> Result<(Submitted, Outcome), Failure> {

@@ -3,7 +3,9 @@
 
 mod hkp_v2;
 mod hostile;
+mod house;
 mod proof;
+mod wks;
 
 use hearth_db::Source as DbSource;
 use hearth_identity::Directory;

@@ -100,6 +100,8 @@ pub enum Goal {
         /// Who is on it.
         members: Vec<Address>,
     },
+    /// A server of the house, which reads its mail from the directory.
+    House,
     /// Another home.
     Elsewhere,
 }

@@ -297,7 +297,7 @@ where
     Key { fingerprint: key.fingerprint().to_hex(), key_id: key.keyid().to_hex() }
 }
 
-fn timestamp(time: SystemTime) -> Timestamp {
+pub(super) fn timestamp(time: SystemTime) -> Timestamp {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Timestamp::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

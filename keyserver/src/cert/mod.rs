@@ -4,12 +4,14 @@
 //! - [`intake`]: bytes of a stranger into a bounded [`Submission`], nothing believed yet
 //! - [`clean`]: what of it the key's owner really signed; merging; taking it apart for the store
 //! - [`generate`](mod@generate): making a certificate, in two profiles
+//! - [`approved`]: certifications by others that the owner wants to be shown
 //! - [`authority`]: what the house says of other certificates, and how sure that makes it
 //! - [`care`]: a later end, a new encryption key
 //! - [`secret`]: sealed secret keys: bringing, revoking, exporting; [`setup`]: to another device
 //!
 //! All of it is pure: bytes and a time in, bytes out. It computes, so servers call it on a blocking thread.
 
+pub mod approved;
 pub mod authority;
 pub mod care;
 pub mod clean;

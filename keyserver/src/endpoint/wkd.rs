@@ -8,10 +8,12 @@ use hearth_web::axum::extract::{Path, State};
 use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 use hearth_wire::wkd;
+use hearth_wire::wks::encode_policy;
 
 use crate::answer::{self, Failure, Refusal};
 use crate::ctx::Ctx;
 use crate::rate::Bucket;
+use crate::wks;
 
 /// `https://openpgpkey.D/.well-known/openpgpkey/D/hu/NAME`
 pub(crate) async fn run_advanced(State(ctx): State<Ctx>, peer: Peer, Path((domain, name)): Path<(String, String)>) -> Response {
@@ -51,12 +53,32 @@ async fn look_up(ctx: &Ctx, peer: &Peer, domain: &Domain, name: &str) -> Result<
     Ok(answer::binary(&found))
 }
 
-/// §4.5: the file has to be there and may be empty, which says that nothing is special.
+/// §4.5: the file has to be there; it says what is so, and while no mail is taken it is empty.
 async fn policy(ctx: &Ctx, domain: &Domain) -> Result<Response, Failure> {
     match ctx.directory.find_domain(domain).await.map_err(Trouble::from)? {
-        Some(_) => Ok(answer::text(StatusCode::OK, String::new())),
+        Some(_) => {
+            let submission = wks::submission_address(ctx, domain).await?;
+            Ok(answer::text(StatusCode::OK, encode_policy(submission.as_ref())))
+        }
         None => Err(Failure::Peer(Refusal::not_found())),
     }
+}
+
+/// Where a certificate is sent by mail, beside the advanced method (§4.1).
+pub(crate) async fn run_submission_advanced(State(ctx): State<Ctx>, peer: Peer, Path(domain): Path<String>) -> Response {
+    let found = async { submission(&ctx, &advanced(&peer, &domain)?).await };
+    found.await.unwrap_or_else(answer::as_text)
+}
+
+/// The same beside the direct method.
+pub(crate) async fn run_submission_direct(State(ctx): State<Ctx>, peer: Peer) -> Response {
+    let found = async { submission(&ctx, &direct(&peer)?).await };
+    found.await.unwrap_or_else(answer::as_text)
+}
+
+async fn submission(ctx: &Ctx, domain: &Domain) -> Result<Response, Failure> {
+    let address = wks::submission_address(ctx, domain).await?.ok_or_else(|| Failure::Peer(Refusal::not_found()))?;
+    Ok(answer::text(StatusCode::OK, format!("{address}\n")))
 }
 
 /// The domain in the path, which must be the one of the name that was asked.

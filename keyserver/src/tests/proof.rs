@@ -16,7 +16,7 @@ use super::*;
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What is in the OpenPGP message of a letter, for who has the secret key.
-fn open(secret: &[u8], letter: &str) -> String {
+pub(super) fn open(secret: &[u8], letter: &str) -> String {
     struct Reader<'a>(Cert, &'a StandardPolicy<'a>);
     impl VerificationHelper for Reader<'_> {
         fn get_certs(&mut self, _: &[KeyHandle]) -> Result<Vec<Cert>> {

@@ -32,12 +32,14 @@ CREATE TABLE autocrypt_peer (
     PRIMARY KEY (account, address_key)
 );
 
--- Certifications of user ids by this house or by a friend's; packet is one signature.
+-- Certifications of user ids by this house, or by others with the owner's approval (approved, with the approvals
+-- themselves); packet is one signature.
 CREATE TABLE cert_vouch (
     fingerprint TEXT NOT NULL REFERENCES cert (fingerprint) ON DELETE CASCADE,
     user_id TEXT NOT NULL,
     issuer TEXT NOT NULL,
     packet BYTES NOT NULL,
+    approved BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (fingerprint, user_id, issuer)

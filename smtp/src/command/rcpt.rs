@@ -88,6 +88,7 @@ fn goal(kind: Kind, resolution: Resolution) -> Result<Goal, Reply> {
         Resolution::Account(account) => Ok(Goal::Here { accounts: vec![account], forwards: Vec::new() }),
         Resolution::Members { accounts, forwards } => Ok(Goal::Here { accounts, forwards }),
         Resolution::List(list, members) => Ok(Goal::List { list, members }),
+        Resolution::House => Ok(Goal::House),
         Resolution::Disabled => Err(Reply::named(550, 2, 1, "this mailbox takes no mail")),
         Resolution::TooMany => Err(Reply::named(550, 4, 6, "this address stands for too many, or for itself")),
         Resolution::NoSuchUser => Err(NO_SUCH_USER_550_5_1_1),
@@ -120,6 +121,7 @@ impl Goal {
         match self {
             Self::Here { accounts, forwards } => accounts.len() + forwards.len(),
             Self::List { members, .. } => members.len(),
+            Self::House => 0,
             Self::Elsewhere => 1,
         }
     }

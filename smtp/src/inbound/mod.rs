@@ -28,6 +28,7 @@ use crate::judges::{self, Case, Heard};
 use crate::limits::RECEIVED_MAX;
 use crate::local::{self, Arrival};
 use crate::queue::bounce::{self, Failure};
+use crate::queue::worker::for_the_house;
 use crate::queue::{NewMail, QueueError};
 use crate::state::{Goal, Hello, Transaction};
 use crate::{binary, reports, seal, trace};
@@ -157,6 +158,12 @@ fn head(
 
 async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &Arrival, wishes: Wishes) -> Outcome {
     let server = &ctx.server;
+    for recipient in transaction.recipients.iter().filter(|recipient| recipient.goal == Goal::House) {
+        let reply = for_the_house(server, &recipient.address, &arrival.raw).await?;
+        if reply != ACCEPTED_250_2_6_0 {
+            return Err(Fault::Peer(reply));
+        }
+    }
     let (mailboxes, forwards) = goals(transaction);
     if forwards.values().any(|through| arrival.delivered_to.contains(&through.to_string().to_lowercase())) {
         return Err(Fault::Peer(LOOP_554_5_4_6));

@@ -9,6 +9,7 @@
 //! cannot be asked, an answer that cannot be written never cost the mail.
 
 mod at_rest;
+mod autocrypt;
 mod learn;
 mod notice;
 mod plan;
@@ -195,6 +196,7 @@ async fn note(
 
 /// The mail is in its place: answers leave, and what was seen is remembered. What fails here is logged, no more.
 async fn finish(server: &Server, arrival: &Arrival, plan: Plan) {
+    autocrypt::note(server, arrival, &plan).await;
     if !plan.remember.is_empty() {
         let now = server.clock.now();
         let remember = plan.remember;

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use hearth_filter::Judgement;
 use hearth_identity::directory::Resolution;
+use hearth_identity::limits::HOUSE_MAIL_BYTES_MAX;
 use hearth_mailstore::Refusal;
 use hearth_types::{Address, Domain, Fault, Trouble};
-use hearth_wire::smtp::replies::{ACCEPTED_250_2_6_0, MAILBOX_FULL_452_4_2_2, NO_SUCH_USER_550_5_1_1, TRY_LATER_451_4_3_0};
+use hearth_wire::smtp::replies::{
+    ACCEPTED_250_2_6_0, MAILBOX_FULL_452_4_2_2, NO_SUCH_USER_550_5_1_1, TOO_BIG_552_5_3_4, TRY_LATER_451_4_3_0,
+};
 use hearth_wire::smtp::{Notify, Reply, body_offset};
 use metrics::counter;
 use tokio::sync::Semaphore;
@@ -174,6 +177,7 @@ async fn deliver_here(
                 Err(refusal) => refusal,
             });
         }
+        Resolution::House => return for_the_house(server, &due.address, raw).await,
         Resolution::Disabled => return Ok(Reply::named(550, 2, 1, "this mailbox takes no mail")),
         Resolution::TooMany => return Ok(Reply::named(550, 4, 6, "this address stands for too many, or for itself")),
         Resolution::NoSuchUser | Resolution::NotOurDomain => return Ok(NO_SUCH_USER_550_5_1_1),
@@ -216,6 +220,15 @@ async fn deliver_here(
         };
         onward.push(forwarded);
     }
+    Ok(ACCEPTED_250_2_6_0)
+}
+
+/// For a server of the house that reads its mail from the directory.
+pub(crate) async fn for_the_house(server: &Server, address: &Address, raw: &[u8]) -> Result<Reply, Trouble> {
+    if raw.len() > HOUSE_MAIL_BYTES_MAX {
+        return Ok(TOO_BIG_552_5_3_4);
+    }
+    server.directory.add_house_mail(address, raw.to_vec()).await?;
     Ok(ACCEPTED_250_2_6_0)
 }
 

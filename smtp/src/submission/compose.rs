@@ -13,7 +13,8 @@ use crate::trace;
 /// business to write.
 const TAKEN_AWAY: [&str; 6] = ["Bcc", "Resent-Bcc", "Return-Path", "Delivered-To", "X-Hearth-Reason", "Authentication-Results"];
 
-pub(super) fn complete(raw: Vec<u8>, domain: &Domain, id: &str, now: Timestamp) -> Arc<Vec<u8>> {
+/// `autocrypt` is the author's own field (Autocrypt Level 1 §2.1), for mails that have none.
+pub(super) fn complete(raw: Vec<u8>, domain: &Domain, id: &str, now: Timestamp, autocrypt: Option<String>) -> Arc<Vec<u8>> {
     let unwanted = |field: &Field<'_>| TAKEN_AWAY.iter().any(|name| field.is(name));
     let mut raw = trace::without(&raw, unwanted).unwrap_or(raw);
     let has = |name: &str| Fields::of(&raw).any(|field| field.is(name));
@@ -23,6 +24,9 @@ pub(super) fn complete(raw: Vec<u8>, domain: &Domain, id: &str, now: Timestamp) 
     }
     if !has("Message-ID") {
         added.push_str(&format!("Message-ID: <{id}@{domain}>\r\n"));
+    }
+    if let Some(field) = autocrypt.filter(|_| !has("Autocrypt")) {
+        added.push_str(&field);
     }
     if !added.is_empty() {
         raw.splice(0..0, added.into_bytes());
@@ -36,7 +40,7 @@ mod tests {
 
     fn completed(raw: &str) -> String {
         let domain = Domain::parse("x.org").expect("a domain");
-        let raw = complete(raw.as_bytes().to_vec(), &domain, "id", Timestamp::from_secs(1_795_366_800));
+        let raw = complete(raw.as_bytes().to_vec(), &domain, "id", Timestamp::from_secs(1_795_366_800), None);
         String::from_utf8(raw.to_vec()).expect("text")
     }
 
@@ -46,6 +50,20 @@ mod tests {
         assert_eq!(completed("From: a@x.org\r\n\r\nhi\r\n"), format!("{added}From: a@x.org\r\n\r\nhi\r\n"));
         let whole = "Date: x\r\nmessage-id: <y>\r\n\r\nhi\r\n";
         assert_eq!(completed(whole), whole);
+    }
+
+    #[test]
+    fn a_program_s_own_key_goes_before_ours() {
+        let domain = Domain::parse("x.org").expect("a domain");
+        let with = |raw: &str| {
+            let field = Some("Autocrypt: ours\r\n".to_string());
+            let raw = complete(raw.as_bytes().to_vec(), &domain, "id", Timestamp::from_secs(0), field);
+            String::from_utf8(raw.to_vec()).expect("text")
+        };
+        let whole = "Date: x\r\nMessage-ID: <y>\r\n";
+        assert_eq!(with(&format!("{whole}\r\n")), format!("Autocrypt: ours\r\n{whole}\r\n"));
+        let own = format!("{whole}Autocrypt: own\r\n\r\n");
+        assert_eq!(with(&own), own);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use hearth_identity::login::Login;
 use hearth_types::id::Id;
-use hearth_types::{Address, Fault, Trouble};
+use hearth_types::{Address, Fault, Timestamp, Trouble};
+use hearth_wire::autocrypt::{self, Autocrypt};
 use hearth_wire::smtp::replies::{
     ACCEPTED_250_2_6_0, HEADER_TOO_BIG_554_5_6_0, LOOP_554_5_4_6, NO_FROM_550_5_6_0, NOT_YOUR_FROM_550_5_7_1,
 };
@@ -44,7 +45,8 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
         }
     }
     let domain = authors.first().map(|author| author.domain().clone()).unwrap_or_else(|| login.address.domain().clone());
-    let raw = compose::complete(raw, &domain, &id.to_string(), now);
+    let autocrypt = autocrypt(ctx, &authors, now).await;
+    let raw = compose::complete(raw, &domain, &id.to_string(), now, autocrypt);
     let mut head = ctx.server.signer.fields(&domain, &raw).await;
     head.push_str(&received(ctx, hello, &transaction, &id, now));
     let recipients = transaction.recipients.into_iter().map(|accepted| NewRecipient {
@@ -70,6 +72,20 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
     Ok(ACCEPTED_250_2_6_0.saying(format!("queued as {id}")))
 }
 
+/// The key that the author published, for those who get the mail. A mail without it is as good, so no error keeps it.
+async fn autocrypt(ctx: &Ctx, authors: &[Address], now: Timestamp) -> Option<String> {
+    let [author] = authors else { return None };
+    let shown = match ctx.server.directory.find_shown_certs_by_address(author).await {
+        Ok(shown) => shown,
+        Err(error) => {
+            tracing::warn!(%error, "a mail goes out without its author's key");
+            return None;
+        }
+    };
+    let good = shown.into_iter().find(|shown| !shown.revoked && shown.expires_at.is_none_or(|end| end > now))?;
+    autocrypt::encode(&Autocrypt { address: author.clone(), mutual: false, keydata: good.to_bytes() })
+}
+
 /// The addresses in From: at least one, in one field (RFC 5322 §3.6.2).
 pub(crate) fn authors(raw: &[u8]) -> Result<Vec<Address>, Reply> {
     if Fields::of(raw).filter(|field| field.is("From")).count() != 1 {
@@ -85,7 +101,7 @@ pub(crate) fn authors(raw: &[u8]) -> Result<Vec<Address>, Reply> {
     }
 }
 
-fn received(ctx: &Ctx, hello: Option<&Hello>, transaction: &Transaction, id: &Id, now: hearth_types::Timestamp) -> String {
+fn received(ctx: &Ctx, hello: Option<&Hello>, transaction: &Transaction, id: &Id, now: Timestamp) -> String {
     let recipient = match transaction.recipients.as_slice() {
         [only] => Some(&only.address),
         _ => None,

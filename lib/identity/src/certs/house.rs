@@ -57,10 +57,10 @@ impl Directory {
         self.write(move |tx| {
             for vouch in &vouches {
                 tx.execute(
-                    "INSERT INTO cert_vouch (fingerprint, user_id, issuer, packet, created_at, expires_at)
-                     VALUES ($1, $2, $3, $4, $5, $6)
+                    "INSERT INTO cert_vouch (fingerprint, user_id, issuer, packet, approved, created_at, expires_at)
+                     VALUES ($1, $2, $3, $4, FALSE, $5, $6)
                      ON CONFLICT (fingerprint, user_id, issuer) DO UPDATE SET
-                        packet = excluded.packet, created_at = excluded.created_at, expires_at = excluded.expires_at",
+                        packet = excluded.packet, approved = FALSE, created_at = excluded.created_at, expires_at = excluded.expires_at",
                     &[&vouch.fingerprint, &vouch.user_id, &vouch.issuer, &vouch.packet, &vouch.created_at, &vouch.expires_at],
                 )?;
                 // Whoever refreshes by the prefix log learns of it.
@@ -68,6 +68,34 @@ impl Directory {
             }
             tx.execute("DELETE FROM cert_vouch WHERE expires_at <= $1", &[&now])?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Keeps what the owner of a certificate approved of, in place of what was approved of before; `false` when the owner
+    /// said something newer already, or the certificate is not held.
+    pub async fn replace_approved(&self, fingerprint: &str, made_at: Timestamp, vouches: Vec<Vouch>) -> Result<bool> {
+        let (fingerprint, now) = (fingerprint.to_string(), self.now());
+        self.write(move |tx| {
+            let held = tx.execute("UPDATE cert SET changed_at = $1 WHERE fingerprint = $2", &[&now, &fingerprint])?;
+            let newest = tx.one(
+                "SELECT MAX(created_at) FROM cert_vouch WHERE fingerprint = $1 AND approved AND issuer = $2",
+                &[&fingerprint, &format!("{fingerprint} approves")],
+                |row| row.get::<Option<Timestamp>>(0),
+            )?;
+            if held == 0 || newest.is_some_and(|newest| newest >= made_at) {
+                return Ok(false);
+            }
+            tx.execute("DELETE FROM cert_vouch WHERE fingerprint = $1 AND approved", &[&fingerprint])?;
+            for vouch in &vouches {
+                tx.execute(
+                    "INSERT INTO cert_vouch (fingerprint, user_id, issuer, packet, approved, created_at, expires_at)
+                     VALUES ($1, $2, $3, $4, TRUE, $5, $6)
+                     ON CONFLICT DO NOTHING",
+                    &[&fingerprint, &vouch.user_id, &vouch.issuer, &vouch.packet, &vouch.created_at, &vouch.expires_at],
+                )?;
+            }
+            Ok(true)
         })
         .await
     }

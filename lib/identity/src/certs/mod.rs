@@ -22,6 +22,8 @@ mod shown;
 mod stored;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_house;
 
 pub use house::{HouseMail, TrustedHome, Vouch};
 pub use log::{LogEntry, SignedHead};

@@ -54,6 +54,8 @@ pub enum Purpose {
     Manage,
     /// To say which certificate of an address is the right one (HKP v2).
     Canonical,
+    /// To show an address in a certificate that came by mail.
+    WebKeyService,
 }
 
 impl Purpose {
@@ -63,6 +65,7 @@ impl Purpose {
             Self::Proof => "proof",
             Self::Manage => "manage",
             Self::Canonical => "canonical",
+            Self::WebKeyService => "wks",
         }
     }
 }

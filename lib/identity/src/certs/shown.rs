@@ -45,6 +45,8 @@ pub struct ShownIdentity {
     pub created_at: Timestamp,
     /// When that binding ends, if it does.
     pub expires_at: Option<Timestamp>,
+    /// Is the address of a domain of this home? Others were proven by a letter.
+    pub is_ours: bool,
     /// How many certifications by this house and its friends it has.
     pub vouches: u32,
     block: Vec<u8>,
@@ -149,7 +151,7 @@ fn find_one(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>, now: 
     )?;
     let Some(mut shown) = found else { return Ok(None) };
     shown.identities = tx.query(
-        "SELECT i.user_id, i.created_at, i.expires_at, i.block
+        "SELECT i.user_id, i.created_at, i.expires_at, i.block, CASE WHEN d.id IS NULL THEN FALSE ELSE TRUE END
            FROM cert_identity i
            JOIN cert c ON c.fingerprint = i.fingerprint
            LEFT JOIN account o ON o.id = c.account
@@ -164,6 +166,7 @@ fn find_one(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>, now: 
                 user_id: row.get(0)?,
                 created_at: row.get(1)?,
                 expires_at: row.get(2)?,
+                is_ours: row.get(4)?,
                 vouches: 0,
                 block: row.get(3)?,
             })

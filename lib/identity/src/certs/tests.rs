@@ -13,7 +13,7 @@ const FINGERPRINT: &str = "AC1F40D8B1A9F2B5D1E3C0A4879E63B10D6C5D2F";
 const KEY_ID: &str = "879E63B10D6C5D2F";
 const SUBKEY: &str = "00112233445566778899AABBCCDDEEFF00112233";
 
-fn certificate(fingerprint: &str, account: AccountId, named: &[&str]) -> Certificate {
+pub(super) fn certificate(fingerprint: &str, account: AccountId, named: &[&str]) -> Certificate {
     let identity = |text: &&str| Identity {
         user_id: format!("<{text}>"),
         address: address(text),

@@ -27,6 +27,8 @@ pub enum Resolution {
     },
     /// A mailing list, by its own address: its members have the mail one by one, as a list sends it.
     List(List, Vec<Address>),
+    /// A server of the house answers it: [`Directory::add_house_mail`].
+    House,
     /// The account is disabled, or everybody behind the address is (SMTP 550 5.2.1).
     Disabled,
     /// The expansion does not end within its bounds (SMTP 550 5.4.6).
@@ -69,8 +71,22 @@ fn resolve(tx: &mut Tx<'_>, address: &Address) -> Result<Resolution> {
         return Ok(if members.is_empty() { Resolution::NoSuchUser } else { Resolution::List(list, members) });
     }
     let mut expansion = Expansion::default();
+    if find_target(tx, &address.key())?.is_none() && is_of_the_house(tx, address)? {
+        return Ok(Resolution::House);
+    }
     expansion.follow(tx, address, &domain, 0)?;
     Ok(expansion.into_resolution())
+}
+
+/// Does the house itself publish a certificate for it?
+fn is_of_the_house(tx: &mut Tx<'_>, address: &Address) -> Result<bool> {
+    let found = tx.find(
+        "SELECT 1 FROM cert_identity i JOIN cert c ON c.fingerprint = i.fingerprint
+          WHERE i.address_key = $1 AND i.published AND c.source = 'house' LIMIT 1",
+        &[&address.key()],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
 }
 
 /// What has been found on the way.

@@ -10,7 +10,7 @@ use hearth_identity::Directory;
 use hearth_identity::certs::{Source, Summary};
 use hearth_identity::directory::Account;
 use hearth_keyserver::cert::secret::{Brought, Keepsake, read_secret};
-use hearth_keyserver::cert::{Clean, Dropped, read_submission};
+use hearth_keyserver::cert::{Clean, Dropped, approved, read_submission};
 use hearth_keyserver::limits::UPLOAD_BYTES_MAX;
 use hearth_types::Secret;
 use sequoia_openpgp::packet::Signature;
@@ -39,6 +39,9 @@ pub(super) async fn run(place: &Place, who: &str, file: Option<&Path>, publish: 
             clean.check_safe(now())?;
             let clean = merge(&directory, &account, clean).await?;
             rows.push(store(&directory, &account, &clean, false, publish, submission.dropped).await?);
+            if let Some(approved) = approved::read(bytes.expose(), clean.fingerprint(), now()) {
+                directory.replace_approved(clean.fingerprint(), approved.made_at, approved.vouches).await?;
+            }
         }
         for revocation in submission.revocations {
             rows.push(revoke(&directory, &account, revocation).await?);
