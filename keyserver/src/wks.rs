@@ -23,7 +23,7 @@ use crate::letter::{Letter, seal};
 use crate::limits::WKS_ADDRESSES_MAX;
 use crate::proof::{self, Place};
 use crate::submit::compute;
-use crate::words::Lang;
+use crate::words::{Lang, Speaks as _};
 
 /// The local part of the submission address.
 pub const LOCAL_PART: &str = "key-submission";

@@ -57,6 +57,7 @@ pub(super) async fn ask(
                     Err(reply) => wishes.refused.push((recipient.address, reply)),
                 }
             }
+            Goal::House => rest.push(recipient),
             Goal::Here { .. } | Goal::Elsewhere => {
                 match ask_masked(server, findings, suspect, &recipient.address, arrival).await? {
                     Some(reply) => wishes.refused.push((recipient.address, reply)),
