@@ -16,7 +16,7 @@ use time::format_description::well_known::Rfc2822;
 
 use crate::cert::Refusal;
 use crate::ctx::Site;
-use crate::words::Lang;
+use crate::words::{Lang, Speaks as _};
 
 /// What a letter says.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use crate::cert::{Clean, Refusal};
 use crate::ctx::Ctx;
 use crate::letter::Letter;
 use crate::submit::{compute, join};
-use crate::words::Lang;
+use crate::words::{Lang, Speaks as _};
 
 /// What became of a request for a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

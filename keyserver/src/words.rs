@@ -1,41 +1,17 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What our pages and letters say, in English and in French.
 
-/// A language that we speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Lang {
-    #[default]
-    En,
-    Fr,
+pub(crate) use hearth_web::Lang;
+
+/// A language that has all the words.
+pub(crate) trait Speaks {
+    /// They.
+    fn words(self) -> &'static Words;
 }
 
-impl Lang {
-    /// RFC 9110 §12.5.4: the first of ours in the order of the list (browsers send it by preference).
-    pub(crate) fn choose<'a>(tags: impl IntoIterator<Item = &'a str>) -> Self {
-        tags.into_iter()
-            .find_map(|tag| {
-                let primary = tag.split([';', '-', '_']).next().unwrap_or_default().trim();
-                match primary.to_ascii_lowercase().as_str() {
-                    "en" => Some(Self::En),
-                    "fr" => Some(Self::Fr),
-                    _ => None,
-                }
-            })
-            .unwrap_or_default()
-    }
-
-    pub(crate) const fn tag(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Fr => "fr",
-        }
-    }
-
-    pub(crate) const fn words(self) -> &'static Words {
-        match self {
-            Self::En => &EN,
-            Self::Fr => &FR,
-        }
+impl Speaks for Lang {
+    fn words(self) -> &'static Words {
+        self.pick(&EN, &FR)
     }
 }
 
@@ -100,24 +76,4 @@ words! {
     manage_subject: "Remove your address from the key directory", "Retirer votre adresse de l'annuaire de clés";
     manage_body: "Somebody, probably you, asks to take this address out of the directory of OpenPGP keys. To do so, open the link and confirm. If it was not you, do nothing.",
         "Quelqu'un, sans doute vous, demande de retirer cette adresse de l'annuaire de clés OpenPGP. Pour le faire, ouvrez le lien et confirmez. Si ce n'était pas vous, ne faites rien.";
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_language_that_we_speak() {
-        for (header, lang) in [
-            ("fr", Lang::Fr),
-            ("fr-FR,fr;q=0.9,en;q=0.8", Lang::Fr),
-            ("de-DE, de;q=0.9, fr;q=0.5", Lang::Fr),
-            ("en-GB,fr;q=0.5", Lang::En),
-            ("de", Lang::En),
-            ("", Lang::En),
-        ] {
-            assert_eq!(Lang::choose(header.split(',')), lang, "{header}");
-        }
-        assert_eq!(Lang::choose(["fr_CA"]), Lang::Fr);
-    }
 }

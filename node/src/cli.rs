@@ -491,6 +491,21 @@ pub enum ClientCommand {
         /// Its id.
         client_id: String,
     },
+    /// Let a program in that registered itself, or that was disabled.
+    Enable {
+        /// Its id.
+        client_id: String,
+    },
+    /// Let nobody in through a program any more, without forgetting it.
+    Disable {
+        /// Its id.
+        client_id: String,
+    },
+    /// What becomes of programs that register themselves: approved (they wait), open, or off.
+    Registration {
+        /// One of the three; says what it is when not given.
+        choice: Option<String>,
+    },
     /// All of them.
     List,
     /// One of them.

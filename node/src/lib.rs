@@ -20,9 +20,7 @@ mod init;
 pub mod limits;
 mod out;
 mod place;
-mod preset;
 mod prompt;
-mod records;
 mod sample;
 mod supervisor;
 

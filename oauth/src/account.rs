@@ -4,10 +4,13 @@
 mod app;
 mod app_password;
 mod everywhere;
+mod kit;
+mod mail;
 mod overview;
 mod passkey;
 mod password;
 mod recovery;
+mod rules;
 mod session;
 mod totp;
 
@@ -28,10 +31,11 @@ use crate::ctx::Ctx;
 use crate::limits::SUDO_WITHIN;
 use crate::metadata::public_json;
 use crate::sign_in;
+use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 7] = [
+const PLACES: [(&str, &str); 9] = [
     ("account", "/account"),
     ("app-password", "/account/app-passwords/new"),
     ("password", "/account/password"),
@@ -39,6 +43,8 @@ const PLACES: [(&str, &str); 7] = [
     ("authenticator", totp::PATH),
     ("recovery", recovery::PATH),
     ("device", crate::device_grant::PATH),
+    ("admin", "/admin"),
+    ("mail", mail::PATH),
 ];
 
 /// A page by its name; the first when the name is none of ours.
@@ -56,6 +62,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account", get(overview::run))
         .route("/account/app-passwords/new", get(app_password::run).post(app_password::add))
         .route("/account/app-passwords/end", post(app_password::end))
+        .route("/account/app-passwords/profile", post(app_password::profile))
         .route("/account/sessions/end", post(session::end))
         .route("/account/apps/end", post(app::end))
         .route("/account/password", get(password::run).post(password::change))
@@ -65,6 +72,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account/authenticator/confirm", post(totp::confirm))
         .route("/account/authenticator/end", post(totp::end))
         .route(recovery::PATH, get(recovery::run).post(recovery::make))
+        .route(mail::PATH, get(mail::run).post(mail::change))
         .route("/account/sign-out-everywhere", post(everywhere::end))
         // https://www.w3.org/TR/passkey-endpoints/: where password managers look.
         .route("/.well-known/passkey-endpoints", get(passkey_endpoints))
@@ -89,7 +97,7 @@ async fn note(ctx: &Ctx, visit: &Visit, account: AccountId, event: &'static str,
 }
 
 /// Who is signed in, or the sign-in page that leads back to `to`.
-async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Session, Account), Response> {
+pub(crate) async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Session, Account), Response> {
     let Some(session) = &visit.session else {
         return Err(see_other(&sign_in::location_to(to)));
     };
@@ -101,7 +109,7 @@ async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Ses
 }
 
 /// The same, for what makes a secret: the person proved who they are a moment ago.
-async fn signed_in_lately<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Session, Account), Response> {
+pub(crate) async fn signed_in_lately<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(&'v Session, Account), Response> {
     let (session, account) = signed_in(ctx, visit, to).await?;
     if ctx.now().since(session.authenticated_at) > SUDO_WITHIN {
         return Err(see_other(&sign_in::location_to(to)));
@@ -110,6 +118,11 @@ async fn signed_in_lately<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Result<(
 }
 
 /// What was to be ended is not there, or is not theirs.
-fn not_there() -> Response {
-    page::error(StatusCode::NOT_FOUND, "That is gone already", "It was ended before, here or on another device.", Some("/account"))
+pub(crate) fn not_there() -> Response {
+    page::error(
+        StatusCode::NOT_FOUND,
+        t("That is gone already"),
+        t("It was ended before, here or on another device."),
+        Some("/account"),
+    )
 }

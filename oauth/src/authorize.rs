@@ -13,7 +13,7 @@ use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{RawQuery, State};
 use hearth_web::axum::http::{StatusCode, header};
 use hearth_web::axum::response::Response;
-use hearth_web::{headers, page};
+use hearth_web::{Lang, headers, page, speak};
 use serde_json::json;
 
 use crate::ctx::Ctx;
@@ -26,7 +26,7 @@ use crate::registry;
 use crate::request::{self, FRESH, Registered, Where};
 use crate::scope::Scopes;
 use crate::visit::{Visit, see_other};
-use crate::{claims, consent, par, redirect, sign_in};
+use crate::{claims, consent, par, redirect, sign_in, t, t1};
 
 /// A request that was admitted, with its client.
 #[derive(Debug)]
@@ -80,8 +80,11 @@ pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
     let params = Params::parse(query.as_bytes());
     let identifier = request::client_of(&params).map_err(page)?;
     let found = ctx.directory.find_client(identifier).await.map_err(Trouble::from)?;
-    let client = found.filter(|client| !client.disabled).ok_or_else(|| page(Where::Client))?;
+    let client = found.ok_or_else(|| page(Where::Client))?;
     let registered = registered(ctx, &client);
+    if client.disabled {
+        return Err(page(if registered.profile.registration.is_some() { Where::Waiting } else { Where::Client }));
+    }
     let pushed = params.find("request_uri").and_then(par::handle);
     // A request that was pushed is what was pushed, whatever else the address says.
     let asked = match pushed {
@@ -93,6 +96,10 @@ pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
         None if registered.profile.pushed_only => return Err(page(Where::NotPushed)),
         None => params.clone(),
     };
+    // OpenID Connect Core §3.1.2.1: the client knows the person's language, perhaps better than their browser.
+    if let Some(lang) = Lang::find(asked.field("ui_locales").split(' ')) {
+        speak(lang);
+    }
     let redirect_uri = request::redirect_of(&asked, &registered).map_err(page)?;
     let mut pending =
         request::admit(&asked, &registered, redirect_uri).map_err(|cancelled| Fault::Peer(Ended::Client(cancelled)))?;
@@ -214,16 +221,17 @@ pub fn answered(ctx: &Ctx, result: Result<Response, Fault<Ended>>) -> Response {
         // RFC 9700 §4.11.2: anybody can register a client, so a browser is not sent there before a person was asked anything.
         Err(Fault::Peer(Ended::Client(cancelled))) if cancelled.is_stranger && cancelled.code != ErrorCode::AccessDenied => {
             let location = redirect::with_params(&cancelled.redirect_uri, &cancelled.answer(&ctx.issuer));
-            let says = format!("The app sent a request that does not work: {}.", cancelled.says);
-            page::error(StatusCode::BAD_REQUEST, "This sign-in cannot go on", &says, Some(&location))
+            let says = t1("The app sent a request that does not work: {}.", &cancelled.says);
+            page::error(StatusCode::BAD_REQUEST, t("This sign-in cannot go on"), &says, Some(&location))
         }
         Err(Fault::Peer(Ended::Client(cancelled))) => {
             sent_on(&cancelled.redirect_uri, cancelled.mode, &cancelled.answer(&ctx.issuer))
         }
         // RFC 6749 §4.1.2.1: the browser is not sent to an address that we do not know.
         Err(Fault::Peer(Ended::Page(place))) => {
-            let says = format!("{place} You can close this page. If this keeps happening, tell whoever set the app up.");
-            page::error(StatusCode::BAD_REQUEST, "This sign-in cannot go on", &says, None)
+            let says = t("You can close this page. If this keeps happening, tell whoever set the app up.");
+            let says = format!("{} {says}", t(place.says()));
+            page::error(StatusCode::BAD_REQUEST, t("This sign-in cannot go on"), &says, None)
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::error::ErrorCode;
 use crate::params::Params;
 use crate::redirect;
 use crate::scope::{Scope, Scopes};
+use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// Where the answer is posted.
@@ -60,7 +61,7 @@ pub async fn show(ctx: &Ctx, visit: &Visit, admitted: &Admitted) -> Result<Respo
         name,
         address: &address,
         initial: name.chars().next().unwrap_or('?').to_uppercase().next().unwrap_or('?'),
-        can: admitted.pending.scopes.iter().filter(|scope| *scope != Scope::Openid).map(Scope::says).collect(),
+        can: admitted.pending.scopes.iter().filter(|scope| *scope != Scope::Openid).map(|scope| t(scope.says())).collect(),
         is_mail: admitted.pending.scopes.has(Scope::Mail),
         is_stranger: admitted.pending.is_stranger,
         request: &admitted.query,
@@ -78,7 +79,7 @@ fn purpose(query: &str) -> String {
 fn place_of(uri: &str) -> &str {
     let (scheme, rest) = uri.split_once("://").unwrap_or((redirect::scheme(uri).unwrap_or_default(), ""));
     if scheme != "https" && scheme != "http" {
-        return "an app on this device";
+        return t("an app on this device");
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -86,7 +87,7 @@ fn place_of(uri: &str) -> &str {
         .iter()
         .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')))
     {
-        return "an app on this device";
+        return t("an app on this device");
     }
     host
 }

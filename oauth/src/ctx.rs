@@ -5,10 +5,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use hearth_identity::Directory;
 use hearth_identity::vault::Vault;
+use hearth_mailstore::Store;
 use hearth_types::{Clock, Secret, Timestamp, Trouble};
 use hearth_web::Csrf;
+use tokio::sync::OnceCell;
 
 use crate::gate::Doorkeeper;
+use crate::home::Home;
 use crate::jws::Keys;
 
 /// Stores, keys, clock, and the two names that are fixed by the configuration.
@@ -21,7 +24,10 @@ pub struct Ctx {
     pub directory: Directory,
     /// Checks passwords and counts failures.
     pub doorkeeper: Doorkeeper,
+    /// The machine.
+    pub home: Home,
     keys: RwLock<Arc<Keys>>,
+    mail: OnceCell<Store>,
     /// Makes and checks the tokens of forms.
     pub csrf: Csrf,
     /// The time.
@@ -33,6 +39,7 @@ impl Ctx {
     pub async fn new(
         issuer: String,
         domain: String,
+        home: Home,
         directory: Directory,
         doorkeeper: Doorkeeper,
         clock: Clock,
@@ -41,7 +48,7 @@ impl Ctx {
         let keys = RwLock::new(Arc::new(Keys::read(doorkeeper.vault().signing_keys().await?)?));
         // Under the vault's pepper: a form that is open outlives a restart.
         let csrf = Csrf::new(Secret::new(doorkeeper.vault().keyed_hash("csrf", b"forms")));
-        Ok(Arc::new(Self { issuer, domain, directory, doorkeeper, keys, csrf, clock }))
+        Ok(Arc::new(Self { issuer, domain, home, mail: OnceCell::new(), directory, doorkeeper, keys, csrf, clock }))
     }
 
     /// What signs tokens now.
@@ -56,6 +63,15 @@ impl Ctx {
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         }
         Ok(())
+    }
+
+    /// The mail of all accounts, opened when somebody first looks at their rules: most never do.
+    pub async fn mail(&self) -> Result<&Store, Trouble> {
+        let open = async || match &self.home.mail {
+            Some(config) => Ok(Store::open(config.clone()).await?),
+            None => Err(Trouble::new("there is no mail here")),
+        };
+        self.mail.get_or_try_init(open).await
     }
 
     /// The vault.

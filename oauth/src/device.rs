@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What a browser calls itself, in words that its owner knows. Pure, and only for show.
 
+use crate::{t, t2};
+
 /// Browsers, the one that pretends to be another before the one that it pretends to be.
 const BROWSERS: [(&str, &str); 7] = [
     ("Edg", "Edge"),
@@ -25,10 +27,10 @@ const SYSTEMS: [(&str, &str); 7] = [
 pub fn name(user_agent: &str) -> String {
     let first = |table: &[(&str, &'static str)]| table.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name);
     match (first(&BROWSERS), first(&SYSTEMS)) {
-        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), Some(system)) => t2("{} on {}", browser, system),
         (Some(browser), None) => browser.to_string(),
-        (None, Some(system)) => format!("A browser on {system}"),
-        (None, None) => "A browser".to_string(),
+        (None, Some(system)) => t2("{} on {}", t("A browser"), system),
+        (None, None) => t("A browser").to_string(),
     }
 }
 

@@ -26,6 +26,7 @@ use crate::limits::{DEVICE_CODE_LIFE, DEVICE_POLL_EVERY};
 use crate::params::Params;
 use crate::scope::{Scope, Scopes};
 use crate::sign_in;
+use crate::t;
 use crate::token::read_body;
 use crate::visit::{Visit, see_other};
 
@@ -167,11 +168,11 @@ async fn confirm(ctx: &Ctx, visit: &Visit, typed: &str) -> Result<Response, Trou
     let code = normal(typed);
     // §5.1: nobody tries codes until one fits.
     if ctx.doorkeeper.admit_code(visit.peer.ip).is_err() {
-        let says = "There were too many wrong codes. Try again in a few minutes.";
+        let says = t("There were too many wrong codes. Try again in a few minutes.");
         return Ok(ask(ctx, visit, typed, StatusCode::TOO_MANY_REQUESTS, Some(says)));
     }
     let Some((pending, client)) = find(ctx, &code).await? else {
-        let says = "No device waits with that code. Check it, or begin again on the device.";
+        let says = t("No device waits with that code. Check it, or begin again on the device.");
         return Ok(ask(ctx, visit, typed, StatusCode::NOT_FOUND, Some(says)));
     };
     ctx.doorkeeper.code_was_right(visit.peer.ip);
@@ -180,7 +181,7 @@ async fn confirm(ctx: &Ctx, visit: &Visit, typed: &str) -> Result<Response, Trou
     let page = ConfirmPage {
         app: &client.name,
         from: request["from"].as_str().unwrap_or_default(),
-        can: scopes.iter().filter(|scope| *scope != Scope::Openid).map(Scope::says).collect(),
+        can: scopes.iter().filter(|scope| *scope != Scope::Openid).map(|scope| t(scope.says())).collect(),
         is_mail: scopes.has(Scope::Mail),
         form: visit.form(ctx, &decide_purpose(&code)),
         code: shown(&code),
@@ -204,12 +205,12 @@ pub async fn decide(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> R
 
 async fn answer(ctx: &Ctx, visit: &Visit, code: &str, allowed: bool) -> Result<Response, Trouble> {
     let (Some(session), Some((pending, client))) = (&visit.session, find(ctx, code).await?) else {
-        let says = "No device waits with that code any more. Begin again on the device.";
+        let says = t("No device waits with that code any more. Begin again on the device.");
         return Ok(ask(ctx, visit, "", StatusCode::NOT_FOUND, Some(says)));
     };
     let may = ctx.directory.may_use_client(session.account, client.id).await?;
     if !ctx.directory.answer_device(code, allowed && may, session.account, session.id).await? {
-        return Ok(ask(ctx, visit, "", StatusCode::NOT_FOUND, Some("That device was answered already.")));
+        return Ok(ask(ctx, visit, "", StatusCode::NOT_FOUND, Some(t("That device was answered already."))));
     }
     let event = Event {
         event: if allowed && may { "device.allowed" } else { "device.denied" },

@@ -33,6 +33,7 @@ use crate::params::Params;
 use crate::pkce::Challenge;
 use crate::registry;
 use crate::scope::Scopes;
+use crate::t;
 use crate::visit::see_other;
 
 /// Which app asks; written by the proxy.
@@ -187,19 +188,19 @@ async fn enter(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Result<Respon
     let Some((client, callback)) = client_of(ctx, headers).await? else {
         return Ok(unknown());
     };
-    let refused = |says: &str| page::error(StatusCode::FORBIDDEN, "You are not let in", says, Some("/"));
+    let refused = |says: &str| page::error(StatusCode::FORBIDDEN, t("You are not let in"), says, Some("/"));
     let (sealed, to) = params.field("state").split_once('.').unwrap_or_default();
     let to = URL_SAFE_NO_PAD.decode(to).ok().and_then(|to| String::from_utf8(to).ok()).unwrap_or_default();
     let mark = cookie::find(headers, START).filter(|mark| !mark.is_empty());
     // Without the mark of this browser, somebody could sign another in as themselves.
     let Some(mark) = mark.filter(|mark| constant_time_eq(seal(ctx, &client, mark, &to).as_bytes(), sealed.as_bytes())) else {
-        return Ok(refused("This sign-in did not begin in this browser, or began long ago. Try again."));
+        return Ok(refused(t("This sign-in did not begin in this browser, or began long ago. Try again.")));
     };
     if params.find("code").is_none() || params.find("iss") != Some(&ctx.issuer) {
         let says = if params.find("error") == Some("access_denied") {
-            "This app is for others of the home."
+            t("This app is for others of the home.")
         } else {
-            "The sign-in ended without an answer."
+            t("The sign-in ended without an answer.")
         };
         return Ok(refused(says));
     }
@@ -211,7 +212,7 @@ async fn enter(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Result<Respon
     };
     let code = Secret::new(params.field("code").to_string());
     let Ok(redeemed) = ctx.directory.redeem_code(&code, client.id, &client.name, fits).await? else {
-        return Ok(refused("The answer was used before, or came too late. Try again."));
+        return Ok(refused(t("The answer was used before, or came too late. Try again.")));
     };
     let mut response = see_other(path(&to));
     for field in [cookie::set(COOKIE, redeemed.tokens.access.expose(), Some(FORWARD_LIFE)), cookie::remove(START)] {
@@ -228,7 +229,7 @@ pub async fn out(State(ctx): State<Arc<Ctx>>, headers: HeaderMap) -> Response {
             return page::trouble(Trouble::from(error));
         }
     }
-    let mut response = page::error(StatusCode::OK, "You are signed out of this app", "You can close this page.", Some("/"));
+    let mut response = page::error(StatusCode::OK, t("You are signed out of this app"), t("You can close this page."), Some("/"));
     response.headers_mut().extend(cookie::remove(COOKIE).map(|field| (header::SET_COOKIE, field)));
     response
 }

@@ -23,11 +23,14 @@
 //! | `/lists/leave/...` | [`leave_list`]: the link in a mailing list's copies |
 //! | `/userinfo`, `/jwks.json`, `/revoke`, `/introspect`, `/logout` | the file of that name |
 //! | `/account` and below | [`account`] |
+//! | `/admin` and below | [`admin`] |
 //!
 //! To add an endpoint: a row in `registry.rs`, a file, a line in `server.rs`; the metadata follows.
+//! What pages say stands in [`words`], in English and French.
 //! To add a scope: a variant in `scope.rs` with its sentence for the consent page, and its row.
 
 pub mod account;
+pub mod admin;
 pub mod authorize;
 pub mod claims;
 pub mod client_auth;
@@ -40,6 +43,7 @@ pub mod error;
 pub mod forward;
 pub mod gate;
 pub mod grant;
+pub mod home;
 pub mod introspect;
 pub mod jwks;
 pub mod jws;
@@ -49,6 +53,7 @@ pub mod limits;
 pub mod logout;
 pub mod logout_token;
 pub mod metadata;
+pub mod notice;
 pub mod par;
 pub mod params;
 pub mod pkce;
@@ -64,6 +69,7 @@ pub mod script;
 mod serve;
 pub mod server;
 pub mod sign_in;
+pub mod strength;
 pub mod token;
 pub mod userinfo;
 pub mod visit;
@@ -72,5 +78,7 @@ pub mod webauthn;
 pub mod webfinger;
 pub mod welcome;
 pub mod when;
+pub mod words;
 
 pub use serve::serve;
+pub use words::{t, t1, t2};

@@ -52,6 +52,8 @@ pub const KEYS_LOOK_EVERY: Duration = Duration::from_secs(3600);
 pub const FORWARD_LIFE: Duration = Duration::from_secs(12 * 3600);
 /// How long a sign-in for such an app may take.
 pub const FORWARD_START_WITHIN: Duration = Duration::from_secs(1800);
+/// How long a link counts that an admin made.
+pub const INVITATION_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Groups that a token names.
 pub const GROUPS_MAX: usize = 200;
 /// Clients that registered themselves.
@@ -62,6 +64,12 @@ pub const REGISTERED_CLIENT_KEEP: Duration = Duration::from_secs(24 * 3600);
 pub const REGISTERED_URIS_MAX: usize = 10;
 /// How long somebody stays signed in to the pages.
 pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// People whom a browser is known by.
+pub const KNOWN_PEOPLE_MAX: usize = 8;
+/// How long a browser is known; browsers keep no cookie for longer (RFC 6265, and the 400 days of its successor).
+pub const KNOWN_LIFE: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Guesses that a new password withstands, as a power of ten.
+pub const PASSWORD_GUESSES_LOG10: f64 = 8.0;
 /// After this long, an account page that changes a secret asks for the password again.
 pub const SUDO_WITHIN: Duration = Duration::from_secs(600);
 /// A `max_age` beyond this is no bound at all.

@@ -4,6 +4,9 @@
 
 use std::sync::Arc;
 
+use hearth_identity::grants::Registration;
+use hearth_types::Trouble;
+use hearth_web::Problem;
 use hearth_web::axum::extract::State;
 use hearth_web::axum::http::{HeaderValue, header};
 use hearth_web::axum::response::{IntoResponse, Response};
@@ -15,7 +18,13 @@ use crate::registry;
 
 /// GET.
 pub async fn run(State(ctx): State<Arc<Ctx>>) -> Response {
-    public_json(&document(&ctx.issuer))
+    let mut document = document(&ctx.issuer);
+    match ctx.directory.find_registration().await {
+        Ok(Registration::Off) => document.as_object_mut().map(|members| members.remove("registration_endpoint")),
+        Ok(_) => None,
+        Err(error) => return Problem::from(Trouble::from(error)).into_response(),
+    };
+    public_json(&document)
 }
 
 /// The metadata of an issuer.

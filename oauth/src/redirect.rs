@@ -72,6 +72,21 @@ fn after_port<'u>(uri: &'u str, host: &str) -> Option<&'u str> {
     (rest.is_empty() || rest.starts_with('/') || rest.starts_with('?')).then_some(rest)
 }
 
+/// May an app register this? RFC 6749 §3.1.2, RFC 8252 §7: https; http to this device alone; a scheme of the app's own with a dot in it.
+pub fn is_sound(uri: &str) -> bool {
+    let scheme = scheme(uri).unwrap_or_default().to_ascii_lowercase();
+    let loopback = ["http://127.0.0.1", "http://[::1]", "http://localhost"]
+        .iter()
+        .any(|host| uri.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
+    let host = url::Url::parse(uri).ok();
+    let has_user = host.as_ref().is_some_and(|url| !url.username().is_empty() || url.password().is_some());
+    match scheme.as_str() {
+        "https" => host.is_some_and(|url| url.has_host()) && !has_user && is_registered(&[uri.to_string()], uri),
+        "http" => loopback && !has_user && is_registered(&[uri.to_string()], uri),
+        other => other.contains('.') && is_registered(&[uri.to_string()], uri),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,13 +2,14 @@
 //! `/register` (RFC 7591) and `/register/...` (RFC 7592): a program makes itself known, as mail programs do that
 //! find their own settings.
 //!
-//! Whoever registers is a stranger, and is called one on the consent page. There is a bound on how many there
+//! Whoever registers is a stranger, and is called one on the consent page. Unless the household chose otherwise it waits,
+//! disabled, until somebody who looks after the home lets it in. There is a bound on how many there
 //! are; one that nobody is signed in to is forgotten after a day. What would have us fetch or call an address
 //! that a stranger named (`jwks_uri`, `sector_identifier_uri`, logout URIs) is not kept.
 
 use std::sync::Arc;
 
-use hearth_identity::grants::{Client, NewClient, hash_token, new_token};
+use hearth_identity::grants::{Client, NewClient, Registration, hash_token, new_token};
 use hearth_types::{Fault, Trouble, constant_time_eq};
 use hearth_web::Peer;
 use hearth_web::axum::body::Bytes;
@@ -46,10 +47,17 @@ async fn add(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     if ctx.doorkeeper.admit_code(peer).is_err() {
         return Ok(StatusCode::TOO_MANY_REQUESTS.into_response());
     }
+    let chosen = ctx.directory.find_registration().await.map_err(ours)?;
+    if chosen == Registration::Off {
+        return refuse(ErrorCode::AccessDenied, "this home takes no clients that register themselves");
+    }
     let token = new_token();
     let new = read(body, &to_hex(&hash_token(token.expose()))).map_err(Fault::Peer)?;
     make_room(ctx).await?;
     let (client, secret) = ctx.directory.add_client(new).await.map_err(ours)?;
+    if chosen == Registration::Approved {
+        ctx.directory.disable_client(client.id).await.map_err(ours)?;
+    }
     let mut told = describe(ctx, &client);
     told["registration_access_token"] = json!(token.expose());
     if let Some(secret) = secret {
@@ -158,24 +166,10 @@ fn read_uris(asked: &Map<String, Value>, name: &str) -> Result<Vec<String>, Refu
     let uris = uris.ok_or_else(|| bad(format!("{name} is a list of {REGISTERED_URIS_MAX} URIs at most")))?;
     let mut read = Vec::new();
     for uri in uris {
-        let uri = uri.as_str().filter(|uri| uri.len() <= REDIRECT_URI_BYTES_MAX && is_sound(uri));
+        let uri = uri.as_str().filter(|uri| uri.len() <= REDIRECT_URI_BYTES_MAX && redirect::is_sound(uri));
         read.push(uri.ok_or_else(|| bad(format!("{name} has one that cannot be used")))?.to_string());
     }
     Ok(read)
-}
-
-fn is_sound(uri: &str) -> bool {
-    let scheme = redirect::scheme(uri).unwrap_or_default().to_ascii_lowercase();
-    let loopback = ["http://127.0.0.1", "http://[::1]", "http://localhost"]
-        .iter()
-        .any(|host| uri.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
-    let host = url::Url::parse(uri).ok();
-    let has_user = host.as_ref().is_some_and(|url| !url.username().is_empty() || url.password().is_some());
-    match scheme.as_str() {
-        "https" => host.is_some_and(|url| url.has_host()) && !has_user && redirect::is_registered(&[uri.to_string()], uri),
-        "http" => loopback && !has_user && redirect::is_registered(&[uri.to_string()], uri),
-        other => other.contains('.') && redirect::is_registered(&[uri.to_string()], uri),
-    }
 }
 
 fn describe(ctx: &Ctx, client: &Client) -> Value {
@@ -212,7 +206,7 @@ async fn authorized(ctx: &Ctx, headers: &HeaderMap, identifier: &str) -> Result<
     let own =
         |client: &Client| Profile::of(client).registration.is_some_and(|known| constant_time_eq(known.as_bytes(), hash.as_bytes()));
     Ok(found
-        .filter(|client| own(client) && !client.disabled)
+        .filter(own)
         .ok_or_else(|| (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")]).into_response()))
 }
 
@@ -239,6 +233,11 @@ async fn replace(ctx: &Ctx, headers: &HeaderMap, identifier: &str, body: &[u8]) 
     let sent: Value = serde_json::from_slice(body).unwrap_or_default();
     if sent["client_id"].as_str().is_some_and(|sent| sent != client.identifier) || new.public != client.is_public() {
         return refuse(ErrorCode::InvalidClientMetadata, "client_id and the kind of client stay what they are");
+    }
+    // Who let it in let in what it was: another name or another place waits anew.
+    let is_other = new.name != client.name || new.redirect_uris != client.redirect_uris || new.scopes != client.scopes;
+    if is_other && ctx.directory.find_registration().await.map_err(ours)? != Registration::Open {
+        ctx.directory.disable_client(client.id).await.map_err(ours)?;
     }
     match ctx.directory.change_client(client.id, new).await.map_err(ours)? {
         Some(client) => Ok(json_response(StatusCode::OK, &describe(ctx, &client))),

@@ -117,6 +117,7 @@ pub const ROWS: &[Row] = &[
     Row::spoken("dpop_signing_alg_values_supported=EdDSA", 9449, "§5.1"),
     Row::spoken("dpop_signing_alg_values_supported=RS256", 9449, "§5.1"),
     Row::spoken("ui_locales_supported=en", 8414, "§2"),
+    Row::spoken("ui_locales_supported=fr", 8414, "§2"),
     Row::spoken("authorization_response_iss_parameter_supported", 9207, "§3"),
     Row::spoken("claims_parameter_supported", CORE, "OpenID Connect Core §5.5"),
     Row::spoken("backchannel_logout_supported", CORE, "OpenID Connect Back-Channel Logout §2.1"),

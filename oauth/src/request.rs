@@ -63,23 +63,34 @@ pub struct Registered {
 }
 
 /// Why a request is answered by a page. The browser is sent nowhere: RFC 6749 §4.1.2.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Where {
     /// No client, or one that we do not know.
-    #[error("The app that sent you here is not known to this home.")]
     Client,
+    /// It registered itself, and nobody has let it in yet.
+    Waiting,
     /// No redirect URI, or one that is not registered.
-    #[error("The app asked to send you on to an address that was not registered for it.")]
     RedirectUri,
     /// What was pushed has ended, or was used.
-    #[error("The app's request has ended. Begin again in the app.")]
     Ended,
     /// This client pushes its requests.
-    #[error("The app did not hand its request over as it was registered to.")]
     NotPushed,
     /// Doubles or too much: it cannot be told what is meant.
-    #[error("The app sent a request that contradicts itself.")]
     Malformed,
+}
+
+impl Where {
+    /// What the page says.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::Client => "The app that sent you here is not known to this home.",
+            Self::Waiting => "The app introduced itself to this home and waits to be let in. Ask whoever looks after the home.",
+            Self::RedirectUri => "The app asked to send you on to an address that was not registered for it.",
+            Self::Ended => "The app's request has ended. Begin again in the app.",
+            Self::NotPushed => "The app did not hand its request over as it was registered to.",
+            Self::Malformed => "The app sent a request that contradicts itself.",
+        }
+    }
 }
 
 /// The `client_id` of a request.

@@ -13,6 +13,7 @@ use hearth_types::{Clock, Secret};
 
 use crate::ctx::Ctx;
 use crate::gate::{self, Doorkeeper};
+use crate::home::Home;
 use crate::limits::KEYS_LOOK_EVERY;
 use crate::{logout_token, server};
 
@@ -30,7 +31,8 @@ pub async fn serve(boot: Boot) -> anyhow::Result<()> {
         gate.await;
         return Ok(());
     }
-    let ctx = Ctx::new(config.issuer(), config.domain().to_string(), directory, doorkeeper, clock).await;
+    let ctx =
+        Ctx::new(config.issuer(), config.domain().to_string(), Home::of(config, clock.clone()), directory, doorkeeper, clock).await;
     let ctx = ctx.map_err(|trouble| anyhow::anyhow!("the signing keys cannot be used: {trouble}"))?;
     let socket = config.run_path("oauth.sock");
     let listener = hearth_web::bind(&socket).context("the pages have no socket")?;

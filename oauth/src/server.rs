@@ -12,8 +12,8 @@ use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
 use crate::{
-    account, authorize, consent, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par, register, registry,
-    revoke, script, sign_in, token, userinfo, webfinger, welcome,
+    account, admin, authorize, consent, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par, register,
+    registry, revoke, script, sign_in, t, token, userinfo, webfinger, welcome,
 };
 
 /// Everything that this process answers.
@@ -48,7 +48,8 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .route(sign_in::passkey::PATH, post(sign_in::passkey::post))
         .route(welcome::ROUTE, get(welcome::run).post(welcome::post))
         .route(logout::PATH, post(logout::confirm))
-        .merge(account::routes());
+        .merge(account::routes())
+        .merge(admin::routes());
     let all = for_programs.merge(for_people).fallback(nothing_there).with_state(ctx).merge(asset::routes()).merge(script::routes());
     guard(all, Guard::default())
 }
@@ -77,5 +78,10 @@ async fn preflight() -> Response {
 
 async fn nothing_there(method: Method) -> Response {
     let back = (method == Method::GET).then_some("/account");
-    page::error(StatusCode::NOT_FOUND, "There is nothing here", "The address leads nowhere. It may be mistyped, or old.", back)
+    page::error(
+        StatusCode::NOT_FOUND,
+        t("There is nothing here"),
+        t("The address leads nowhere. It may be mistyped, or old."),
+        back,
+    )
 }

@@ -28,8 +28,10 @@ use crate::authorize::{self, Ended, admit, answered, leaving_by};
 use crate::ctx::Ctx;
 use crate::gate::SignIn;
 use crate::limits::USER_NAME_CHARS_MAX;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::visit::{Visit, see_other};
+use crate::{t, t1};
 
 /// Where the page is.
 pub const PATH: &str = "/sign-in";
@@ -109,7 +111,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
         SignIn::SecondFactor(account) => second::ask(ctx, visit, form, &account, StatusCode::OK, None).await,
         SignIn::Refused(refusal) => {
             let (status, says, wait) =
-                refusal_in_words(refusal, "That name and password do not go together. Check both and try again.");
+                refusal_in_words(refusal, t("That name and password do not go together. Check both and try again."));
             told_to_wait(show(ctx, visit, form, status, Some(says)).await?, wait)
         }
     }
@@ -128,6 +130,11 @@ pub async fn enter(ctx: &Ctx, visit: &Visit, form: &Params, account: AccountId, 
         detail: methods.to_string(),
     };
     ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
+    if signed_in.is_new_device
+        && let Some(account) = ctx.directory.find_account(account).await.map_err(Trouble::from)?
+    {
+        tell(ctx, visit, &account, Notice::NewDevice, "").await;
+    }
     let next = match form.field("request") {
         "" => account::place(form.field("to")).1.to_string(),
         request => {
@@ -144,8 +151,10 @@ fn refusal_in_words(refusal: Refusal, wrong: &str) -> (StatusCode, String, Optio
     match refusal {
         Refusal::Wait(wait) => {
             let minutes = wait.as_secs().div_ceil(60).max(1);
-            let s = if minutes == 1 { "" } else { "s" };
-            let says = format!("There were too many wrong passwords. Try again in {minutes} minute{s}.");
+            let says = match minutes {
+                1 => t("There were too many wrong passwords. Try again in a minute.").to_string(),
+                _ => t1("There were too many wrong passwords. Try again in {} minutes.", minutes),
+            };
             (StatusCode::TOO_MANY_REQUESTS, says, Some(wait))
         }
         _ => (StatusCode::UNAUTHORIZED, wrong.to_string(), None),

@@ -3,6 +3,7 @@
 //!
 //! `__Host-hearth` is the secret of a session (the directory keeps its hash). `__Host-hearth-visit`
 //! is a random value for those who are not signed in, so that their forms can be told from others'.
+//! `__Host-hearth-known` says who signed in with this browser before, to tell them when it was another.
 
 use std::sync::Arc;
 
@@ -21,10 +22,15 @@ use crate::ctx::Ctx;
 use crate::device;
 use crate::grant::Visitor;
 use crate::level::Level;
-use crate::limits::SESSION_LIFE;
+use crate::limits::{KNOWN_LIFE, KNOWN_PEOPLE_MAX, SESSION_LIFE};
+use crate::t;
 
 const SESSION_COOKIE: &str = "__Host-hearth";
 const VISIT_COOKIE: &str = "__Host-hearth-visit";
+const KNOWN_COOKIE: &str = "__Host-hearth-known";
+
+/// Letters of one such mark.
+const MARK_LETTERS: usize = 32;
 
 /// A visit to one of our pages. As an extractor it answers with a page when the directory fails.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub struct Visit {
     /// That cookie, when the browser does not have it yet.
     new_cookie: Option<HeaderValue>,
     from_elsewhere: bool,
+    /// Marks of those who signed in with this browser before.
+    known: Vec<String>,
 }
 
 impl Visit {
@@ -65,6 +73,7 @@ impl Visit {
             cookie: bound_to,
             new_cookie,
             from_elsewhere: same_origin(fields, &ctx.issuer).is_err(),
+            known: read_marks(cookie::find(fields, KNOWN_COOKIE).unwrap_or_default()),
         })
     }
 
@@ -82,8 +91,9 @@ impl Visit {
     #[expect(clippy::result_large_err, reason = "the error is the answer")]
     pub fn check_form(&self, ctx: &Ctx, purpose: &str, token: &str, again: &str) -> Result<(), Response> {
         if self.from_elsewhere || ctx.csrf.check(&self.cookie, purpose, token).is_err() {
-            let says = "The page was open for too long, or the browser does not keep cookies for this site. Nothing was changed.";
-            return Err(page::error(StatusCode::FORBIDDEN, "Please try that again", says, Some(again)));
+            let says =
+                t("The page was open for too long, or the browser does not keep cookies for this site. Nothing was changed.");
+            return Err(page::error(StatusCode::FORBIDDEN, t("Please try that again"), says, Some(again)));
         }
         Ok(())
     }
@@ -160,7 +170,11 @@ impl Visit {
         if let Some(old) = self.session.as_ref().filter(|old| old.account != account) {
             ctx.directory.end_session(old.id).await?;
         }
-        Ok((session, SignedIn { secret: secret.expose().clone() }))
+        let mark = mark_of(ctx, account);
+        let is_new_device = !self.known.contains(&mark);
+        let others = self.known.iter().filter(|known| **known != mark).take(KNOWN_PEOPLE_MAX - 1);
+        let known = std::iter::once(&mark).chain(others).map(String::as_str).collect();
+        Ok((session, SignedIn { secret: secret.expose().clone(), is_new_device, known }))
     }
 
     /// Ends the session; the answer then takes the cookie away.
@@ -176,6 +190,9 @@ impl Visit {
 /// The secret of a session that has just begun.
 pub struct SignedIn {
     secret: String,
+    /// This browser was not seen with this person before.
+    pub is_new_device: bool,
+    known: String,
 }
 
 impl SignedIn {
@@ -186,10 +203,26 @@ impl SignedIn {
 
     /// Gives the browser its cookie.
     pub fn set(&self, mut response: Response) -> Response {
-        let field = cookie::set(SESSION_COOKIE, &self.secret, Some(SESSION_LIFE));
-        response.headers_mut().extend(field.map(|field| (header::SET_COOKIE, field)));
+        let fields = [
+            cookie::set(SESSION_COOKIE, &self.secret, Some(SESSION_LIFE)),
+            cookie::set(KNOWN_COOKIE, &self.known, Some(KNOWN_LIFE)),
+        ];
+        response.headers_mut().extend(fields.into_iter().flatten().map(|field| (header::SET_COOKIE, field)));
         response
     }
+}
+
+/// What a browser keeps of somebody who signed in with it: of use for nothing but to know it again.
+fn mark_of(ctx: &Ctx, account: AccountId) -> String {
+    ctx.vault().keyed_hash("known browser", &account.as_i64().to_be_bytes())[..MARK_LETTERS / 2]
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect()
+}
+
+fn read_marks(cookie: &str) -> Vec<String> {
+    let letters: Vec<char> = cookie.chars().take(MARK_LETTERS * KNOWN_PEOPLE_MAX).collect();
+    letters.chunks(MARK_LETTERS).map(|mark| mark.iter().collect()).collect()
 }
 
 impl FromRequestParts<Arc<Ctx>> for Visit {

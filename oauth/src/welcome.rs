@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use askama::Template;
-use hearth_identity::Error;
 use hearth_identity::directory::{Account, Event};
 use hearth_identity::service::Service;
 use hearth_identity::vault::Link;
@@ -19,9 +18,10 @@ use hearth_web::page;
 
 use crate::authorize::{Ended, answered};
 use crate::ctx::Ctx;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
-use crate::sign_in;
 use crate::visit::Visit;
+use crate::{sign_in, strength, t, words};
 
 /// The route.
 pub const ROUTE: &str = "/welcome/{token}";
@@ -56,8 +56,8 @@ async fn find(ctx: &Ctx, token: &str) -> Result<Option<(Link, Account)>, Trouble
 }
 
 fn gone() -> Response {
-    let says = "It was used before, is too old, or was mistyped. Ask whoever sent it for a new one.";
-    page::error(StatusCode::NOT_FOUND, "This link leads nowhere", says, None)
+    let says = t("It was used before, is too old, or was mistyped. Ask whoever sent it for a new one.");
+    page::error(StatusCode::NOT_FOUND, t("This link leads nowhere"), says, None)
 }
 
 fn show(
@@ -90,18 +90,23 @@ async fn decide(ctx: &Ctx, visit: &Visit, token: &str, form: &Params) -> Result<
     };
     let again = |says: String| Ok(show(ctx, visit, token, link, &account, StatusCode::BAD_REQUEST, Some(says)));
     if !constant_time_eq(form.field("new").as_bytes(), form.field("again").as_bytes()) {
-        return again("The two passwords are not the same.".to_string());
+        return again(t("The two passwords are not the same.").to_string());
     }
     if let Err(error) = hearth_identity::vault::check_new_password(form.field("new")) {
-        return again(error.to_string());
+        return again(words::refusal(&error).unwrap_or_default());
+    }
+    if let Err(says) = strength::check(form.field("new"), &account, &ctx.domain) {
+        return again(says.to_string());
     }
     if !ctx.vault().use_link(token).await.map_err(Trouble::from)? {
         return Ok(gone());
     }
     match ctx.vault().set_password(account.id, Some(Secret::new(form.field("new").to_string()))).await {
         Ok(()) => {}
-        Err(Error::Invalid(says)) => return again(says),
-        Err(error) => return Err(Fault::Ours(Trouble::from(error))),
+        Err(error) => match words::refusal(&error) {
+            Some(says) => return again(says),
+            None => return Err(Fault::Ours(Trouble::from(error))),
+        },
     }
     ctx.directory.end_password_sessions(account.id, None).await.map_err(Trouble::from)?;
     let event = Event {
@@ -113,6 +118,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, token: &str, form: &Params) -> Result<
         detail: if link.forget_factors { "second factors forgotten".into() } else { String::new() },
     };
     ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
+    tell(ctx, visit, &account, Notice::LinkUsed, "").await;
     // A link is not a second factor: whoever still has one shows it.
     if ctx.vault().has_second_factor(account.id).await.map_err(Trouble::from)? {
         return sign_in::second::ask(ctx, visit, form, &account, StatusCode::OK, None).await;

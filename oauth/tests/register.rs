@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use hearth_identity::grants::LogoutNotice;
+use hearth_identity::grants::{LogoutNotice, Registration};
 use hearth_oauth::logout_token;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode};
@@ -22,6 +22,10 @@ async fn send(house: &House, method: &str, path: &str, token: Option<&str>, body
     ask(&house.router, request.body(Body::from(body.to_string())).unwrap()).await
 }
 
+async fn open(house: &House) {
+    house.directory.change_registration(Registration::Open).await.unwrap();
+}
+
 fn path_of(told: &Value) -> String {
     told["registration_client_uri"].as_str().unwrap().strip_prefix(ISSUER).unwrap().to_string()
 }
@@ -29,6 +33,7 @@ fn path_of(told: &Value) -> String {
 #[tokio::test]
 async fn a_mail_program_introduces_itself() {
     on_both_engines(async |house| {
+        open(&house).await;
         let wants = json!({"client_name": "Mail <b>", "redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none", "scope": "openid mail offline_access"});
         let reply = send(&house, "POST", "/register", None, &wants).await;
         let told = reply.json();
@@ -55,6 +60,7 @@ async fn a_mail_program_introduces_itself() {
 #[tokio::test]
 async fn a_client_changes_itself_and_nobody_elses() {
     on_both_engines(async |house| {
+        open(&house).await;
         let wants = json!({"redirect_uris": ["https://app.example/cb"], "client_name": "One"});
         let one = send(&house, "POST", "/register", None, &wants).await.json();
         let two = send(&house, "POST", "/register", None, &wants).await.json();
@@ -90,6 +96,7 @@ async fn a_client_changes_itself_and_nobody_elses() {
 #[tokio::test]
 async fn strangers_are_counted_and_forgotten() {
     on_both_engines(async |house| {
+        open(&house).await;
         let wants = json!({"redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none"});
         let mut refused = None;
         for count in 0..=200 {
@@ -159,6 +166,49 @@ async fn clients_are_told_of_a_sign_out() {
         assert!(page.body.contains("Sign out?"));
         let LogoutNotice { session, .. } = *notice;
         assert_eq!(session.to_string(), sid);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stranger_waits_until_somebody_lets_it_in() {
+    on_both_engines(async |house| {
+        let wants = json!({"redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none", "scope": "openid"});
+        let told = send(&house, "POST", "/register", None, &wants).await.json();
+        let (client, token) = (told["client_id"].as_str().unwrap(), told["registration_access_token"].as_str().unwrap());
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let asks = encode(&[
+            ("client_id", client),
+            ("redirect_uri", LOOPBACK),
+            ("response_type", "code"),
+            ("scope", "openid"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ]);
+        let asks = format!("/authorize?{asks}");
+        let page = browser.get(&asks).await;
+        assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains("waits to be let in"), "{}", page.body);
+        let fields = [("grant_type", "authorization_code"), ("code", "x"), ("client_id", client), ("code_verifier", VERIFIER)];
+        assert_eq!(house.post_as(None, "/token", &fields).await.error(), (401, "invalid_client".into()));
+        assert_eq!(send(&house, "GET", &path_of(&told), Some(token), &json!({})).await.status, StatusCode::OK);
+
+        let id = house.directory.find_client(client).await.unwrap().unwrap().id;
+        house.directory.enable_client(id).await.unwrap();
+        assert!(browser.follow(&asks).await.body.contains("introduced itself"));
+        // What was let in is what it was then.
+        let mut other = wants.clone();
+        other["client_id"] = json!(client);
+        assert_eq!(send(&house, "PUT", &path_of(&told), Some(token), &other).await.status, StatusCode::OK);
+        assert_eq!(browser.follow(&asks).await.status, StatusCode::OK, "nothing is other");
+        other["client_name"] = json!("Your bank");
+        assert_eq!(send(&house, "PUT", &path_of(&told), Some(token), &other).await.status, StatusCode::OK);
+        assert_eq!(browser.follow(&asks).await.status, StatusCode::BAD_REQUEST, "another name waits anew");
+
+        house.directory.change_registration(Registration::Off).await.unwrap();
+        assert_eq!(send(&house, "POST", "/register", None, &wants).await.error(), (400, "access_denied".into()));
+        let metadata = house.get("/.well-known/openid-configuration").await.json();
+        assert!(metadata.get("registration_endpoint").is_none(), "nothing is advertised that does not work");
     })
     .await;
 }

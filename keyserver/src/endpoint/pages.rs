@@ -25,7 +25,7 @@ use crate::form::{Accepts, keytext};
 use crate::proof;
 use crate::rate::Bucket;
 use crate::search::{Search, parse_address};
-use crate::words::{Lang, Words};
+use crate::words::{Lang, Speaks as _, Words};
 
 macro_rules! pages {
     ($($(#[$doc:meta])* $name:ident $path:literal { $($field:ident: $kind:ty),* })*) => {

@@ -9,6 +9,7 @@
 //! - `grants/`: OAuth clients, authorization codes, access and refresh tokens, all by hash
 //! - `vault/`: passwords, app passwords, signing keys, sealed OpenPGP secret keys
 //! - `login.rs`: the face of the gate for servers and for the `hearth` command; news of ended sessions
+//! - `preset.rs`: apps that households run, and what each wants of a provider
 //! - `certs/`: OpenPGP certificates; `trust/`: other homes and what each may do
 //!
 //! What enters are values of `hearth-types`; what leaves are values, `Option` for what is not there,
@@ -21,6 +22,7 @@ mod error;
 pub mod grants;
 pub mod limits;
 pub mod login;
+pub mod preset;
 mod random;
 pub mod service;
 #[cfg(test)]

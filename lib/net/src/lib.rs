@@ -8,6 +8,7 @@
 //! | read lines and literals that a stranger writes, and answer | [`lines`] |
 //! | look up names | [`dns`] |
 //! | read what another host publishes, by a name that a stranger gave | [`fetch`] |
+//! | know what a domain of mail publishes, and whether it does | [`records`] |
 //!
 //! Every operation here that waits for a peer has a deadline, and every buffer has an end: both are arguments or
 //! stand in [`limits`]. Errors are `std::io::Error` on the wire (a missed deadline is `TimedOut`) and named errors
@@ -20,4 +21,5 @@ pub mod fetch;
 pub mod limits;
 pub mod lines;
 pub mod listen;
+pub mod records;
 pub mod tls;

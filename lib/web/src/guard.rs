@@ -15,7 +15,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::limits::{ANSWER_WITHIN, BODY_BYTES_MAX};
-use crate::{Problem, headers};
+use crate::{Problem, headers, lang};
 
 /// What a server lets through.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,7 @@ pub fn guard(router: Router, guard: Guard) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, guard.answer_within))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::map_response(headers::dress))
+        .layer(axum::middleware::from_fn(lang::listen))
 }
 
 fn panicked(what: Box<dyn Any + Send>) -> Response {

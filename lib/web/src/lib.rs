@@ -13,6 +13,7 @@
 //!
 //! - [`serve`] accepts, bounds the header and drains; [`guard`] bounds the body and the time, turns
 //!   a panic into a 500, and dresses answers with the security headers of [`headers`].
+//! - [`lang`] is the language of the request that is being answered, [`Lang`] what we speak.
 //! - [`cookie`] and [`Csrf`] are for processes with pages: oauth.
 //! - Templates extend `base.html` here: a crate names `../lib/web/templates` in its `askama.toml`.
 //!
@@ -27,6 +28,7 @@ pub mod cookie;
 mod csrf;
 mod guard;
 pub mod headers;
+mod lang;
 pub mod limits;
 pub mod page;
 mod peer;
@@ -35,6 +37,7 @@ mod serve;
 
 pub use csrf::{Csrf, Forged, same_origin};
 pub use guard::{Guard, guard};
+pub use lang::{Lang, lang, speak};
 pub use peer::Peer;
 pub use problem::Problem;
 pub use serve::{bind, serve, serve_on};

@@ -6,6 +6,8 @@ use axum::response::{Html, IntoResponse, Response};
 use hearth_types::Trouble;
 use http::StatusCode;
 
+use crate::lang;
+
 /// The answer that a template gives; 500 when it cannot be written.
 pub fn html(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
@@ -33,11 +35,12 @@ pub fn error(status: StatusCode, heading: &str, says: &str, back: Option<&str>) 
 /// Logs the trouble and shows its id.
 pub fn trouble(trouble: Trouble) -> Response {
     tracing::error!(id = trouble.id(), %trouble, "a page failed");
-    let says = format!(
-        "Something failed here, and it has been written down. Try again in a moment. If you ask for help, give this sign: {}",
-        trouble.id()
+    let says = lang().pick(
+        "Something failed here, and it has been written down. Try again in a moment. If you ask for help, give this sign:",
+        "Quelque chose a échoué ici, et c'est noté. Réessayez dans un instant. Si vous demandez de l'aide, donnez ce signe :",
     );
-    error(StatusCode::INTERNAL_SERVER_ERROR, "That did not work", &says, None)
+    let says = format!("{says} {}", trouble.id());
+    error(StatusCode::INTERNAL_SERVER_ERROR, lang().pick("That did not work", "Cela n'a pas marché"), &says, None)
 }
 
 #[cfg(test)]

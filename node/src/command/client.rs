@@ -4,13 +4,13 @@
 use anyhow::{anyhow, bail};
 use hearth_identity::Directory;
 use hearth_identity::directory::Kind;
-use hearth_identity::grants::{Client, NewClient};
+use hearth_identity::grants::{Client, NewClient, Registration};
+use hearth_identity::preset;
 use serde_json::{Value, json};
 
 use crate::cli::{ClientAddArgs, ClientCommand};
 use crate::out::Out;
 use crate::place::{Place, account};
-use crate::preset;
 
 /// What a client may ask for when nothing was said.
 const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
@@ -51,6 +51,18 @@ pub async fn run(place: &Place, command: ClientCommand, out: &Out) -> anyhow::Re
             directory.open_client(client.id).await?;
             out.result(&json!({ "client_id": client_id }), format!("everyone may use {}", client.name));
         }
+        ClientCommand::Enable { client_id } => {
+            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
+            directory.enable_client(client.id).await?;
+            out.result(&json!({ "client_id": client_id }), format!("{} is let in.", client.name));
+        }
+        ClientCommand::Disable { client_id } => {
+            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
+            directory.disable_client(client.id).await?;
+            let says = format!("{} is let in no longer; what was signed in through it is signed out.", client.name);
+            out.result(&json!({ "client_id": client_id }), says);
+        }
+        ClientCommand::Registration { choice } => registration(&directory, choice.as_deref(), out).await?,
         ClientCommand::List => {
             let rows: Vec<Value> = directory.list_clients().await?.iter().map(describe).collect();
             out.table(
@@ -80,6 +92,22 @@ pub async fn run(place: &Place, command: ClientCommand, out: &Out) -> anyhow::Re
             out.result(&json!({ "client_id": client_id }), format!("{client_id} is gone; its sessions ended."));
         }
     }
+    Ok(())
+}
+
+/// Says, or changes, what becomes of programs that register themselves.
+async fn registration(directory: &Directory, choice: Option<&str>, out: &Out) -> anyhow::Result<()> {
+    if let Some(choice) = choice {
+        let chosen = Registration::parse(choice).ok_or_else(|| anyhow!("{choice:?} is not one of approved, open, off"))?;
+        directory.change_registration(chosen).await?;
+    }
+    let chosen = directory.find_registration().await?;
+    let says = match chosen {
+        Registration::Approved => "Programs that register themselves wait for: hearth client enable CLIENT_ID",
+        Registration::Open => "Programs that register themselves may be used at once; people are told that they are strangers.",
+        Registration::Off => "Programs that register themselves are refused.",
+    };
+    out.result(&json!({ "registration": chosen.name() }), says.to_owned());
     Ok(())
 }
 

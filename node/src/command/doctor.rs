@@ -14,7 +14,9 @@ use hearth_smtp::queue::QueuedMail;
 use hearth_types::{Clock, Timestamp};
 use serde_json::{Value, json};
 
-use super::domain::{self, State};
+use hearth_net::records::State;
+
+use super::domain;
 use super::{queue, status};
 use crate::init::certificate;
 use crate::limits::{CERTIFICATE_RENEW_DAYS, DISK_FREE_BYTES_MIN, QUEUE_AGE};

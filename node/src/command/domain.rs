@@ -4,7 +4,8 @@
 use anyhow::{anyhow, bail};
 use hearth_boot::Config;
 use hearth_identity::Directory;
-use hearth_net::dns::{DnsError, Options, Resolver};
+use hearth_net::dns::{Options, Resolver};
+use hearth_net::records::{self, Facts, Record, State};
 use hearth_types::Domain;
 use serde_json::{Value, json};
 
@@ -13,7 +14,6 @@ use crate::cli::DomainCommand;
 use crate::init::{certificate, dkim};
 use crate::out::Out;
 use crate::place::Place;
-use crate::records::{self, Facts, Kind, Record};
 
 /// Runs it.
 pub async fn run(place: &Place, command: DomainCommand, out: &Out) -> anyhow::Result<()> {
@@ -59,7 +59,7 @@ pub async fn run(place: &Place, command: DomainCommand, out: &Out) -> anyhow::Re
                 .map(|(record, state)| {
                     let mut row = describe(record);
                     row["ok"] = json!(*state == State::Right);
-                    row["says"] = json!(state.says());
+                    row["says"] = json!(says(state));
                     row
                 })
                 .collect();
@@ -75,27 +75,12 @@ pub async fn run(place: &Place, command: DomainCommand, out: &Out) -> anyhow::Re
     }
 }
 
-/// What DNS says of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// The same.
-    Right,
-    /// Nothing.
-    Missing,
-    /// Something else.
-    Different(String),
-    /// No answer.
-    Unknown(String),
-}
-
-impl State {
-    fn says(&self) -> String {
-        match self {
-            Self::Right => "published".to_owned(),
-            Self::Missing => "not published; see: hearth domain records".to_owned(),
-            Self::Different(found) => format!("DNS has {found}"),
-            Self::Unknown(why) => why.clone(),
-        }
+fn says(state: &State) -> String {
+    match state {
+        State::Right => "published".to_owned(),
+        State::Missing => "not published; see: hearth domain records".to_owned(),
+        State::Different(found) => format!("DNS has {found}"),
+        State::Unknown(why) => why.clone(),
     }
 }
 
@@ -106,67 +91,10 @@ pub(super) async fn check(config: &Config, domain: &str) -> anyhow::Result<Vec<(
         validate: config.dns.validate(),
         trust_anchor: config.dns.trust_anchor(),
     })?;
-    let mut checked = Vec::new();
     if !resolver.is_reachable().await {
         bail!("no DNS server answers; correct dns.servers in hearth.toml or the machine's network");
     }
-    for record in records::of(&facts(config, domain)?) {
-        let state = match compare(&resolver, &record).await {
-            Ok(state) => state,
-            Err(error) => State::Unknown(error.to_string()),
-        };
-        checked.push((record, state));
-    }
-    Ok(checked)
-}
-
-async fn compare(resolver: &Resolver, record: &Record) -> Result<State, DnsError> {
-    let name = record.name.trim_end_matches('.');
-    let found: Vec<String> = match record.kind {
-        Kind::Address if record.type_name == "A" => resolver.ipv4(name).await?.records.iter().map(ToString::to_string).collect(),
-        Kind::Address => resolver.ipv6(name).await?.records.iter().map(ToString::to_string).collect(),
-        Kind::Mx => resolver.mx(name).await?.records.iter().map(|mx| format!("{} {}.", mx.preference, mx.host)).collect(),
-        Kind::Txt => resolver.txt(name).await?.records,
-        Kind::Srv | Kind::Tlsa => raw(resolver, record).await?,
-    };
-    Ok(judge(record, &found))
-}
-
-/// Kinds that the resolver has no question for, in the form of a zone file.
-async fn raw(resolver: &Resolver, record: &Record) -> Result<Vec<String>, DnsError> {
-    use hickory_resolver::proto::rr::RecordType;
-    let kind = if record.kind == Kind::Srv { RecordType::SRV } else { RecordType::TLSA };
-    match resolver.inner().await.lookup(record.name.as_str(), kind).await {
-        Ok(lookup) => Ok(lookup
-            .answers()
-            .iter()
-            .filter(|answer| answer.record_type() == kind)
-            .map(|answer| answer.data.to_string().to_ascii_lowercase())
-            .collect()),
-        Err(error) if error.is_no_records_found() => Ok(Vec::new()),
-        Err(error) => Err(DnsError::Temporary { name: record.name.clone(), cause: error.to_string() }),
-    }
-}
-
-/// Whether what was found is what was wanted. Pure.
-fn judge(record: &Record, found: &[String]) -> State {
-    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let wanted = plain(&record.value);
-    // Other texts may stand at the same name: only one of the same sort contradicts.
-    let sort = |text: &str| text.split(['=', ';', ' ']).take(2).collect::<Vec<_>>().join(" ");
-    let rivals: Vec<&String> = if record.kind == Kind::Txt {
-        found.iter().filter(|text| sort(text) == sort(&wanted)).collect()
-    } else {
-        found.iter().collect()
-    };
-    if rivals.iter().any(|text| plain(text).eq_ignore_ascii_case(&wanted) || (record.kind == Kind::Txt && plain(text) == wanted)) {
-        return State::Right;
-    }
-    if rivals.is_empty() {
-        State::Missing
-    } else {
-        State::Different(rivals.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(", "))
-    }
+    Ok(records::check(&resolver, records::of(&facts(config, domain)?)).await)
 }
 
 /// The facts of a domain of this home.
@@ -237,26 +165,4 @@ fn parse(domain: &str) -> anyhow::Result<Domain> {
 
 fn describe(record: &Record) -> Value {
     json!({ "name": record.name, "type": record.type_name, "value": record.value, "why": record.why, "needed": record.needed })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(kind: Kind, value: &str) -> Record {
-        Record { name: "example.org.".into(), kind, type_name: "TXT", value: value.into(), why: "", needed: true }
-    }
-
-    #[test]
-    fn what_is_found_is_judged() {
-        let spf = record(Kind::Txt, "v=spf1 mx -all");
-        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        assert_eq!(judge(&spf, &texts(&["google-site-verification=x", "v=spf1 mx -all"])), State::Right);
-        assert_eq!(judge(&spf, &texts(&["google-site-verification=x"])), State::Missing);
-        assert_eq!(judge(&spf, &texts(&["v=spf1 a ~all"])), State::Different("v=spf1 a ~all".into()));
-        let mx = record(Kind::Mx, "10 mail.example.org.");
-        assert_eq!(judge(&mx, &texts(&["10 MAIL.example.org."])), State::Right);
-        assert_eq!(judge(&mx, &texts(&["10 other.example.org."])), State::Different("10 other.example.org.".into()));
-        assert_eq!(judge(&mx, &[]), State::Missing);
-    }
 }

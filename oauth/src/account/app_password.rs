@@ -4,24 +4,27 @@
 use std::sync::Arc;
 
 use askama::Template;
-use hearth_identity::Error;
 use hearth_identity::directory::Account;
 use hearth_identity::service::{Service, Services};
-use hearth_types::{AccountId, SessionId, Trouble};
+use hearth_types::{AccountId, Secret, SessionId, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
+use super::kit::Kit;
 use super::{not_there, note, signed_in, signed_in_lately};
 use crate::ctx::Ctx;
 use crate::limits::FORM_TEXT_BYTES_MAX;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::visit::{Visit, see_other};
+use crate::{t, words};
 
 /// The purposes of the forms.
 pub const END: &str = "end an app password";
 const ADD: &str = "add an app password";
+const PROFILE: &str = "a profile for a phone";
 const PATH: &str = "/account/app-passwords/new";
 
 #[derive(Template)]
@@ -38,6 +41,13 @@ struct ShownPage<'a> {
     label: &'a str,
     address: String,
     password: &'a str,
+    host: &'a str,
+    imap: u16,
+    submission: u16,
+    /// It may read mail: there is a picture and a profile for a phone.
+    reads: bool,
+    picture: String,
+    form: String,
 }
 
 /// GET.
@@ -69,18 +79,61 @@ async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
     let services: Services =
         if form.all("for").any(|group| group == "send-only") { [Service::Smtp].into_iter().collect() } else { Services::mail() };
     if label.is_empty() || label.len() > FORM_TEXT_BYTES_MAX {
-        let says = "Give it a name, such as the device that it is for.".to_string();
+        let says = t("Give it a name, such as the device that it is for.").to_string();
         return Ok(ask(ctx, visit, "", Some(says)));
     }
     match ctx.vault().add_app_password(account.id, label, services, None).await {
         Ok((_, password)) => {
             note(ctx, visit, account.id, "app-password.added", label).await?;
-            Ok(visit.page(&ShownPage { label, address: account.primary.to_string(), password: password.expose() }))
+            tell(ctx, visit, account, Notice::AppPasswordAdded, label).await;
+            shown(ctx, visit, account, label, services, password.expose())
         }
-        Err(error @ (Error::Invalid(_) | Error::TooMany { .. } | Error::InUse(_))) => {
-            Ok(ask(ctx, visit, label, Some(error.to_string())))
-        }
-        Err(error) => Err(Trouble::from(error)),
+        Err(error) => match words::refusal(&error) {
+            Some(says) => Ok(ask(ctx, visit, label, Some(says))),
+            None => Err(Trouble::from(error)),
+        },
+    }
+}
+
+fn shown(
+    ctx: &Ctx,
+    visit: &Visit,
+    account: &Account,
+    label: &str,
+    services: Services,
+    password: &str,
+) -> Result<Response, Trouble> {
+    let reads = services.admits(Service::Imap);
+    let kit = Kit::of(&ctx.home, account, password);
+    let page = ShownPage {
+        label,
+        address: account.primary.to_string(),
+        password,
+        host: &ctx.home.hostname,
+        imap: ctx.home.port(993),
+        submission: ctx.home.port(465),
+        reads,
+        picture: if reads { kit.picture()? } else { String::new() },
+        form: visit.form(ctx, PROFILE),
+    };
+    Ok(visit.page(&page))
+}
+
+/// POST: the profile that an iPhone or a Mac takes, with the password that its page showed. Nothing is kept for it.
+pub async fn profile(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    if let Err(response) = visit.check_form(&ctx, PROFILE, form.field("form"), PATH) {
+        return response;
+    }
+    let account = match signed_in_lately(&ctx, &visit, "app-password").await {
+        Ok((_, account)) => account,
+        Err(response) => return response,
+    };
+    let password = Secret::new(form.field("password").to_string());
+    match ctx.vault().find_app_password(account.id, &password).await {
+        Ok(Some(_)) => Kit::of(&ctx.home, &account, password.expose()).profile(),
+        Ok(None) => not_there(),
+        Err(error) => page::trouble(Trouble::from(error)),
     }
 }
 

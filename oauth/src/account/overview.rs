@@ -14,7 +14,7 @@ use hearth_web::page;
 use super::signed_in;
 use crate::ctx::Ctx;
 use crate::visit::Visit;
-use crate::{logout, when};
+use crate::{logout, t, t1, t2, when};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -22,10 +22,12 @@ struct Page {
     name: String,
     address: String,
     initial: char,
+    is_admin: bool,
     more_addresses: Vec<String>,
     passkeys: usize,
     authenticators: usize,
     recovery_codes: usize,
+    keys: Vec<Line>,
     app_passwords: Vec<Line>,
     apps: Vec<Line>,
     devices: Vec<Line>,
@@ -60,6 +62,7 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
         initial: name.chars().next().and_then(|first| first.to_uppercase().next()).unwrap_or('?'),
         name,
         address: account.primary.to_string(),
+        is_admin: account.admin,
         more_addresses: addresses
             .into_iter()
             .map(|entry| entry.address)
@@ -69,6 +72,7 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
         passkeys: ctx.vault().list_passkeys(account.id).await?.len(),
         authenticators: ctx.vault().list_totp(account.id).await?.len(),
         recovery_codes: ctx.vault().count_recovery_codes(account.id).await?,
+        keys: keys(ctx, &account).await?,
         app_passwords: app_passwords(ctx, &account, &sessions).await?,
         apps: apps(ctx, &sessions).await?,
         devices: devices(ctx, &sessions, here),
@@ -84,14 +88,31 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
 async fn app_passwords(ctx: &Ctx, account: &Account, sessions: &[Session]) -> Result<Vec<Line>, Trouble> {
     let now = ctx.now();
     let used: HashMap<SessionId, String> =
-        sessions.iter().map(|session| (session.id, format!("used {}", when::ago(session.last_used_at, now)))).collect();
+        sessions.iter().map(|session| (session.id, when::ago(session.last_used_at, now))).collect();
     let all = ctx.vault().list_app_passwords(account.id).await?;
     Ok(all
         .into_iter()
         .map(|one| Line {
-            says: format!("{}, made {}", used.get(&one.id).map_or("not used yet", String::as_str), when::ago(one.created_at, now)),
+            says: match used.get(&one.id) {
+                Some(used) => t2("used {}, made {}", used, when::ago(one.created_at, now)),
+                None => t1("not used yet, made {}", when::ago(one.created_at, now)),
+            },
             id: one.id.to_string(),
             title: one.label,
+            is_here: false,
+        })
+        .collect())
+}
+
+/// Certificates of theirs that others can look up.
+async fn keys(ctx: &Ctx, account: &Account) -> Result<Vec<Line>, Trouble> {
+    let all = ctx.directory.list_certs(Some(account.id)).await?;
+    let shown = all.into_iter().filter(|cert| cert.addresses.iter().any(|named| named.published));
+    Ok(shown
+        .map(|cert| Line {
+            id: format!("{}/search?q={}", ctx.home.keys, cert.fingerprint),
+            title: t("Look at it").to_string(),
+            says: cert.fingerprint,
             is_here: false,
         })
         .collect())
@@ -108,7 +129,7 @@ async fn apps(ctx: &Ctx, sessions: &[Session]) -> Result<Vec<Line>, Trouble> {
         };
         seen.push(client);
         if let Some(client) = ctx.directory.find_client_by_id(client).await? {
-            let says = format!("used {}", when::ago(session.last_used_at, now));
+            let says = t1("used {}", when::ago(session.last_used_at, now));
             lines.push(Line { id: client.id.to_string(), title: client.name, says, is_here: false });
         }
     }
@@ -121,11 +142,14 @@ fn devices(ctx: &Ctx, sessions: &[Session], here: SessionId) -> Vec<Line> {
         .iter()
         .filter(|session| matches!(session.kind, SessionKind::Browser | SessionKind::Password))
         .map(|session| {
-            let from = session.last_peer.as_deref().map(|peer| format!(" from {peer}")).unwrap_or_default();
+            let used = when::ago(session.last_used_at, now);
             Line {
                 id: session.id.to_string(),
                 title: session.label.clone(),
-                says: format!("used {}{from}", when::ago(session.last_used_at, now)),
+                says: match &session.last_peer {
+                    Some(peer) => t2("used {} from {}", used, peer),
+                    None => t1("used {}", used),
+                },
                 is_here: session.id == here,
             }
         })

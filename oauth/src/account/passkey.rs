@@ -6,7 +6,6 @@ use std::sync::Arc;
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hearth_identity::Error;
 use hearth_identity::directory::{Account, Session};
 use hearth_identity::vault::NewPasskey;
 use hearth_types::Trouble;
@@ -21,12 +20,13 @@ use serde_json::json;
 use super::{not_there, note, recovery, signed_in_lately};
 use crate::ctx::Ctx;
 use crate::limits::CREDENTIAL_BYTES_MAX;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::sign_in::passkey::user_handle;
 use crate::visit::{Visit, see_other};
 use crate::webauthn::ceremony::{self, Made, Party};
 use crate::webauthn::{challenge, rp_id};
-use crate::when;
+use crate::{t, t1, t2, when, words};
 
 /// Where the page is.
 pub const PATH: &str = "/account/passkeys";
@@ -82,8 +82,8 @@ async fn show(ctx: &Ctx, visit: &Visit, account: &Account, status: StatusCode, s
         id: URL_SAFE_NO_PAD.encode(&one.credential),
         title: one.label,
         says: match one.last_used_at {
-            Some(at) => format!("used {}, added {}", when::ago(at, now), when::ago(one.created_at, now)),
-            None => format!("not used yet, added {}", when::ago(one.created_at, now)),
+            Some(at) => t2("used {}, added {}", when::ago(at, now), when::ago(one.created_at, now)),
+            None => t1("not used yet, added {}", when::ago(one.created_at, now)),
         },
     };
     let page = Page {
@@ -110,7 +110,7 @@ pub async fn add(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
 
 async fn keep(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
     let Some(made) = read(ctx, visit, form.field("credential")).await? else {
-        let says = "The passkey could not be added: the page was open for too long, or the device did not answer. Try again.";
+        let says = t("The passkey could not be added: the page was open for too long, or the device did not answer. Try again.");
         return show(ctx, visit, account, StatusCode::BAD_REQUEST, Some(says.to_string())).await;
     };
     let typed = form.field("label").trim();
@@ -124,12 +124,13 @@ async fn keep(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
     };
     match ctx.vault().add_passkey(new).await {
         Ok(()) => {}
-        Err(error @ (Error::Invalid(_) | Error::TooMany { .. } | Error::InUse(_))) => {
-            return show(ctx, visit, account, StatusCode::BAD_REQUEST, Some(error.to_string())).await;
-        }
-        Err(error) => return Err(Trouble::from(error)),
+        Err(error) => match words::refusal(&error) {
+            Some(says) => return show(ctx, visit, account, StatusCode::BAD_REQUEST, Some(says)).await,
+            None => return Err(Trouble::from(error)),
+        },
     }
     note(ctx, visit, account.id, "passkey.added", &label).await?;
+    tell(ctx, visit, account, Notice::PasskeyAdded, &label).await;
     recovery::after_a_first_factor(ctx, visit, account, PATH).await
 }
 
@@ -170,5 +171,6 @@ async fn forget(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
     };
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
     note(ctx, visit, account.id, "passkey.ended", &label).await?;
+    tell(ctx, visit, account, Notice::PasskeyRemoved, &label).await;
     Ok(see_other(PATH))
 }

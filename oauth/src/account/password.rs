@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use askama::Template;
-use hearth_identity::Error;
 use hearth_identity::directory::{Account, Event, Session};
 use hearth_identity::login::Refusal;
 use hearth_identity::service::Service;
@@ -21,8 +20,10 @@ use hearth_web::page;
 use super::signed_in;
 use crate::ctx::Ctx;
 use crate::gate::SignIn;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::visit::Visit;
+use crate::{strength, t, words};
 
 const CHANGE: &str = "change the password";
 const PATH: &str = "/account/password";
@@ -66,20 +67,25 @@ async fn decide(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
     let field = |name: &str| Secret::new(form.field(name).to_string());
     let (current, new, again) = (field("current"), field("new"), field("again"));
     if !constant_time_eq(new.expose().as_bytes(), again.expose().as_bytes()) {
-        return refused(StatusCode::BAD_REQUEST, "The two new passwords are not the same.");
+        return refused(StatusCode::BAD_REQUEST, t("The two new passwords are not the same."));
     }
     // Counted like a sign-in: a stolen cookie must not become an oracle for the password.
     match ctx.doorkeeper.sign_in(&account.primary.to_string(), &current, visit.peer.ip).await? {
         SignIn::Done(_) | SignIn::SecondFactor(_) => {}
         SignIn::Refused(Refusal::Wait(_)) => {
-            return refused(StatusCode::TOO_MANY_REQUESTS, "There were too many wrong passwords. Try again in a few minutes.");
+            return refused(StatusCode::TOO_MANY_REQUESTS, t("There were too many wrong passwords. Try again in a few minutes."));
         }
-        SignIn::Refused(_) => return refused(StatusCode::FORBIDDEN, "That is not your current password."),
+        SignIn::Refused(_) => return refused(StatusCode::FORBIDDEN, t("That is not your current password.")),
+    }
+    if let Err(says) = strength::check(new.expose(), account, &ctx.domain) {
+        return refused(StatusCode::BAD_REQUEST, says);
     }
     match ctx.vault().set_password(account.id, Some(new)).await {
         Ok(()) => {}
-        Err(Error::Invalid(says)) => return refused(StatusCode::BAD_REQUEST, &says),
-        Err(error) => return Err(Trouble::from(error)),
+        Err(error) => match words::refusal(&error) {
+            Some(says) => return refused(StatusCode::BAD_REQUEST, &says),
+            None => return Err(Trouble::from(error)),
+        },
     }
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
     let event = Event {
@@ -91,5 +97,6 @@ async fn decide(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
         detail: String::new(),
     };
     ctx.directory.add_audit(event).await?;
+    tell(ctx, visit, account, Notice::PasswordChanged, "").await;
     Ok(show(ctx, visit, account, StatusCode::OK, None, true))
 }

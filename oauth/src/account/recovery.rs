@@ -13,6 +13,7 @@ use hearth_web::page;
 
 use super::{note, signed_in_lately};
 use crate::ctx::Ctx;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::visit::{Visit, see_other};
 
@@ -57,6 +58,7 @@ pub async fn make(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Res
 async fn new_sheet(ctx: &Ctx, visit: &Visit, account: &Account, is_first: bool) -> Result<Response, Trouble> {
     let codes = ctx.vault().make_recovery_codes(account.id).await?;
     note(ctx, visit, account.id, "recovery-codes.made", "").await?;
+    tell(ctx, visit, account, Notice::RecoveryMade, "").await;
     show(ctx, visit, account, codes.iter().map(|code| code.expose().clone()).collect(), is_first).await
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hearth_identity::Error;
 use hearth_identity::directory::{Account, Session};
 use hearth_types::{Secret, Trouble};
 use hearth_web::axum::body::Bytes;
@@ -20,9 +19,10 @@ use url::form_urlencoded::byte_serialize;
 
 use super::{not_there, note, recovery, signed_in_lately};
 use crate::ctx::Ctx;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::visit::{Visit, see_other};
-use crate::when;
+use crate::{t, t1, when, words};
 
 /// Where the page is.
 pub const PATH: &str = "/account/authenticator";
@@ -71,7 +71,7 @@ async fn show(ctx: &Ctx, visit: &Visit, account: &Account, status: StatusCode, s
     let line = |one: hearth_identity::vault::StoredTotp| Line {
         id: one.id.to_string(),
         title: one.label,
-        says: format!("added {}", when::ago(one.created_at, now)),
+        says: t1("added {}", when::ago(one.created_at, now)),
     };
     let page = Page {
         says,
@@ -131,12 +131,12 @@ pub async fn add(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
 }
 
 async fn begin(ctx: &Ctx, visit: &Visit, account: &Account, label: &str) -> Result<Response, Trouble> {
-    match ctx.vault().add_totp(account.id, if label.is_empty() { "Authenticator" } else { label }).await {
+    match ctx.vault().add_totp(account.id, if label.is_empty() { t("Authenticator") } else { label }).await {
         Ok(_) => Ok(see_other(PATH)),
-        Err(error @ (Error::Invalid(_) | Error::TooMany { .. })) => {
-            show(ctx, visit, account, StatusCode::BAD_REQUEST, Some(error.to_string())).await
-        }
-        Err(error) => Err(Trouble::from(error)),
+        Err(error) => match words::refusal(&error) {
+            Some(says) => show(ctx, visit, account, StatusCode::BAD_REQUEST, Some(says)).await,
+            None => Err(Trouble::from(error)),
+        },
     }
 }
 
@@ -154,10 +154,12 @@ pub async fn confirm(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> 
 
 async fn first_code(ctx: &Ctx, visit: &Visit, account: &Account, code: &str) -> Result<Response, Trouble> {
     if !ctx.vault().confirm_totp(account.id, code).await? {
-        let says = "That is not the code that the app shows now. Wait for the next one, and see that the phone's clock is right.";
+        let says =
+            t("That is not the code that the app shows now. Wait for the next one, and see that the phone's clock is right.");
         return show(ctx, visit, account, StatusCode::BAD_REQUEST, Some(says.to_string())).await;
     }
     note(ctx, visit, account.id, "authenticator.added", "").await?;
+    tell(ctx, visit, account, Notice::AuthenticatorAdded, "").await;
     recovery::after_a_first_factor(ctx, visit, account, PATH).await
 }
 
@@ -183,6 +185,7 @@ async fn forget(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
     }
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
     note(ctx, visit, account.id, "authenticator.ended", "").await?;
+    tell(ctx, visit, account, Notice::AuthenticatorRemoved, "").await;
     Ok(see_other(PATH))
 }
 

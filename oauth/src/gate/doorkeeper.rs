@@ -267,8 +267,15 @@ impl Doorkeeper {
     /// What is remembered of a wrong password: nothing that could be turned back, or outlive a change.
     fn wrong_mark(&self, claim: &Claim, password: &Secret<String>) -> [u8; 8] {
         let data = Secret::new(
-            [self.vault().passwords_set().to_be_bytes().as_slice(), claim.key.as_bytes(), b"\0", password.expose().as_bytes()]
-                .concat(),
+            [
+                self.vault().passwords_set().to_be_bytes().as_slice(),
+                // Wrong while the account was disabled is not wrong when it is let in again.
+                &[u8::from(claim.account.is_some())],
+                claim.key.as_bytes(),
+                b"\0",
+                password.expose().as_bytes(),
+            ]
+            .concat(),
         );
         let hash = self.vault().keyed_hash("wrong password", data.expose());
         hash.first_chunk().copied().unwrap_or_default()

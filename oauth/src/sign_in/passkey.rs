@@ -19,7 +19,9 @@ use super::{enter, second};
 use crate::authorize::{Ended, answered};
 use crate::ctx::Ctx;
 use crate::limits::CREDENTIAL_BYTES_MAX;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
+use crate::t;
 use crate::visit::Visit;
 use crate::webauthn::ceremony::{self, Party};
 use crate::webauthn::key::Key;
@@ -64,7 +66,7 @@ pub async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Res
 async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fault<Ended>> {
     let again = async |says: &str| super::show(ctx, visit, form, StatusCode::UNAUTHORIZED, Some(says.to_string())).await;
     let Some((account, says)) = check(ctx, visit, form.field("credential")).await? else {
-        return again("That passkey is not known here, or its page was open for too long. Try again.").await;
+        return again(t("That passkey is not known here, or its page was open for too long. Try again.")).await;
     };
     // Synced or not: RFC 8176 `swk`, `hwk`.
     let key = if says.synced { "swk" } else { "hwk" };
@@ -74,7 +76,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
     if second::proven(ctx, visit, form.field("proof")) == Some(account.id) {
         return enter(ctx, visit, form, account.id, &format!("pwd {key} mfa")).await;
     }
-    again("The device did not check that it is you, so the passkey alone is not enough. Sign in with your password first.").await
+    again(t("The device did not check that it is you, so the passkey alone is not enough. Sign in with your password first.")).await
 }
 
 /// Who signed, and how; `None` for anything that does not hold.
@@ -112,6 +114,9 @@ async fn check(ctx: &Ctx, visit: &Visit, said: &str) -> Result<Option<(Account, 
     };
     if !ctx.vault().use_passkey(&passkey.credential, says.sign_count).await? {
         note(ctx, visit, passkey.account, "passkey.copied", &passkey.label).await?;
+        if let Some(account) = ctx.directory.find_account(passkey.account).await? {
+            tell(ctx, visit, &account, Notice::PasskeyCopied, &passkey.label).await;
+        }
         return Ok(None);
     }
     let account = ctx.directory.find_account(passkey.account).await?;

@@ -19,7 +19,9 @@ use crate::authorize::{Ended, admit, answered, leaving_by};
 use crate::ctx::Ctx;
 use crate::gate::Second;
 use crate::limits::SECOND_FACTOR_WITHIN;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
+use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// Where the page posts to.
@@ -98,11 +100,12 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
                 detail: String::new(),
             };
             ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
+            tell(ctx, visit, &account, Notice::RecoveryUsed, "").await;
             enter(ctx, visit, form, account.id, "pwd otp mfa").await
         }
         Err(refusal) => {
             let (status, says, wait) =
-                refusal_in_words(refusal, "That code does not count. Codes change every half minute, and each counts once.");
+                refusal_in_words(refusal, t("That code does not count. Codes change every half minute, and each counts once."));
             told_to_wait(ask(ctx, visit, form, &account, status, Some(says)).await?, wait)
         }
     }

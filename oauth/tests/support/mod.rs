@@ -17,8 +17,10 @@ use hearth_identity::Directory;
 use hearth_identity::directory::{Account, Kind, NewAccount};
 use hearth_identity::grants::{Client, NewClient};
 use hearth_identity::vault::Vault;
+use hearth_mailstore::{Backend, StoreConfig};
 use hearth_oauth::ctx::Ctx;
 use hearth_oauth::gate::Doorkeeper;
+use hearth_oauth::home::Home;
 use hearth_oauth::server;
 use hearth_types::{Address, Clock, Domain, Secret};
 use hearth_web::axum::Router;
@@ -76,13 +78,26 @@ impl House {
         let (app, secret) = directory.add_client(client("app", false, CALLBACK)).await.unwrap();
         directory.add_client(client("phone", true, "http://127.0.0.1/cb")).await.unwrap();
         let doorkeeper = Doorkeeper::new(vault.clone(), directory.clone(), clock.clone());
-        let ctx = Ctx::new(ISSUER.into(), "home.example".into(), directory.clone(), doorkeeper, clock.clone()).await.unwrap();
+        let mail = StoreConfig {
+            dir: folder.path().to_path_buf(),
+            backend: Backend::Sqlite,
+            process: "oauth".into(),
+            clock: clock.clone(),
+            delivers: false,
+        };
+        let home = Home {
+            hostname: "mail.home.example".into(),
+            mail: Some(mail),
+            keys: "https://keys.home.example".into(),
+            ..Home::default()
+        };
+        let ctx = Ctx::new(ISSUER.into(), "home.example".into(), home, directory.clone(), doorkeeper, clock.clone()).await.unwrap();
         let secret = secret.unwrap().expose().clone();
         Self { router: server::router(ctx.clone()), ctx, clock, directory, vault, alice, app, secret, _folder: folder }
     }
 
     pub fn browser(&self) -> Browser {
-        Browser { router: self.router.clone(), jar: BTreeMap::new(), origin: Some(ISSUER.into()) }
+        Browser { router: self.router.clone(), jar: BTreeMap::new(), origin: Some(ISSUER.into()), speaks: "" }
     }
 
     /// What the client `app` posts, with its secret as Basic.
@@ -127,6 +142,13 @@ impl House {
     pub async fn userinfo(&self, token: &str) -> Reply {
         let request = Request::get("/userinfo").header(header::AUTHORIZATION, format!("Bearer {token}"));
         ask(&self.router, request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Carol, who looks after the home; her address.
+    pub async fn admin(&self) -> &'static str {
+        let carol = add_person(&self.directory, &self.vault, "carol@home.example", "Carol").await;
+        self.directory.change_account_admin(carol.id, true).await.unwrap();
+        "carol"
     }
 
     pub async fn get(&self, path: &str) -> Reply {
@@ -201,6 +223,8 @@ pub struct Browser {
     router: Router,
     pub jar: BTreeMap<String, String>,
     pub origin: Option<String>,
+    /// What it sends as Accept-Language.
+    pub speaks: &'static str,
 }
 
 pub struct Reply {
@@ -233,6 +257,7 @@ impl Browser {
             .method(method.clone())
             .uri(path)
             .header("x-forwarded-for", "192.0.2.7")
+            .header(header::ACCEPT_LANGUAGE, self.speaks)
             .header(header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0");
         if !jar.is_empty() {
             request = request.header(header::COOKIE, jar.join("; "));

@@ -8,6 +8,7 @@
 //! - `code.rs`: an authorization code, from the consent to its one exchange
 //! - `token.rs`: access tokens, and refresh tokens that rotate
 //! - `logout.rs`: which clients are to be told that a session ended
+//! - `registration.rs`: what becomes of programs that register themselves
 //! - `scope.rs`: the words, and which service each admits
 //! - `pending.rs`: consent, requests that wait for a person, things that may be seen once
 
@@ -16,6 +17,7 @@ mod client;
 mod code;
 mod logout;
 mod pending;
+mod registration;
 pub mod scope;
 mod token;
 
@@ -28,6 +30,7 @@ pub use client::{Client, NewClient};
 pub use code::{Code, CodeRefusal, NewCode, NewGrant, Redeemed};
 pub use logout::LogoutNotice;
 pub use pending::{NewPending, Pending, Poll};
+pub use registration::Registration;
 pub use token::{AccessToken, NewTokens, RefreshRefusal, RefreshToken, Tokens};
 
 /// A new opaque token: 256 random bits in base64url.

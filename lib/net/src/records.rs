@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! The DNS records of a domain. Pure: facts in, records out, so that `domain records`, `domain check` and `doctor`
-//! speak of the same ones.
+//! The DNS records of a domain of mail, and whether DNS has them. [`of`] is pure: facts in, records out, so that the
+//! program `hearth`, its doctor and the admin pages speak of the same ones; [`check`] asks.
 
 use std::net::IpAddr;
 
-use hearth_identity::directory::REPORTS;
+use hearth_types::REPORTS;
+use hickory_resolver::proto::rr::RecordType;
+
+use crate::dns::{DnsError, Resolver};
 
 /// What the records are made of.
 #[derive(Clone, Debug, Default)]
@@ -148,6 +151,80 @@ fn quoted(text: &str) -> String {
     parts.join(" ")
 }
 
+/// What DNS says of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The same.
+    Right,
+    /// Nothing.
+    Missing,
+    /// Something else.
+    Different(String),
+    /// No answer.
+    Unknown(String),
+}
+
+/// Asks DNS for each of them, in their order.
+pub async fn check(resolver: &Resolver, records: Vec<Record>) -> Vec<(Record, State)> {
+    let mut checked = Vec::new();
+    for record in records {
+        let state = match compare(resolver, &record).await {
+            Ok(state) => state,
+            Err(error) => State::Unknown(error.to_string()),
+        };
+        checked.push((record, state));
+    }
+    checked
+}
+
+async fn compare(resolver: &Resolver, record: &Record) -> Result<State, DnsError> {
+    let name = record.name.trim_end_matches('.');
+    let found: Vec<String> = match record.kind {
+        Kind::Address if record.type_name == "A" => resolver.ipv4(name).await?.records.iter().map(ToString::to_string).collect(),
+        Kind::Address => resolver.ipv6(name).await?.records.iter().map(ToString::to_string).collect(),
+        Kind::Mx => resolver.mx(name).await?.records.iter().map(|mx| format!("{} {}.", mx.preference, mx.host)).collect(),
+        Kind::Txt => resolver.txt(name).await?.records,
+        Kind::Srv | Kind::Tlsa => raw(resolver, record).await?,
+    };
+    Ok(judge(record, &found))
+}
+
+/// Kinds that the resolver has no question for, in the form of a zone file.
+async fn raw(resolver: &Resolver, record: &Record) -> Result<Vec<String>, DnsError> {
+    let kind = if record.kind == Kind::Srv { RecordType::SRV } else { RecordType::TLSA };
+    match resolver.inner().await.lookup(record.name.as_str(), kind).await {
+        Ok(lookup) => Ok(lookup
+            .answers()
+            .iter()
+            .filter(|answer| answer.record_type() == kind)
+            .map(|answer| answer.data.to_string().to_ascii_lowercase())
+            .collect()),
+        Err(error) if error.is_no_records_found() => Ok(Vec::new()),
+        Err(error) => Err(DnsError::Temporary { name: record.name.clone(), cause: error.to_string() }),
+    }
+}
+
+/// Whether what was found is what was wanted. Pure.
+fn judge(record: &Record, found: &[String]) -> State {
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = plain(&record.value);
+    // Other texts may stand at the same name: only one of the same sort contradicts.
+    let sort = |text: &str| text.split(['=', ';', ' ']).take(2).collect::<Vec<_>>().join(" ");
+    let rivals: Vec<&String> = if record.kind == Kind::Txt {
+        found.iter().filter(|text| sort(text) == sort(&wanted)).collect()
+    } else {
+        found.iter().collect()
+    };
+    if rivals.iter().any(|text| plain(text).eq_ignore_ascii_case(&wanted) || (record.kind == Kind::Txt && plain(text) == wanted)) {
+        return State::Right;
+    }
+    if rivals.is_empty() {
+        State::Missing
+    } else {
+        State::Different(rivals.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(", "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,5 +273,22 @@ mod tests {
     fn the_hostname_of_another_domain_has_addresses_too() {
         let other = Facts { hostname: "mx.example.net".into(), ..facts() };
         assert!(to_zone(&of(&other)).contains("mx.example.net. 3600 IN A 192.0.2.1\n"));
+    }
+
+    fn wanted(kind: Kind, value: &str) -> Record {
+        Record { name: "example.org.".into(), kind, type_name: "TXT", value: value.into(), why: "", needed: true }
+    }
+
+    #[test]
+    fn what_is_found_is_judged() {
+        let spf = wanted(Kind::Txt, "v=spf1 mx -all");
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(judge(&spf, &texts(&["google-site-verification=x", "v=spf1 mx -all"])), State::Right);
+        assert_eq!(judge(&spf, &texts(&["google-site-verification=x"])), State::Missing);
+        assert_eq!(judge(&spf, &texts(&["v=spf1 a ~all"])), State::Different("v=spf1 a ~all".into()));
+        let mx = wanted(Kind::Mx, "10 mail.example.org.");
+        assert_eq!(judge(&mx, &texts(&["10 MAIL.example.org."])), State::Right);
+        assert_eq!(judge(&mx, &texts(&["10 other.example.org."])), State::Different("10 other.example.org.".into()));
+        assert_eq!(judge(&mx, &[]), State::Missing);
     }
 }

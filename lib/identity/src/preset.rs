@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Result};
 
 const TABLE: &str = include_str!("presets.toml");
 
@@ -54,25 +55,25 @@ enum AccessToken {
 }
 
 /// All of them, by name.
-pub fn all() -> anyhow::Result<BTreeMap<String, Preset>> {
-    toml::from_str(TABLE).context("the table of presets cannot be read")
+pub fn all() -> Result<BTreeMap<String, Preset>> {
+    toml::from_str(TABLE).map_err(|error| Error::Invalid(format!("the table of presets cannot be read: {error}")))
 }
 
 /// The one of a name.
-pub fn find(name: &str) -> anyhow::Result<Preset> {
+pub fn find(name: &str) -> Result<Preset> {
     let mut all = all()?;
     let names = all.keys().cloned().collect::<Vec<_>>().join(", ");
-    all.remove(name).ok_or_else(|| anyhow!("there is no preset {name}; there are: {names}"))
+    all.remove(name).ok_or_else(|| Error::Missing(format!("preset {name}; there are: {names}")))
 }
 
 impl Preset {
     /// Where its answers go, for an app at `url`.
-    pub fn redirect_uris(&self, url: &str) -> anyhow::Result<Vec<String>> {
+    pub fn redirect_uris(&self, url: &str) -> Result<Vec<String>> {
         fill(&self.redirect, url)
     }
 
     /// Where a browser goes after a sign-out.
-    pub fn post_logout_redirect_uris(&self, url: &str) -> anyhow::Result<Vec<String>> {
+    pub fn post_logout_redirect_uris(&self, url: &str) -> Result<Vec<String>> {
         fill(&self.logout, url)
     }
 
@@ -87,7 +88,7 @@ impl Preset {
     }
 
     /// What it chooses of what a client may choose.
-    pub fn metadata(&self, url: &str) -> anyhow::Result<Value> {
+    pub fn metadata(&self, url: &str) -> Result<Value> {
         let mut chosen = Map::new();
         if self.pkce == Some(Pkce::Optional) {
             chosen.insert("hearth_pkce".into(), json!("optional"));
@@ -114,7 +115,7 @@ impl Preset {
 }
 
 /// The address of an app as it was typed: with a scheme, without a query, without slashes at its end.
-pub fn check_url(url: &str) -> anyhow::Result<String> {
+pub fn check_url(url: &str) -> Result<String> {
     let sound = url.split_once("://").is_some_and(|(scheme, rest)| {
         matches!(scheme, "https" | "http")
             && !rest.is_empty()
@@ -122,14 +123,14 @@ pub fn check_url(url: &str) -> anyhow::Result<String> {
             && !rest.contains(['?', '#', ' ', '@', '*'])
     });
     if !sound {
-        bail!("--url {url:?} is not the address of an app; write it as https://photos.home.example");
+        return Err(Error::Invalid(format!("--url {url:?} is not the address of an app; write it as https://photos.home.example")));
     }
     Ok(url.trim_end_matches('/').to_owned())
 }
 
-fn fill(templates: &[String], url: &str) -> anyhow::Result<Vec<String>> {
+fn fill(templates: &[String], url: &str) -> Result<Vec<String>> {
     if url.is_empty() && templates.iter().any(|template| template.contains("{url")) {
-        bail!("say where the app is: --url https://...");
+        return Err(Error::Invalid("say where the app is: --url https://...".into()));
     }
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();

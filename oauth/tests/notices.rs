@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Letters about the safety of an account, the strength of a new password, and what a phone takes instead of typing.
+
+mod support;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hearth_web::axum::http::StatusCode;
+use support::{House, PASSWORD, on_both_engines};
+
+/// Subject and text of every letter that waits, to whom it goes first; they are taken away.
+async fn letters(house: &House) -> Vec<(String, String, String)> {
+    let mut read = Vec::new();
+    for letter in house.directory.list_letters(100).await.unwrap() {
+        let raw = String::from_utf8(letter.raw).unwrap();
+        let (head, body) = raw.split_once("\r\n\r\n").unwrap();
+        let subject = head.split("Subject: ").nth(1).unwrap().split("\r\n").next().unwrap().to_string();
+        let body: String = body.split_whitespace().collect();
+        read.push((letter.recipient.to_string(), subject, String::from_utf8(STANDARD.decode(body).unwrap()).unwrap()));
+        house.directory.remove_letter(letter.id).await.unwrap();
+    }
+    read
+}
+
+#[tokio::test]
+async fn a_new_device_is_told_of_once() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let told = letters(&house).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        let (to, subject, text) = &told[0];
+        assert_eq!((to.as_str(), subject.as_str()), ("alice@home.example", "Your account was signed in on a new device"));
+        assert!(text.contains("Firefox on Linux, 192.0.2.7") && text.contains("https://id.home.example/account"), "{text}");
+        browser.jar.remove("__Host-hearth");
+        browser.sign_in("alice").await;
+        assert_eq!(letters(&house).await, vec![], "this one is known");
+        browser.jar.remove("__Host-hearth");
+        browser.sign_in("bob").await;
+        assert_eq!(letters(&house).await[0].0, "bob@home.example", "but not with bob");
+        browser.jar.remove("__Host-hearth");
+        browser.sign_in("alice").await;
+        assert_eq!(letters(&house).await, vec![], "both are remembered");
+        browser.jar.insert("__Host-hearth-known".into(), "0".repeat(5000));
+        browser.jar.remove("__Host-hearth");
+        browser.sign_in("alice").await;
+        assert_eq!(letters(&house).await.len(), 1, "what we did not make counts for nothing");
+        let page = house.browser().get("/sign-in").await;
+        let mut guesser = house.browser();
+        guesser.get("/sign-in").await;
+        guesser.fill_sign_in(&page, "alice", "wrong").await;
+        assert_eq!(letters(&house).await, vec![], "a guesser cannot fill a mailbox");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_changes_the_ways_in_is_told() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        letters(&house).await;
+        let form = browser.get("/account/app-passwords/new").await.field("form");
+        browser.post("/account/app-passwords/new", &[("form", &form), ("label", "Phone")]).await;
+        let told = letters(&house).await;
+        assert!(told[0].1 == "An app password was made for your account" && told[0].2.contains("What: Phone"), "{told:?}");
+        let form = browser.get("/account/recovery").await.field("form");
+        browser.post("/account/recovery", &[("form", &form)]).await;
+        assert_eq!(letters(&house).await[0].1, "New recovery codes were made for your account");
+        let form = browser.get("/account/password").await.field("form");
+        let new = "four words that differ";
+        browser.post("/account/password", &[("form", &form), ("current", PASSWORD), ("new", new), ("again", new)]).await;
+        assert_eq!(letters(&house).await[0].1, "Your password was changed");
+        // The letters speak as the browser did.
+        browser.speaks = "fr";
+        let form = browser.get("/account/recovery").await.field("form");
+        browser.post("/account/recovery", &[("form", &form)]).await;
+        let told = letters(&house).await;
+        assert!(told[0].1.starts_with("=?utf-8?B?") && told[0].2.contains("Quand :"), "{told:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn away_forwarding_and_filters() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        letters(&house).await;
+        let (account, store) = (house.alice.id, house.ctx.mail().await.unwrap().clone());
+        let active = async || {
+            let found = store.read(account, |tx| hearth_mailstore::script::active(tx)).await.unwrap();
+            found.map(|(script, text)| (script.name, String::from_utf8(text).unwrap()))
+        };
+        let form = browser.get("/account/mail").await.field("form");
+        let mut save = async |fields: &[(&str, &str)]| {
+            let fields = [&[("form", form.as_str())][..], fields].concat();
+            browser.post("/account/mail", &fields).await
+        };
+        let away = [("do", "absence"), ("on", "yes"), ("message", "I am \"away\"."), ("until", "2027-01-02")];
+        let reply = save(&away).await;
+        assert!(reply.status == StatusCode::OK && reply.body.contains("I am &#34;away&#34;."), "{}", reply.body);
+        let (name, text) = active().await.unwrap();
+        assert!(name == "hearth" && text.contains("vacation :days 7 \"I am \\\"away\\\".\""), "{text}");
+        let reply = save(&[("do", "forward"), ("on", "yes"), ("to", "me@elsewhere.example"), ("keep", "yes")]).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
+        assert!(active().await.unwrap().1.contains("redirect :copy \"me@elsewhere.example\";"));
+        let told = letters(&house).await;
+        assert!(
+            told.len() == 1 && told[0].1 == "Your mail is sent on to another address" && told[0].2.contains("me@elsewhere.example"),
+            "{told:?}"
+        );
+        for (to, says) in [("alice@home.example", "circle"), ("nonsense", "not an address")] {
+            let reply = save(&[("do", "forward"), ("on", "yes"), ("to", to)]).await;
+            assert!(reply.status == StatusCode::BAD_REQUEST && reply.body.contains(says), "{to}: {}", reply.body);
+        }
+        let reply = save(&[("do", "add-filter"), ("place", "subject"), ("text", "<b>offer"), ("mailbox", "News")]).await;
+        assert!(reply.status == StatusCode::OK && reply.body.contains("&#60;b&#62;offer"), "{}", reply.body);
+        assert_eq!(
+            save(&[("do", "add-filter"), ("place", "nowhere"), ("text", "x"), ("mailbox", "y")]).await.status,
+            StatusCode::BAD_REQUEST
+        );
+        assert_eq!(save(&[("do", "remove-filter"), ("id", "0"), ("filter", "another")]).await.status, StatusCode::BAD_REQUEST);
+        let filter = "Subject has: “<b>offer” → News";
+        assert_eq!(save(&[("do", "remove-filter"), ("id", "0"), ("filter", filter)]).await.status, StatusCode::OK);
+        assert_eq!(save(&[("do", "forward")]).await.status, StatusCode::OK);
+        assert_eq!(save(&[("do", "absence"), ("message", "x")]).await.status, StatusCode::OK);
+        assert_eq!(active().await, None, "nothing is wanted, nothing runs");
+        // A script of a mail program is told of, and kept.
+        let put = store.write(account, hearth_mailstore::Durability::Synced, |tx| {
+            hearth_mailstore::script::put(tx, "mine", b"keep;")?;
+            hearth_mailstore::script::activate(tx, Some("mine"))
+        });
+        put.await.unwrap();
+        assert!(browser.get("/account/mail").await.body.contains("The script “mine”"));
+        let fields = [("form", form.as_str()), ("do", "absence"), ("on", "yes"), ("message", "x")];
+        browser.post("/account/mail", &fields).await;
+        assert_eq!(active().await.unwrap().0, "hearth");
+        let all = store.read(account, |tx| hearth_mailstore::script::scripts(tx)).await.unwrap();
+        assert_eq!(all.len(), 2);
+        house.clock.advance(std::time::Duration::from_secs(601));
+        assert_eq!(browser.get("/account/mail").await.location().as_deref(), Some("/sign-in?to=mail"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_that_is_tried_first_is_not_taken() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let page = browser.get("/account/password").await;
+        for weak in ["password1", "aliceexample", "qwertyuiop", "Passw0rd!"] {
+            let fields = [("form", page.field("form")), ("current", PASSWORD.into()), ("new", weak.into()), ("again", weak.into())];
+            let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let reply = browser.post("/account/password", &fields).await;
+            assert!(reply.status == StatusCode::BAD_REQUEST && reply.body.contains("tried first"), "{weak}: {}", reply.body);
+        }
+        let link = house.vault.add_link(house.alice.id, false, std::time::Duration::from_secs(60)).await.unwrap();
+        let path = format!("/welcome/{}", link.expose());
+        let mut new = house.browser();
+        let form = new.get(&path).await.field("form");
+        let reply = new.post(&path, &[("form", &form), ("new", "password1"), ("again", "password1")]).await;
+        assert!(reply.status == StatusCode::BAD_REQUEST && reply.body.contains("tried first"), "{}", reply.body);
+        assert!(house.vault.find_link(link.expose()).await.unwrap().is_some(), "the link is not spent");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_profile_for_a_phone() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let form = browser.get("/account/app-passwords/new").await.field("form");
+        let shown = browser.post("/account/app-passwords/new", &[("form", &form), ("label", "Phone")]).await;
+        assert!(shown.body.contains("src=\"data:image/svg+xml;base64,") && shown.body.contains("port 993, TLS"), "{}", shown.body);
+        let (form, password) = (shown.field("form"), shown.field("password"));
+        let profile = browser.post("/account/app-passwords/profile", &[("form", &form), ("password", &password)]).await;
+        assert_eq!(profile.headers["content-type"], "application/x-apple-aspen-config");
+        assert!(profile.body.contains(&format!("<string>{password}</string>")) && profile.headers["cache-control"] == "no-store");
+        // It is no place to try passwords, or to have a page of ours say what another wants.
+        for (form, password) in [(form.as_str(), "guess"), ("", password.as_str())] {
+            let reply = browser.post("/account/app-passwords/profile", &[("form", form), ("password", password)]).await;
+            assert!(reply.status != StatusCode::OK && !reply.body.contains("plist"), "{}", reply.body);
+        }
+        let form = browser.get("/account/app-passwords/new").await.field("form");
+        let shown =
+            browser.post("/account/app-passwords/new", &[("form", &form), ("label", "Printer"), ("for", "send-only")]).await;
+        assert!(!shown.body.contains("data:image") && shown.body.contains("port 465, TLS"), "{}", shown.body);
+    })
+    .await;
+}
