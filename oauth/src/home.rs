@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use hearth_boot::{Config, Engine};
-use hearth_identity::directory::REPORTS;
 use hearth_mailstore::{Backend, StoreConfig};
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::records::{Facts, Record, State, check, of};
@@ -73,7 +72,6 @@ impl Home {
             dkim: SELECTORS.iter().filter_map(key).collect(),
             key_hash: Vec::new(),
             policy_id: "1".to_string(),
-            reports_to: format!("{REPORTS}@{domain}"),
             port_offset: self.port_offset,
         })
     }

@@ -15,6 +15,7 @@ use hearth_web::axum::response::Response;
 use hearth_web::page;
 
 use crate::ctx::Ctx;
+use crate::t;
 
 /// The route; what [`leave_url`] makes leads to it.
 pub const ROUTE: &str = "/lists/leave/{list}/{token}";
@@ -47,5 +48,5 @@ pub async fn post(State(ctx): State<Arc<Ctx>>, Path((list, token)): Path<(String
 }
 
 fn gone() -> Response {
-    page::error(StatusCode::NOT_FOUND, "This link leads nowhere", "It was mistyped, or its list is gone.", None)
+    page::error(StatusCode::NOT_FOUND, t("This link leads nowhere"), t("It was mistyped, or its list is gone."), None)
 }

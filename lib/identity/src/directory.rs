@@ -29,7 +29,7 @@ pub use group::{Member, MemberRole};
 pub use letter::Letter;
 pub use list::{List, Posting, Unsubscriber, leave_url};
 pub use masked::Masked;
-pub use resolve::{REPORTS, Resolution};
+pub use resolve::Resolution;
 pub use revocation::Revoked;
 pub use session::{NewSession, Session, SessionKind};
 

@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use hearth_types::REPORTS;
 use hickory_resolver::proto::rr::RecordType;
 
 use crate::dns::{DnsError, Resolver};
@@ -23,8 +24,6 @@ pub struct Facts {
     pub key_hash: Vec<u8>,
     /// Changes when the MTA-STS policy does.
     pub policy_id: String,
-    /// The address that reports about the domain's mail go to.
-    pub reports_to: String,
     /// The ports of IMAP, submission and so on are this much higher.
     pub port_offset: u16,
 }
@@ -76,7 +75,7 @@ pub fn of(facts: &Facts) -> Vec<Record> {
     for (selector, value) in &facts.dkim {
         records.push(txt(&format!("{selector}._domainkey"), value.clone(), "the key that signs outgoing mail (DKIM)", true));
     }
-    let reports = format!("mailto:{}", facts.reports_to);
+    let reports = format!("mailto:{REPORTS}@{}", facts.domain);
     let dmarc = format!("v=DMARC1; p=quarantine; rua={reports}; ruf={reports}");
     records.push(txt("_dmarc", dmarc, "what to do with mail that only pretends (DMARC)", true));
     records.push(txt("_mta-sts", format!("v=STSv1; id={}", facts.policy_id), "senders must use TLS (MTA-STS)", false));
@@ -241,7 +240,6 @@ mod tests {
             ],
             key_hash: vec![0xab; 32],
             policy_id: "1".into(),
-            reports_to: "reports@example.org".into(),
             port_offset: 0,
         }
     }

@@ -106,6 +106,7 @@ pub const ALL: &[Rfc] = &[
     rfc(5256, "IMAP SORT and THREAD"),
     rfc(5258, "IMAP LIST-EXTENDED"),
     rfc(5259, "IMAP CONVERT"),
+    rfc(5260, "Sieve date and index"),
     rfc(5267, "IMAP CONTEXT"),
     rfc(5280, "X.509 certificates"),
     rfc(5293, "Sieve editheader"),

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 /// RFC 5321 §4.5.3.1.1: octets of a local part.
 pub const LOCAL_PART_BYTES_MAX: usize = 64;
+/// The local part to which other servers report, in each domain of a home.
+pub const REPORTS: &str = "reports";
 /// RFC 1035 §2.3.4: octets of a domain name as written.
 const DOMAIN_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;

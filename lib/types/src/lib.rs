@@ -14,7 +14,7 @@ mod fault;
 pub mod id;
 mod secret;
 
-pub use address::{Address, AddressError, Domain, LOCAL_PART_BYTES_MAX};
+pub use address::{Address, AddressError, Domain, LOCAL_PART_BYTES_MAX, REPORTS};
 pub use clock::{Clock, Timestamp};
 pub use fault::{Fault, Trouble};
 pub use id::{AccountId, BlobId, ClientId, DomainId, MailboxId, MessageId, ScriptId, SessionId, ThreadId};

@@ -4,7 +4,6 @@
 use anyhow::{anyhow, bail};
 use hearth_boot::Config;
 use hearth_identity::Directory;
-use hearth_identity::directory::REPORTS;
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::records::{self, Facts, Record, State};
 use hearth_types::Domain;
@@ -115,7 +114,6 @@ pub(super) fn facts(config: &Config, domain: &str) -> anyhow::Result<Facts> {
         dkim: keys,
         key_hash: certificate.key_hash,
         policy_id: "1".to_owned(),
-        reports_to: format!("{REPORTS}@{domain}"),
         port_offset: config.listen.port_offset,
     })
 }

@@ -138,6 +138,13 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // Signing out
     ("Sign out", "Se déconnecter"),
     ("Sign out?", "Se déconnecter ?"),
+    ("It was mistyped, or its list is gone.", "Il a été mal copié, ou sa liste n'existe plus."),
+    ("Leave a list", "Quitter une liste"),
+    ("You are off the list", "Vous n'êtes plus sur la liste"),
+    ("No more mail of {} comes to you.", "Vous ne recevrez plus de courrier de {}."),
+    ("Leave {}?", "Quitter {} ?"),
+    ("You will get no more mail of this list.", "Vous ne recevrez plus de courrier de cette liste."),
+    ("Leave the list", "Quitter la liste"),
     ("You will be signed out of this home in this browser.", "Vous serez déconnecté de cette maison dans ce navigateur."),
     ("Stay signed in", "Rester connecté"),
     ("Signed out", "Déconnecté"),

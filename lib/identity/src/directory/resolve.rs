@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use hearth_db::Tx;
-use hearth_types::{AccountId, Address};
+use hearth_types::{AccountId, Address, REPORTS};
 
 use super::Directory;
 use super::account::{self, Kind};
@@ -47,9 +47,6 @@ impl Directory {
         self.read(move |tx| resolve(tx, &address)).await
     }
 }
-
-/// The local part to which other servers report, in each domain.
-pub const REPORTS: &str = "reports";
 
 impl Directory {
     /// Does this address take reports of other servers, and nobody's mail? It does not where somebody was given it.
