@@ -19,14 +19,14 @@ use serde_json::json;
 use crate::ctx::Ctx;
 use crate::error::ErrorCode;
 use crate::grant::{Cancelled, Fulfilled, Mode, Next, Pending};
-use crate::limits::{AUTHORIZATION_REQUEST_BYTES_MAX, CODE_LIFE};
+use crate::limits::{AUTHORIZATION_REQUEST_BYTES_MAX, CODE_LIFE, ECHO_BYTES_MAX};
 use crate::params::Params;
 use crate::profile::Profile;
 use crate::registry;
 use crate::request::{self, FRESH, Registered, Where};
 use crate::scope::Scopes;
 use crate::visit::{Visit, see_other};
-use crate::{claims, consent, par, redirect, sign_in, t, t1};
+use crate::{assertion, claims, consent, par, redirect, sign_in, t, t1};
 
 /// A request that was admitted, with its client.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
             Params::parse(found.request.as_bytes())
         }
         None if registered.profile.pushed_only => return Err(page(Where::NotPushed)),
-        None => params.clone(),
+        None => opened(ctx, &client, &registered, &params)?,
     };
     // OpenID Connect Core §3.1.2.1: the client knows the person's language, perhaps better than their browser.
     if let Some(lang) = Lang::find(asked.field("ui_locales").split(' ')) {
@@ -113,6 +113,29 @@ pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
     }
     let fresh = params.find(FRESH).map(str::to_string);
     Ok(Admitted { client, pending, query: params.without(FRESH).encode(), fresh, pushed })
+}
+
+/// What is asked: in the request object, where a client that registered keys sends one (RFC 9101), else beside it.
+fn opened(ctx: &Ctx, client: &Client, registered: &Registered, params: &Params) -> Result<Params, Fault<Ended>> {
+    let object = params.find("request").filter(|_| !registered.profile.keys.is_empty());
+    let (code, says) = match object {
+        Some(object) => match assertion::request(ctx, client, object) {
+            Ok(asked) => return Ok(asked),
+            Err(says) => (ErrorCode::InvalidRequestObject, says),
+        },
+        None if registered.profile.signed_only => (ErrorCode::InvalidRequest, "this client signs its requests"),
+        None => return Ok(params.clone()),
+    };
+    let redirect_uri = request::redirect_of(params, registered).map_err(|place| Fault::Peer(Ended::Page(place)))?;
+    let cancelled = Cancelled {
+        redirect_uri: redirect_uri.to_string(),
+        state: params.find("state").filter(|state| state.len() <= ECHO_BYTES_MAX).map(str::to_string),
+        mode: Mode::Query,
+        is_stranger: registered.profile.registration.is_some(),
+        code,
+        says: says.to_string(),
+    };
+    Err(Fault::Peer(Ended::Client(cancelled)))
 }
 
 /// A client as its requests are held to it.

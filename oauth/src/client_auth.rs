@@ -2,44 +2,64 @@
 //! Which client speaks (RFC 6749 §2.3): at the token, revocation and introspection endpoints.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hearth_identity::Directory;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hearth_identity::grants::Client;
 use hearth_types::{Fault, Secret};
 use hearth_web::axum::http::{HeaderMap, header};
+use serde_json::Value;
 use url::form_urlencoded;
 
+use crate::assertion;
+use crate::ctx::Ctx;
 use crate::error::{ErrorCode, Refusal, refuse};
 use crate::params::Params;
+use crate::profile::Profile;
 
 /// What a request says of its client.
 #[derive(Debug)]
 struct Claimed {
     identifier: String,
     secret: Option<Secret<String>>,
+    /// RFC 7523: it signs who it is.
+    assertion: Option<String>,
 }
 
 /// The client that sent this, proven when it has a secret.
-pub async fn authenticate(directory: &Directory, headers: &HeaderMap, params: &Params) -> Result<Client, Fault<Refusal>> {
+pub async fn authenticate(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Result<Client, Fault<Refusal>> {
     let claimed = read(headers, params).map_err(Fault::Peer)?;
-    let found = directory.find_client(&claimed.identifier).await.map_err(crate::error::ours)?;
-    let proven = |client: &Client| match &claimed.secret {
+    let found = ctx.directory.find_client(&claimed.identifier).await.map_err(crate::error::ours)?;
+    let signs = |client: &Client| Profile::of(client).signs_in;
+    let proven = |client: &Client| match (&claimed.assertion, &claimed.secret) {
+        // Looked at below, where there are keys.
+        (Some(_), _) => signs(client),
         // A public client has no secret, so none that it sends can be right.
-        Some(secret) => client.secret_matches(secret),
-        None => client.is_public(),
+        (None, Some(secret)) => !signs(client) && client.secret_matches(secret),
+        (None, None) => client.is_public(),
     };
-    match found.filter(|client| proven(client) && !client.disabled) {
-        Some(client) => Ok(client),
-        None => refuse(ErrorCode::InvalidClient, "the client is unknown or did not prove who it is"),
+    let Some(client) = found.filter(|client| proven(client) && !client.disabled) else {
+        return refuse(ErrorCode::InvalidClient, "the client is unknown or did not prove who it is");
+    };
+    if let Some(assertion) = &claimed.assertion {
+        assertion::prove(ctx, &client, assertion).await?;
     }
+    Ok(client)
 }
 
 fn read(headers: &HeaderMap, params: &Params) -> Result<Claimed, Refusal> {
     let invalid = |says: &str| Refusal::new(ErrorCode::InvalidRequest, says);
     let in_body = params.find("client_id");
     let secret = params.find("client_secret");
-    if params.find("client_assertion").is_some() {
-        return Err(Refusal::new(ErrorCode::InvalidClient, "client assertions are not supported"));
+    if let Some(assertion) = params.find("client_assertion") {
+        if params.find("client_assertion_type") != Some(assertion::TYPE) {
+            return Err(Refusal::new(ErrorCode::InvalidClient, "this client_assertion_type is not spoken here"));
+        }
+        if secret.is_some() || headers.contains_key(header::AUTHORIZATION) {
+            return Err(invalid("the client proves itself in two ways at once"));
+        }
+        // RFC 7521 §4.2: client_id may be left out, for the assertion names the client.
+        let named = in_body.map(str::to_string).or_else(|| subject_of(assertion));
+        let identifier = named.ok_or_else(|| Refusal::new(ErrorCode::InvalidClient, "no client named itself"))?;
+        return Ok(Claimed { identifier, secret: None, assertion: Some(assertion.to_string()) });
     }
     match read_basic(headers)? {
         // RFC 6749 §2.3: not more than one method.
@@ -49,9 +69,11 @@ fn read(headers: &HeaderMap, params: &Params) -> Result<Claimed, Refusal> {
         }
         Some(basic) => Ok(basic),
         None => match in_body {
-            Some(identifier) => {
-                Ok(Claimed { identifier: identifier.to_string(), secret: secret.map(|secret| Secret::new(secret.to_string())) })
-            }
+            Some(identifier) => Ok(Claimed {
+                identifier: identifier.to_string(),
+                secret: secret.map(|secret| Secret::new(secret.to_string())),
+                assertion: None,
+            }),
             None => Err(Refusal::new(ErrorCode::InvalidClient, "no client named itself")),
         },
     }
@@ -77,7 +99,14 @@ fn read_basic(headers: &HeaderMap) -> Result<Option<Claimed>, Refusal> {
     let (identifier, secret) = decoded.split_once(':').ok_or_else(unreadable)?;
     let identifier = form_decode(identifier);
     let secret = Some(form_decode(secret)).filter(|secret| !secret.is_empty()).map(Secret::new);
-    Ok(Some(Claimed { identifier, secret }))
+    Ok(Some(Claimed { identifier, secret, assertion: None }))
+}
+
+/// Whom an assertion speaks of, before anybody looked whether it holds.
+fn subject_of(assertion: &str) -> Option<String> {
+    let claims = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1)?).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    claims["sub"].as_str().map(str::to_string)
 }
 
 fn form_decode(text: &str) -> String {

@@ -71,7 +71,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -
 
 async fn begin(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let params = read_body(headers, body, &["client_id", "client_secret", "scope"])?;
-    let client = authenticate(&ctx.directory, headers, &params).await?;
+    let client = authenticate(ctx, headers, &params).await?;
     if !client.grant_types.iter().any(|kind| kind == GRANT) {
         return refuse(ErrorCode::UnauthorizedClient, "this client may not use this grant");
     }

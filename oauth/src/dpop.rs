@@ -108,7 +108,7 @@ fn hash(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
-fn verify(key: &Value, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
+pub(crate) fn verify(key: &Value, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
     let octets = |name: &str| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap_or_default()).unwrap_or_default();
     match (key["kty"].as_str(), key["crv"].as_str(), algorithm) {
         (Some("EC"), Some("P-256"), "ES256") => {

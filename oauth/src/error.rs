@@ -29,8 +29,10 @@ pub enum ErrorCode {
     LoginRequired,
     /// The person has not agreed, and no page may be shown.
     ConsentRequired,
-    /// `request`: we take parameters as parameters.
+    /// `request` of a client that registered no keys: anybody could have written it.
     RequestNotSupported,
+    /// RFC 9101 §7: the request object does not hold.
+    InvalidRequestObject,
     /// `request_uri`: we fetch nothing that a stranger names.
     RequestUriNotSupported,
     /// `registration`: clients are registered by the household.
@@ -70,6 +72,7 @@ impl ErrorCode {
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
             Self::RequestNotSupported => "request_not_supported",
+            Self::InvalidRequestObject => "invalid_request_object",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",
             Self::InvalidTarget => "invalid_target",

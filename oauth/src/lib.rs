@@ -31,6 +31,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod assertion;
 pub mod authorize;
 pub mod claims;
 pub mod client_auth;

@@ -11,6 +11,7 @@ use hearth_web::axum::http::{HeaderMap, StatusCode};
 use hearth_web::axum::response::Response;
 use serde_json::json;
 
+use crate::assertion;
 use crate::authorize::registered;
 use crate::client_auth::authenticate;
 use crate::ctx::Ctx;
@@ -38,11 +39,16 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -
 
 async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let params = read_body(headers, body, &["client_id", "client_secret", "redirect_uri"])?;
-    let client = authenticate(&ctx.directory, headers, &params).await?;
+    let client = authenticate(ctx, headers, &params).await?;
     if params.find("request_uri").is_some() {
         return refuse(ErrorCode::InvalidRequest, "a pushed request does not point to another");
     }
-    let mut asked = params.without("client_secret").without("client_id").with("client_id", &client.identifier);
+    let mut asked = params
+        .without("client_secret")
+        .without("client_assertion")
+        .without("client_assertion_type")
+        .without("client_id")
+        .with("client_id", &client.identifier);
     let proof = dpop::read(ctx, headers, "POST", registry::path("pushed_authorization_request_endpoint"), None).await?;
     match proof {
         Err(error) => return refuse(ErrorCode::InvalidDpopProof, error.0),
@@ -54,6 +60,12 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
         Ok(None) => {}
     }
     let registered = registered(ctx, &client);
+    if let Some(object) = asked.find("request").filter(|_| !registered.profile.keys.is_empty()) {
+        asked = assertion::request(ctx, &client, object)
+            .map_err(|says| Fault::Peer(Refusal::new(ErrorCode::InvalidRequestObject, says)))?;
+    } else if registered.profile.signed_only {
+        return refuse(ErrorCode::InvalidRequest, "this client signs its requests");
+    }
     let redirect_uri = request::redirect_of(&asked, &registered)
         .map_err(|_| Fault::Peer(Refusal::new(ErrorCode::InvalidRequest, "redirect_uri is not registered")))?;
     request::admit(&asked, &registered, redirect_uri)

@@ -37,6 +37,12 @@ pub struct Profile {
     pub frontchannel: Option<String>,
     /// `hearth_service_account`: whom it acts as when it acts for itself.
     pub service: Option<AccountId>,
+    /// `jwks`: the keys that it signs with (RFC 7591 §2).
+    pub keys: Vec<Value>,
+    /// `token_endpoint_auth_method` is `private_key_jwt`: no secret counts.
+    pub signs_in: bool,
+    /// `require_signed_request_object` (RFC 9101 §10.5).
+    pub signed_only: bool,
     /// `hearth_registration`: it registered itself; the hash of the token by which it may change that.
     pub registration: Option<String>,
 }
@@ -64,6 +70,9 @@ impl Profile {
             backchannel: text("backchannel_logout_uri"),
             frontchannel: text("frontchannel_logout_uri"),
             service: metadata["hearth_service_account"].as_str().and_then(|id| id.parse().ok()),
+            keys: metadata["jwks"]["keys"].as_array().cloned().unwrap_or_default(),
+            signs_in: metadata["token_endpoint_auth_method"] == "private_key_jwt",
+            signed_only: flag("require_signed_request_object"),
             registration: text("hearth_registration"),
         }
     }

@@ -18,6 +18,7 @@ use hearth_web::axum::http::{HeaderMap, StatusCode, header};
 use hearth_web::axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::assertion;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
 use crate::limits::{REDIRECT_URI_BYTES_MAX, REGISTERED_CLIENT_KEEP, REGISTERED_CLIENTS_MAX, REGISTERED_URIS_MAX};
@@ -35,7 +36,7 @@ const NAME_CHARS_MAX: usize = 100;
 /// Grants that a stranger may use.
 const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", crate::device_grant::GRANT];
 /// Members that are kept as they are, when they are of the right type.
-const FLAGS: [&str; 2] = ["dpop_bound_access_tokens", "require_pushed_authorization_requests"];
+const FLAGS: [&str; 3] = ["dpop_bound_access_tokens", "require_pushed_authorization_requests", "require_signed_request_object"];
 
 /// POST.
 pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -60,7 +61,7 @@ async fn add(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     }
     let mut told = describe(ctx, &client);
     told["registration_access_token"] = json!(token.expose());
-    if let Some(secret) = secret {
+    if let Some(secret) = secret.filter(|_| !Profile::of(&client).signs_in) {
         told["client_secret"] = json!(secret.expose());
         told["client_secret_expires_at"] = json!(0);
     }
@@ -142,6 +143,19 @@ fn read_metadata(asked: &Map<String, Value>, token_hash: &str) -> Result<Value, 
     if asked.contains_key("sector_identifier_uri") {
         return Err(bad("sector_identifier_uri is not supported: we fetch nothing that a stranger names"));
     }
+    if asked.contains_key("jwks_uri") {
+        return Err(bad("jwks_uri is not supported: we fetch nothing that a stranger names; send jwks"));
+    }
+    let signs = asked.get("token_endpoint_auth_method").is_some_and(|method| method == "private_key_jwt");
+    match asked.get("jwks").filter(|keys| !keys.is_null()) {
+        Some(keys) if assertion::are_keys(keys) => kept.insert("jwks".into(), keys.clone()),
+        Some(_) => return Err(bad("jwks holds no public keys that can be used here")),
+        None if signs => return Err(bad("private_key_jwt needs jwks")),
+        None => None,
+    };
+    if signs {
+        kept.insert("token_endpoint_auth_method".into(), json!("private_key_jwt"));
+    }
     for name in FLAGS {
         if let Some(flag) = asked.get(name).and_then(Value::as_bool) {
             kept.insert(name.into(), json!(flag));
@@ -185,7 +199,10 @@ fn describe(ctx: &Ctx, client: &Client) -> Value {
         ("grant_types", json!(client.grant_types)),
         ("response_types", json!(["code"])),
         ("scope", json!(client.scopes.join(" "))),
-        ("token_endpoint_auth_method", json!(client.auth_method)),
+        (
+            "token_endpoint_auth_method",
+            json!(if Profile::of(client).signs_in { "private_key_jwt" } else { client.auth_method.as_str() }),
+        ),
         ("registration_client_uri", json!(format!("{}{path}/{}", ctx.issuer, client.identifier))),
     ] {
         told.insert(name.into(), value);

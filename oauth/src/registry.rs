@@ -56,7 +56,10 @@ pub const ROWS: &[Row] = &[
     Row::spoken("token_endpoint_auth_methods_supported=client_secret_basic", 6749, "§2.3.1"),
     Row::spoken("token_endpoint_auth_methods_supported=client_secret_post", 6749, "§2.3.1"),
     Row::spoken("token_endpoint_auth_methods_supported=none", 7591, "§2"),
-    Row::later("token_endpoint_auth_methods_supported=private_key_jwt", CORE, "OpenID Connect Core §9"),
+    Row::spoken("token_endpoint_auth_methods_supported=private_key_jwt", CORE, "OpenID Connect Core §9"),
+    Row::spoken("token_endpoint_auth_signing_alg_values_supported=RS256", 8414, "§2"),
+    Row::spoken("token_endpoint_auth_signing_alg_values_supported=ES256", 8414, "§2"),
+    Row::spoken("token_endpoint_auth_signing_alg_values_supported=EdDSA", 8414, "§2"),
     Row::declined(
         "token_endpoint_auth_methods_supported=client_secret_jwt",
         CORE,
@@ -124,7 +127,11 @@ pub const ROWS: &[Row] = &[
     Row::spoken("backchannel_logout_session_supported", CORE, "OpenID Connect Back-Channel Logout §2.1"),
     Row::spoken("frontchannel_logout_supported", CORE, "OpenID Connect Front-Channel Logout §3"),
     Row::spoken("frontchannel_logout_session_supported", CORE, "OpenID Connect Front-Channel Logout §3"),
-    Row::declined("request_parameter_supported", 9101, "§5.1", "parameters are enough with PKCE and exact redirects"),
+    Row::spoken("request_parameter_supported", 9101, "§5.1"),
+    Row::spoken("request_object_signing_alg_values_supported=RS256", 9101, "§10.5"),
+    Row::spoken("request_object_signing_alg_values_supported=ES256", 9101, "§10.5"),
+    Row::spoken("request_object_signing_alg_values_supported=EdDSA", 9101, "§10.5"),
+    Row::declined("request_object_signing_alg_values_supported=none", 9101, "§10.5", "anybody could have written it"),
     Row::declined("request_uri_parameter_supported", 9101, "§5.2", "we fetch nothing that a stranger names"),
 ];
 

@@ -21,7 +21,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -
 
 async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let params = read_body(headers, body, &["token", "token_type_hint", "client_id", "client_secret"])?;
-    let client = authenticate(&ctx.directory, headers, &params).await?;
+    let client = authenticate(ctx, headers, &params).await?;
     let Some(token) = params.find("token") else {
         return refuse(ErrorCode::InvalidRequest, "token is missing");
     };

@@ -28,8 +28,19 @@ use crate::profile::Profile;
 use crate::scope::{Scope, Scopes};
 use crate::{device_grant, dpop, registry, resource};
 
-const KNOWN: [&str; 9] =
-    ["grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "device_code", "scope", "client_id", "client_secret"];
+const KNOWN: [&str; 11] = [
+    "grant_type",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "device_code",
+    "scope",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+];
 
 /// Who asks, and for what kind of token.
 #[derive(Clone)]
@@ -49,7 +60,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -
 
 async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let params = read_body(headers, body, &KNOWN)?;
-    let client = authenticate(&ctx.directory, headers, &params).await?;
+    let client = authenticate(ctx, headers, &params).await?;
     let grant = params.find("grant_type").map_or_else(|| refuse(ErrorCode::InvalidRequest, "grant_type is missing"), Ok)?;
     if !registry::speaks("grant_types_supported", grant) {
         return refuse(ErrorCode::UnsupportedGrantType, "this grant_type is not spoken here");

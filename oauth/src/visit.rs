@@ -214,10 +214,8 @@ impl SignedIn {
 
 /// What a browser keeps of somebody who signed in with it: of use for nothing but to know it again.
 fn mark_of(ctx: &Ctx, account: AccountId) -> String {
-    ctx.vault().keyed_hash("known browser", &account.as_i64().to_be_bytes())[..MARK_LETTERS / 2]
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect()
+    let hash = ctx.vault().keyed_hash("known browser", &account.as_i64().to_be_bytes());
+    hash.iter().take(MARK_LETTERS / 2).map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn read_marks(cookie: &str) -> Vec<String> {

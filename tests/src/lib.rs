@@ -10,8 +10,10 @@ mod imap;
 mod postgres;
 mod stranger;
 mod token;
+mod visitor;
 
 pub use dns::Dns;
 pub use home::{Home, HomeBuilder, Person, hearth_command, own_loopback_address};
 pub use imap::Imap;
 pub use stranger::{Ran, missing, run, stranger};
+pub use visitor::{Visitor, between};

@@ -87,7 +87,7 @@ async fn authorize(home: &Home, http: &Client, person: &Person, client_id: &str,
     bail!("no code after {STEPS_MAX} steps")
 }
 
-fn absolute(home: &Home, to: &str) -> String {
+pub(crate) fn absolute(home: &Home, to: &str) -> String {
     if to.starts_with('/') { home.url("id", to) } else { to.to_string() }
 }
 
@@ -97,7 +97,7 @@ fn code_in(query: &str) -> Result<String> {
     found.with_context(|| format!("no code in {query}"))
 }
 
-fn keep_cookies(answer: &Response, cookies: &mut BTreeMap<String, String>) {
+pub(crate) fn keep_cookies(answer: &Response, cookies: &mut BTreeMap<String, String>) {
     for set in answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()) {
         if let Some((name, value)) = set.split(';').next().and_then(|pair| pair.split_once('=')) {
             cookies.insert(name.trim().to_string(), value.to_string());
@@ -105,12 +105,12 @@ fn keep_cookies(answer: &Response, cookies: &mut BTreeMap<String, String>) {
     }
 }
 
-fn cookie_header(cookies: &BTreeMap<String, String>) -> String {
+pub(crate) fn cookie_header(cookies: &BTreeMap<String, String>) -> String {
     cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
 }
 
 /// The first form of a page, with what a person types into it and the first button pressed.
-fn filled_in(page: &str, person: &Person) -> Result<(String, Vec<(String, String)>)> {
+pub(crate) fn filled_in(page: &str, person: &Person) -> Result<(String, Vec<(String, String)>)> {
     let form =
         page.split("<form ").nth(1).and_then(|rest| rest.split("</form>").next()).with_context(|| format!("no form in {page}"))?;
     let action = attribute(form, "action").context("a form has an action")?;

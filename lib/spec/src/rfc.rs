@@ -178,6 +178,8 @@ pub const ALL: &[Rfc] = &[
     rfc(7517, "JWK"),
     rfc(7518, "JWA"),
     rfc(7519, "JWT"),
+    rfc(7521, "Assertions of OAuth clients"),
+    rfc(7523, "JWT assertions of OAuth clients"),
     rfc(7565, "The acct URI"),
     rfc(7578, "Form data in multipart/form-data"),
     rfc(7591, "OAuth dynamic client registration"),

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! What ends what: each event, and each thing that could go with it. The table of docs/protocols/oauth.md, as a test.
+
+mod support;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use hearth_identity::login::Service;
+use hearth_oauth::gate::Doorkeeper;
+use hearth_types::{Secret, SessionId};
+use hearth_web::axum::http::StatusCode;
+use support::{Browser, House, PASSWORD, on_both_engines, request};
+
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
+const NEW: &str = "four words that differ";
+
+/// What somebody has when something happens.
+struct Life {
+    here: Browser,
+    there: Browser,
+    /// Tokens of `app`, let in through `here`, with `offline_access` and without.
+    kept: serde_json::Value,
+    passing: serde_json::Value,
+    app_password: String,
+    /// The sessions behind a mail connection by token, and by app password.
+    by_token: SessionId,
+    by_password: SessionId,
+    logouts: i64,
+}
+
+/// What is left of it: the browser of the event, another browser, tokens with and without `offline_access`, the app
+/// password, a mail connection by token and by app password; and whether clients are told.
+#[derive(Debug, PartialEq, Eq)]
+struct Left {
+    here: bool,
+    there: bool,
+    kept: bool,
+    passing: bool,
+    app_password: bool,
+    by_token: bool,
+    by_password: bool,
+    told: bool,
+}
+
+async fn live(house: &House) -> Life {
+    let (mut here, mut there) = (house.browser(), house.browser());
+    here.sign_in("alice").await;
+    there.sign_in("alice").await;
+    let kept = house.exchange(&here.code(&request(&[("scope", "openid email mail offline_access")])).await).await.json();
+    let passing = house.exchange(&here.code(&request(&[("scope", "openid email")])).await).await.json();
+    let form = here.get("/account/app-passwords/new").await.field("form");
+    let shown = here.post("/account/app-passwords/new", &[("form", &form), ("label", "Phone")]).await;
+    let app_password = shown.field("password");
+    let doorkeeper = Doorkeeper::new(house.vault.clone(), house.directory.clone(), house.clock.clone());
+    let secret = Secret::new(app_password.clone());
+    let login = doorkeeper.password("alice@home.example", &secret, Service::Imap, PEER).await.unwrap().unwrap();
+    let token = Secret::new(kept["access_token"].as_str().unwrap().to_string());
+    let by_token = house.directory.find_access_token(&token).await.unwrap().unwrap().session;
+    let logouts = house.directory.newest_logout().await.unwrap();
+    Life { here, there, kept, passing, app_password, by_token, by_password: login.session, logouts }
+}
+
+async fn left(house: &House, life: &mut Life) -> Left {
+    let is_live = async |id: SessionId| {
+        let account = house.directory.find_account(house.alice.id).await.unwrap().unwrap();
+        !account.disabled
+            && house.directory.find_session(id).await.unwrap().is_some_and(|session| session.is_live(house.clock.now()))
+    };
+    // Introspection and userinfo agree on an access token, and the refresh token goes with it.
+    let works = async |tokens: &serde_json::Value| {
+        let access = tokens["access_token"].as_str().unwrap();
+        let opens = house.userinfo(access).await.status == StatusCode::OK;
+        let reply = house.post("/introspect", &[("token", access)]).await;
+        if reply.status == StatusCode::OK {
+            assert_eq!(reply.json()["active"], opens);
+        }
+        let refreshes = house.refresh(tokens["refresh_token"].as_str().unwrap()).await.status == StatusCode::OK;
+        assert_eq!(opens, refreshes, "access and refresh token live and end together");
+        opens
+    };
+    let doorkeeper = Doorkeeper::new(house.vault.clone(), house.directory.clone(), house.clock.clone());
+    let secret = Secret::new(life.app_password.clone());
+    let opens = doorkeeper.password("alice@home.example", &secret, Service::Imap, PEER).await.unwrap().is_ok();
+    let by_token = is_live(life.by_token).await;
+    let by_password = is_live(life.by_password).await;
+    let (_, notices) = house.directory.list_logouts_since(life.logouts).await.unwrap();
+    Left {
+        here: life.here.get("/account").await.status == StatusCode::OK,
+        there: life.there.get("/account").await.status == StatusCode::OK,
+        kept: works(&life.kept).await,
+        passing: works(&life.passing).await,
+        app_password: opens,
+        by_token,
+        by_password,
+        told: notices.iter().any(|notice| notice.account == house.alice.id),
+    }
+}
+
+const ALL: Left =
+    Left { here: true, there: true, kept: true, passing: true, app_password: true, by_token: true, by_password: true, told: false };
+
+async fn after(event: impl AsyncFn(&House, &mut Life), expected: Left) {
+    on_both_engines(async |house| {
+        let mut life = live(&house).await;
+        event(&house, &mut life).await;
+        assert_eq!(left(&house, &mut life).await, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_ends_by_itself() {
+    after(async |_, _| {}, ALL).await;
+}
+
+#[tokio::test]
+async fn a_sign_out_ends_that_browser_and_what_came_of_it() {
+    let event = async |_: &House, life: &mut Life| {
+        let form = life.here.get("/logout").await.field("form");
+        assert!(life.here.post("/sign-out", &[("form", &form)]).await.status.is_success());
+    };
+    after(event, Left { here: false, passing: false, told: true, ..ALL }).await;
+}
+
+#[tokio::test]
+async fn a_new_password_ends_all_but_app_passwords() {
+    let event = async |_: &House, life: &mut Life| {
+        let form = life.here.get("/account/password").await.field("form");
+        let fields = [("form", form.as_str()), ("current", PASSWORD), ("new", NEW), ("again", NEW)];
+        assert_eq!(life.here.post("/account/password", &fields).await.status, StatusCode::OK);
+    };
+    after(event, Left { there: false, kept: false, passing: false, by_token: false, told: true, ..ALL }).await;
+}
+
+#[tokio::test]
+async fn a_link_ends_all_but_app_passwords() {
+    let event = async |house: &House, _: &mut Life| {
+        let link = house.vault.add_link(house.alice.id, true, std::time::Duration::from_secs(60)).await.unwrap();
+        let mut new = house.browser();
+        let path = format!("/welcome/{}", link.expose());
+        let form = new.get(&path).await.field("form");
+        assert_eq!(new.post(&path, &[("form", &form), ("new", NEW), ("again", NEW)]).await.status, StatusCode::SEE_OTHER);
+    };
+    after(event, Left { here: false, there: false, kept: false, passing: false, by_token: false, told: true, ..ALL }).await;
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_with_app_passwords_and_without() {
+    for with in [false, true] {
+        let event = async |_: &House, life: &mut Life| {
+            let page = life.here.get("/account").await;
+            let form = page.body.split("action=\"/account/sign-out-everywhere\"").nth(1).unwrap();
+            let form = form.split("name=\"form\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+            let fields = [("form", form), ("app-passwords", if with { "end" } else { "" })];
+            assert_eq!(life.here.post("/account/sign-out-everywhere", &fields).await.status, StatusCode::SEE_OTHER);
+        };
+        let expected = Left {
+            there: false,
+            kept: false,
+            passing: false,
+            by_token: false,
+            told: true,
+            app_password: !with,
+            by_password: !with,
+            ..ALL
+        };
+        after(event, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_disabled_or_gone_takes_its_own_along() {
+    let gone = || Left { kept: false, passing: false, by_token: false, ..ALL };
+    let disabled = async |house: &House, _: &mut Life| house.directory.disable_client(house.app.id).await.unwrap();
+    // Nobody is told by a client that gets nobody in: `told` is what would be sent, and it may be told or not.
+    on_both_engines(async |house| {
+        let mut life = live(&house).await;
+        disabled(&house, &mut life).await;
+        let left = left(&house, &mut life).await;
+        assert_eq!(Left { told: false, ..left }, gone());
+    })
+    .await;
+    on_both_engines(async |house| {
+        let mut life = live(&house).await;
+        house.directory.remove_client("app").await.unwrap();
+        let left = left(&house, &mut life).await;
+        assert_eq!(Left { told: false, ..left }, gone());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_disabled_account_has_nothing_left() {
+    let event = async |house: &House, _: &mut Life| house.directory.disable_account(house.alice.id).await.unwrap();
+    let nothing = Left {
+        here: false,
+        there: false,
+        kept: false,
+        passing: false,
+        app_password: false,
+        by_token: false,
+        by_password: false,
+        told: true,
+    };
+    after(event, nothing).await;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// Every page in a browser, at the width of a phone and of a desk, light and dark, in English and French: axe-core
+// looks for what somebody could not read or reach, and nothing may be cut off at the side. With SHOTS, pictures are
+// kept there.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const { ISSUER, ADDRESS, PERSON, PASSWORD, SHOTS, WELCOME, AUTHORIZE } = process.env;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const LOOKS = [
+  { name: 'phone', viewport: { width: 390, height: 844 }, colorScheme: 'light', locale: 'fr-FR' },
+  { name: 'narrow', viewport: { width: 320, height: 640 }, colorScheme: 'dark', locale: 'en-GB' },
+  { name: 'desk', viewport: { width: 1280, height: 900 }, colorScheme: 'light', locale: 'en-GB' },
+];
+const STRANGERS = ['/sign-in', '/nowhere', '/welcome/x', WELCOME, '/authorize?client_id=nobody'];
+const OWN = ['/account', '/account/app-passwords/new', '/account/password', '/account/passkeys', '/account/authenticator',
+  '/account/recovery', '/account/mail', '/device', '/logout', AUTHORIZE];
+const ADMIN = ['/admin', '/admin/people', '/admin/groups', '/admin/aliases', '/admin/apps', '/admin/domains', '/admin/log'];
+
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: ['--headless', '--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${new URL(ISSUER).hostname} ${ADDRESS}`],
+});
+const findings = [];
+const seen = new Set();
+
+async function look(page, { name, locale }, label) {
+  if (SHOTS) await page.screenshot({ path: join(SHOTS, `${label}-${name}.png`), fullPage: true });
+  const where = `${label} (${name})`;
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }));
+  for (const { id, nodes } of violations) findings.push(`${where}: ${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`);
+  const [wide, width, lang] = await page.evaluate(() => [document.scrollingElement.scrollWidth, document.documentElement.clientWidth, document.documentElement.lang]);
+  if (wide > width) findings.push(`${where}: ${wide - width} pixels are cut off`);
+  if (!locale.startsWith(lang)) findings.push(`${where}: it is in ${lang}`);
+  seen.add(label);
+}
+
+const label = (path) => path.split('?')[0].replace(/^\//, '').replaceAll('/', '-').slice(0, 40);
+
+for (const kind of LOOKS) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, bypassCSP: true, ...kind });
+  const page = await context.newPage();
+  const visit = async (path, as = label(path)) => {
+    await page.goto(`${ISSUER}${path}`);
+    await look(page, kind, as);
+  };
+  for (const path of STRANGERS) await visit(path, path === WELCOME ? 'welcome' : path.startsWith('/authorize') ? 'error' : label(path));
+  await page.goto(`${ISSUER}/sign-in`);
+  await page.locator('#username').fill(PERSON);
+  await page.locator('#password').fill(PASSWORD);
+  await page.locator('form[action="/sign-in"] button').click();
+  await page.waitForURL('**/account');
+  for (const path of OWN) await visit(path, path === AUTHORIZE ? 'consent' : label(path));
+  for (const path of ADMIN) await visit(path);
+  await page.goto(`${ISSUER}/admin/people`);
+  await page.locator('ul.rows a').first().click();
+  await look(page, kind, 'admin-person');
+  await page.goto(`${ISSUER}/admin/apps`);
+  await page.locator('ul.rows a').first().click();
+  await look(page, kind, 'admin-app');
+  await page.goto(`${ISSUER}/account/app-passwords/new`);
+  await page.locator('#label').fill('Phone');
+  await page.locator('main button').first().click();
+  await look(page, kind, 'app-password-shown');
+  await page.goto(`${ISSUER}/account/recovery`);
+  await page.locator('main button').first().click();
+  await look(page, kind, 'recovery-shown');
+  await context.close();
+}
+await browser.close();
+console.log(JSON.stringify({ pages: seen.size, findings }));
