@@ -98,7 +98,7 @@ fn time_of(line: &[u8]) -> Option<Timestamp> {
     let is_year = |word: &&&str| word.len() == 4 && word.bytes().all(|octet| octet.is_ascii_digit());
     let is_zone = |word: &&&str| word.len() == 5 && word.starts_with(['+', '-']);
     let rest = words.get(at + 1..)?;
-    let (year, zone) = (rest.iter().find(is_year)?, rest.iter().find(is_zone).copied().unwrap_or(&"+0000"));
+    let (year, zone) = (rest.iter().find(is_year)?, rest.iter().find(is_zone).copied().unwrap_or("+0000"));
     parse_internal_date(&format!("{day:0>2}-{month}-{year} {time} {zone}"))
 }
 

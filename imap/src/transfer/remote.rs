@@ -203,8 +203,10 @@ impl Remote {
             Err(stop) => return Err(stop),
         };
         let code = |name: &str| told.iter().find_map(|values| number_of_code(values, name));
-        let exists =
-            told.iter().find(|values| values.get(1).is_some_and(|word| word.is("EXISTS"))).and_then(|values| values[0].number());
+        let exists = told
+            .iter()
+            .find(|values| values.get(1).is_some_and(|word| word.is("EXISTS")))
+            .and_then(|values| values.first()?.number());
         if exists == Some(0) {
             return Ok(());
         }

@@ -126,9 +126,17 @@ fn addresses(facts: &Facts) -> Vec<Record> {
     records
 }
 
-/// RFC 6186, RFC 8314 §5.1, RFC 8620 §2.2.
+/// RFC 6186, RFC 8314 §5.1, RFC 5804 §1.8, RFC 8620 §2.2.
 fn services(facts: &Facts, domain: &str, host: &str) -> Vec<Record> {
-    let rows = [("_imaps", 993), ("_submissions", 465), ("_submission", 587), ("_imap", 143), ("_jmap", 443)];
+    let rows = [
+        ("_imaps", 993),
+        ("_submissions", 465),
+        ("_submission", 587),
+        ("_imap", 143),
+        ("_pop3s", 995),
+        ("_sieve", 4190),
+        ("_jmap", 443),
+    ];
     rows.iter()
         .map(|(service, port)| {
             let value = format!("0 1 {} {host}", u16::saturating_add(*port, facts.port_offset));
@@ -256,6 +264,7 @@ mod tests {
             "_dmarc.example.org. 3600 IN TXT \"v=DMARC1; p=quarantine; rua=mailto:reports@example.org; ruf=mailto:reports@example.org\"\n",
             "_smtp._tls.example.org. 3600 IN TXT \"v=TLSRPTv1; rua=mailto:reports@example.org\"\n",
             "_imaps._tcp.example.org. 3600 IN SRV 0 1 993 mail.example.org.\n",
+            "_sieve._tcp.example.org. 3600 IN SRV 0 1 4190 mail.example.org.\n",
         ] {
             assert!(zone.contains(line), "{line} is not in\n{zone}");
         }

@@ -7,6 +7,7 @@ mod changes;
 mod delivery;
 mod feed;
 mod filtering;
+mod importing;
 mod law;
 mod mailboxes;
 mod messages;
