@@ -12,12 +12,12 @@ mod open;
 use std::time::Duration;
 
 use hearth_identity::certs::{HouseMail, Purpose, Token};
-use hearth_types::{Address, Domain, Trouble};
+use hearth_types::{Address, Domain, Secret, Trouble};
 use hearth_wire::message::{self, Headers};
 use hearth_wire::wks::{ConfirmationRequest, ConfirmationResponse};
 
 use crate::answer::Failure;
-use crate::cert::{Clean, read_submission};
+use crate::cert::{Clean, authority, read_submission};
 use crate::ctx::Ctx;
 use crate::letter::{Letter, seal};
 use crate::limits::WKS_ADDRESSES_MAX;
@@ -137,7 +137,7 @@ async fn publish(ctx: &Ctx, submission: &Address, key: Vec<u8>) -> Result<&'stat
     Ok(if asked { "an address was asked" } else { "nobody to be asked, or asked within the hour" })
 }
 
-/// §4.3: the question, in a mail that only the certificate's key opens.
+/// §4.3: the question, which only the certificate's key opens, in a mail that the submission address signs.
 async fn ask(ctx: &Ctx, submission: &Address, clean: &Clean, address: &Address) -> Result<bool, Failure> {
     let (token, id, at) = (Token::fresh(), Token::fresh(), ctx.clock.now());
     let request = ConfirmationRequest {
@@ -146,20 +146,28 @@ async fn ask(ctx: &Ctx, submission: &Address, clean: &Clean, address: &Address) 
         fingerprint: clean.fingerprint().to_string(),
         nonce: token.as_str().to_string(),
     };
-    let entity = format!("Content-Type: application/vnd.gnupg.wks\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{}", request.encode());
-    let (whole, time) = (clean.whole(), ctx.system_time());
-    let sealed = compute(move || seal(entity.as_bytes(), &whole, time)).await?.map_err(Trouble::from)?;
+    let Some(secret) = ctx.directory.find_service_cert(ROLE).await.map_err(Trouble::from)? else { return Ok(false) };
+    let (whole, time, text) = (clean.whole(), ctx.system_time(), request.encode());
+    let sealed = compute(move || seal(text.as_bytes(), &whole, time)).await?.map_err(Trouble::from)?;
     let Some(sealed) = sealed else { return Ok(false) };
-    let edge = format!("=_{}", id.as_str());
-    let date = Letter::date(at);
+    let edge = id.as_str();
+    // What people see whose program does not know the protocol, and what it knows.
+    let mixed = format!(
+        "Content-Type: multipart/mixed; boundary=\"=_m{edge}\"\r\n\r\n--=_m{edge}\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
+         Somebody, probably you, asks to publish your OpenPGP key. If it was you and your mail program does not\r\n\
+         answer by itself, give this mail to: gpg-wks-client --receive\r\n\r\n\
+         --=_m{edge}\r\nContent-Type: application/vnd.gnupg.wks\r\n\r\n{sealed}\r\n--=_m{edge}--\r\n"
+    );
+    let signed = mixed.clone();
+    let signature = compute(move || authority::sign(&Secret::new(secret), &signed)).await?.map_err(Trouble::from)?;
+    let signature = signature.replace("\r\n", "\n").replace('\n', "\r\n");
     let raw = format!(
         "From: <{submission}>\r\nTo: <{address}>\r\nSubject: Confirm your key publication\r\nDate: {date}\r\n\
-         Message-ID: <{id}@{domain}>\r\nAuto-Submitted: auto-generated\r\nWks-Draft-Version: 3\r\nWKS-Phase: confirm\r\n\
+         Message-ID: <{edge}@{domain}>\r\nAuto-Submitted: auto-generated\r\nWks-Draft-Version: 3\r\nWKS-Phase: confirm\r\n\
          {LOOP}: {domain}\r\nMIME-Version: 1.0\r\n\
-         Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\";\r\n\tboundary=\"{edge}\"\r\n\r\n\
-         --{edge}\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n\
-         --{edge}\r\nContent-Type: application/octet-stream\r\n\r\n{sealed}\r\n--{edge}--\r\n",
-        id = id.as_str(),
+         Content-Type: multipart/signed; protocol=\"application/pgp-signature\"; micalg=pgp-sha512;\r\n\tboundary=\"=_s{edge}\"\r\n\r\n\
+         --=_s{edge}\r\n{mixed}\r\n--=_s{edge}\r\nContent-Type: application/pgp-signature\r\n\r\n{signature}\r\n--=_s{edge}--\r\n",
+        date = Letter::date(at),
         domain = submission.domain(),
     );
     let about = (clean.fingerprint().to_string(), clean.whole());

@@ -195,15 +195,15 @@ fn the_manager_from_birth_to_end() -> Result<()> {
     seal("sealed-2", "to the second key")?;
     ensure!(open("sealed-2")? == "to the second key" && open("sealed-1")? == "to the first key");
     let recipient = |name: &str| -> Result<String> {
-        let listed = run(gpg(&owner, &["--with-colons", "--list-only", "--decrypt"]).arg(at(name)).args(["--status-fd", "1"]))?;
+        let listed = run(gpg(&owner, &["--status-fd", "1", "--list-only", "--decrypt"]).arg(at(name)))?;
         Ok(listed.text.lines().find(|line| line.contains("ENC_TO")).unwrap_or_default().to_string())
     };
     ensure!(recipient("sealed-1")? != recipient("sealed-2")?, "the new key is used");
 
     // Sequoia encrypts to it and opens what GnuPG sealed.
-    run(stranger("sq").args(["encrypt", "--recipient-file"]).arg(at("rotated.asc")).arg("-o").arg(at("sealed-3")).arg(at("text")))?;
+    run(stranger("sq").args(["encrypt", "--recipient-cert"]).arg(at("rotated.asc")).arg("-o").arg(at("sealed-3")).arg(at("text")))?;
     ensure!(open("sealed-3")? == "to the second key");
-    let opened = run(stranger("sq").args(["decrypt", "--recipient-file"]).arg(at("secret.asc")).arg(at("sealed-2")))?;
+    let opened = run(stranger("sq").args(["decrypt", "--recipient-key"]).arg(at("secret.asc")).arg(at("sealed-2")))?;
     ensure!(opened.stdout == b"to the second key", "{}", opened.text);
 
     // Under a passphrase, and as a mail to oneself.
@@ -380,14 +380,14 @@ fn sequoia_and_openpgp_js_find_both_profiles() -> Result<()> {
         &format!(
             "sq wkd get {alice} -o by-wkd.pgp\nsq keyserver --server hkps://{keys} get {alice} -o by-hkp.pgp\n\
              sq keyserver --server hkps://{keys} send by-wkd.pgp >&2\n\
-             printf 'from Sequoia' | sq encrypt --recipient-file by-wkd.pgp -o sq.sealed\nsq inspect by-hkp.pgp"
+             printf 'from Sequoia' | sq encrypt --recipient-cert by-wkd.pgp -o sq.sealed\nsq inspect by-hkp.pgp"
         ),
     )?;
     let fingerprint =
         json(&home.hearth(&["key", "show", alice, "--json"])?)?["fingerprint"].as_str().unwrap_or_default().to_string();
     ensure!(said.contains(&fingerprint), "{said}");
     fs::write(machine.path("alice.asc"), home.hearth(&["key", "export", alice, "--secret", "--armor"])?)?;
-    let opened = machine.script("sq", "sq decrypt --recipient-file alice.asc sq.sealed")?;
+    let opened = machine.script("sq", "sq decrypt --recipient-key alice.asc sq.sealed")?;
     ensure!(opened == "from Sequoia", "{opened}");
     Ok(())
 }

@@ -159,7 +159,11 @@ pub fn confidence(root: &[u8], homes: &[Vec<u8>], found: &[u8], now: SystemTime)
 
 /// Signs a text apart from it, in armour.
 pub fn sign(secret: &Secret<Vec<u8>>, text: &str) -> Result<String, Refusal> {
-    let signer = primary(secret)?;
+    // The primary key certifies; texts are signed by the subkey that is for it.
+    let (cert, policy) = (Cert::from_bytes(secret.expose()).map_err(Refusal::library)?, StandardPolicy::new());
+    let key = cert.keys().with_policy(&policy, None).alive().revoked(false).unencrypted_secret().for_signing().next();
+    let key = key.ok_or_else(|| Refusal::Locked("it has no key that signs".into()))?;
+    let signer = key.key().clone().into_keypair().map_err(Refusal::library)?;
     let mut armored = Vec::new();
     let message = Armorer::new(Message::new(&mut armored)).kind(Kind::Signature).build().map_err(Refusal::library)?;
     let mut writer = Signer::new(message, signer).and_then(|signer| signer.detached().build()).map_err(Refusal::library)?;
