@@ -26,7 +26,7 @@ async fn serve(boot: Boot) -> anyhow::Result<()> {
     let listener = hearth_web::bind(&boot.config.run_path("keyserver.sock"))?;
     let (config, finder_directory, finder_clock) = (Arc::clone(&boot.config), directory.clone(), clock.clone());
     let make = move || Finder::of_config(&config, finder_directory.clone(), finder_clock.clone());
-    let people = People::new(Gate::new(&boot.config.run_path("gate.sock")), make);
+    let people = People::new(Gate::new(boot.config.run_path("gate.sock")), make);
     boot.ready();
     let ctx = Ctx::new(directory, clock, site).with_people(people);
     let (mails, stop) = (ctx.clone(), boot.stop.clone());

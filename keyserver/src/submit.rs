@@ -102,7 +102,9 @@ pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Taken, Failure> 
         let held = ctx.directory.find_kept(&fingerprint).await.map_err(Trouble::from)?;
         let is_held = held.is_some();
         let taken = take(ctx, fingerprint.clone(), held, Item::Cert(Box::new(raw))).await?;
-        let is_taken = is_held && matches!(taken.1, Outcome::Updated | Outcome::Unchanged);
+        // Only a certificate that has certifications by others, and nothing that it should not have.
+        let may_approve = dropped.foreign_signatures > 0 && dropped.other_packets == 0 && dropped.excess_components == 0;
+        let is_taken = may_approve && is_held && matches!(taken.1, Outcome::Updated | Outcome::Unchanged);
         outcomes.push(if is_taken && keep_approved(ctx, &sent, &fingerprint).await? { (taken.0, Outcome::Updated) } else { taken });
     }
     for revocation in submission.revocations {

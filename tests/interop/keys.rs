@@ -187,6 +187,8 @@ fn the_manager_from_birth_to_end() -> Result<()> {
         ensure!(end(&extended, kind) > end(&before, kind) + 1000 * 86_400, "{kind}: {before}{extended}");
     }
 
+    // A key is dated in seconds, and GnuPG takes the newest.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
     // A new encryption key; both open, and GnuPG takes the new one.
     home.hearth(&["key", "rotate", alice])?;
     let rotated = publish("rotated.asc")?;
@@ -195,8 +197,8 @@ fn the_manager_from_birth_to_end() -> Result<()> {
     seal("sealed-2", "to the second key")?;
     ensure!(open("sealed-2")? == "to the second key" && open("sealed-1")? == "to the first key");
     let recipient = |name: &str| -> Result<String> {
-        let listed = run(gpg(&owner, &["--status-fd", "1", "--list-only", "--decrypt"]).arg(at(name)))?;
-        Ok(listed.text.lines().find(|line| line.contains("ENC_TO")).unwrap_or_default().to_string())
+        let listed = run(gpg(&owner, &["--list-packets"]).arg(at(name)))?;
+        Ok(listed.text.lines().find(|line| line.starts_with(":pubkey enc packet")).unwrap_or_default().to_string())
     };
     ensure!(recipient("sealed-1")? != recipient("sealed-2")?, "the new key is used");
 

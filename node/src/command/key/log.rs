@@ -136,5 +136,5 @@ fn hex(octets: &[u8]) -> String {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let pair = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    (text.len() % 2 == 0).then(|| (0..text.len()).step_by(2).map(pair).collect::<Option<Vec<u8>>>())?
+    text.len().is_multiple_of(2).then(|| (0..text.len()).step_by(2).map(pair).collect::<Option<Vec<u8>>>())?
 }
