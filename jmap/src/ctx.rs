@@ -94,12 +94,14 @@ pub struct Reading<'r, 't> {
 #[derive(Clone, Copy, Debug)]
 pub struct Room(usize);
 
-impl Room {
-    /// Of a response that has nothing in it.
-    pub fn new() -> Self {
+/// Of a response that has nothing in it.
+impl Default for Room {
+    fn default() -> Self {
         Self(RESPONSE_BYTES_MAX)
     }
+}
 
+impl Room {
     /// Takes what an object needs; an error when there is not as much left.
     pub fn take(&mut self, object: &Value) -> Result<(), MethodError> {
         self.0 = self.0.checked_sub(weight(object)).ok_or(MethodError::RequestTooLarge)?;
@@ -144,7 +146,7 @@ mod tests {
     #[test]
     fn a_response_has_room_for_so_much() {
         let half = Value::from("x".repeat(RESPONSE_BYTES_MAX / 2 - 2));
-        let mut room = Room::new();
+        let mut room = Room::default();
         room.take(&half).expect("fits");
         room.take(&half).expect("fits");
         assert!(matches!(room.take(&Value::from("")), Err(MethodError::RequestTooLarge)));

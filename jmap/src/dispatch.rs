@@ -43,7 +43,7 @@ type Planned = (Invocation, Option<&'static Method>);
 pub async fn run(house: &Arc<House>, caller: &Caller, request: Request) -> Answered {
     let wants_ids = request.created_ids.is_some();
     let mut so_far =
-        SoFar { responses: Arc::default(), room: Room::new(), created: Arc::new(request.created_ids.unwrap_or_default()) };
+        SoFar { responses: Arc::default(), room: Room::default(), created: Arc::new(request.created_ids.unwrap_or_default()) };
     let mut calls = request.calls.into_iter().map(|call| plan(call, &request.using)).peekable();
     while let Some((call, method)) = calls.next() {
         if let Some(Method { run: Run::Change(change), .. }) = method {

@@ -320,12 +320,9 @@ async fn two_homes_find_each_others_keys_and_are_sure_of_them() -> Result<()> {
     ensure!(told["found"][0]["fingerprint"] == changed["found"][0]["fingerprint"], "{told}");
 
     // A friend is asked first.
-    let friend = rusqlite::Connection::open(ours.dir.join("identity.db"))?;
-    friend.execute(
+    ours.directory_sql(
         "INSERT INTO friend (domain, node_fingerprint, node_key, statement, state, since) VALUES ('theirs.test', '', x'', '', 'paired', 0)",
-        [],
     )?;
-    drop(friend);
     let by_friend = find(true)?;
     ensure!(by_friend["found"][0]["source"] == "friend", "{by_friend}");
 

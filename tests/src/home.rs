@@ -50,7 +50,7 @@ pub struct Home {
     pub bob: Person,
     up: Option<Child>,
     _dns: Option<Dns>,
-    _database: Option<Database>,
+    database: Option<Database>,
     temp: TempDir,
 }
 
@@ -164,12 +164,12 @@ impl HomeBuilder {
             bob: nobody,
             up: None,
             _dns: own_dns,
-            _database: None,
+            database: None,
             temp,
         };
         let database = Database::if_asked_for()?;
         let postgres = database.as_ref().map(Database::url);
-        home._database = database;
+        home.database = database;
         let (address, offset) = (home.address.to_string(), home.offset.to_string());
         let mut init = vec!["init", "--domain", &home.domain, "--address", &address, "--port-offset", &offset, "--dns", &dns];
         init.extend(self.init.iter().map(String::as_str));
@@ -186,6 +186,18 @@ impl Home {
     /// A home with alice and bob on an address of its own, running.
     pub fn start() -> Result<Self> {
         HomeBuilder::default().start()
+    }
+
+    /// A statement in the directory, for what no command does yet. Octets are written `x'0aff'`.
+    pub fn directory_sql(&self, statement: &str) -> Result<()> {
+        match &self.database {
+            Some(database) => database.sql_in("directory", &statement.replace("x'", r"'\x")),
+            None => {
+                let directory = rusqlite::Connection::open(self.dir.join("identity.db"))?;
+                directory.execute(statement, [])?;
+                Ok(())
+            }
+        }
     }
 
     fn write_environment(&self, variables: &[(String, String)]) -> Result<()> {

@@ -33,6 +33,12 @@ impl Database {
         format!("{server}/{}", self.name)
     }
 
+    /// A statement in one of the home's schemas.
+    pub fn sql_in(&self, schema: &str, statement: &str) -> Result<()> {
+        let statement = format!("SET search_path = {schema}; {statement}");
+        run(stranger("psql").args([&self.url(), "--quiet", "--no-psqlrc", "--command", &statement])).map(drop)
+    }
+
     fn sql(&self, statement: &str) -> Result<()> {
         run(stranger("psql").args([&self.server, "--quiet", "--no-psqlrc", "--command", statement])).map(drop)
     }
