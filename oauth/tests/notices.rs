@@ -89,7 +89,7 @@ async fn away_forwarding_and_filters() {
         letters(&house).await;
         let (account, store) = (house.alice.id, house.ctx.mail().await.unwrap().clone());
         let active = async || {
-            let found = store.read(account, |tx| hearth_mailstore::script::active(tx)).await.unwrap();
+            let found = store.read(account, hearth_mailstore::script::active).await.unwrap();
             found.map(|(script, text)| (script.name, String::from_utf8(text).unwrap()))
         };
         let form = browser.get("/account/mail").await.field("form");
@@ -136,7 +136,7 @@ async fn away_forwarding_and_filters() {
         let fields = [("form", form.as_str()), ("do", "absence"), ("on", "yes"), ("message", "x")];
         browser.post("/account/mail", &fields).await;
         assert_eq!(active().await.unwrap().0, "hearth");
-        let all = store.read(account, |tx| hearth_mailstore::script::scripts(tx)).await.unwrap();
+        let all = store.read(account, hearth_mailstore::script::scripts).await.unwrap();
         assert_eq!(all.len(), 2);
         house.clock.advance(std::time::Duration::from_secs(601));
         assert_eq!(browser.get("/account/mail").await.location().as_deref(), Some("/sign-in?to=mail"));

@@ -107,7 +107,7 @@ async fn registration(directory: &Directory, choice: Option<&str>, out: &Out) ->
         Registration::Open => "Programs that register themselves may be used at once; people are told that they are strangers.",
         Registration::Off => "Programs that register themselves are refused.",
     };
-    out.result(&json!({ "registration": chosen.name() }), says.to_owned());
+    out.result(&json!({ "registration": chosen.name() }), says);
     Ok(())
 }
 

@@ -18,7 +18,7 @@ async fn a_certificate_that_is_gone_costs_no_mail_and_is_told_once() {
     let seen = house.server.store.read(house.alice.id, |tx| {
         let inbox = mailbox::find_by_role(tx, Role::Inbox)?.expect("an INBOX");
         let ids: Vec<_> = message::view(tx, inbox.id)?.into_iter().map(|entry| entry.id).collect();
-        Ok::<_, hearth_mailstore::Error>(message::summaries(tx, &ids)?)
+        message::summaries(tx, &ids)
     });
     let mut subjects: Vec<_> =
         seen.await.expect("read").into_iter().filter_map(|summary| summary.parsed.envelope.subject.clone()).collect();

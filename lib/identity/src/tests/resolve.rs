@@ -66,7 +66,7 @@ fn groups_lists_and_loops() {
         let members = ["club@home.test", "kids@home.test", "x@else.test"].map(address).to_vec();
         assert_eq!(directory.resolve(&address("Club+sub@home.test")).await.unwrap(), Resolution::List(club.clone(), members));
         // Behind an alias it is its members, wherever they are.
-        directory.add_alias(&address("all@home.test"), &[club.address.clone()]).await.unwrap();
+        directory.add_alias(&address("all@home.test"), std::slice::from_ref(&club.address)).await.unwrap();
         let everybody = Resolution::Members { accounts: vec![alice, bob], forwards: vec![address("x@else.test")] };
         assert_eq!(directory.resolve(&address("all@home.test")).await.unwrap(), everybody);
 

@@ -19,7 +19,7 @@ pub(super) async fn run(place: &Place, key: &str, off: bool, out: &Out) -> anyho
         let id = if key.contains('@') { account(&directory, key).await?.id } else { find(&directory, key).await?.account };
         directory.change_sealing(id, None).await?;
         note(&directory, "mail.unsealed", id, "").await?;
-        out.result(&json!({ "sealed": false }), "new mail is stored as it comes; what is sealed stays sealed".to_owned());
+        out.result(&json!({ "sealed": false }), "new mail is stored as it comes; what is sealed stays sealed");
         return Ok(());
     }
     let held = find(&directory, key).await?;
