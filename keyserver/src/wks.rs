@@ -36,7 +36,7 @@ const LOOP: &str = "X-WKS-Loop";
 
 /// What a mail asks for, once it is open.
 #[derive(Debug, PartialEq, Eq)]
-enum Asks {
+pub(crate) enum Asks {
     Publish(Vec<u8>),
     Confirm(ConfirmationResponse),
     Nothing(&'static str),
@@ -90,7 +90,7 @@ async fn answer(ctx: &Ctx, mail: HouseMail) -> Result<&'static str, Failure> {
 }
 
 /// Opens a mail and finds what it asks for. Pure.
-fn read(raw: &[u8], secret: &[u8], now: std::time::SystemTime) -> Asks {
+pub(crate) fn read(raw: &[u8], secret: &[u8], now: std::time::SystemTime) -> Asks {
     if Headers::new(raw).any(|field| field.is(LOOP)) {
         return Asks::Nothing("one of our own came back");
     }

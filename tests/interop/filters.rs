@@ -16,8 +16,10 @@ use hearth_tests::{Home, HomeBuilder, Imap, missing, run, stranger};
 /// Deliveries of the test that kills.
 const DELIVERIES: usize = 1_000;
 const SENDERS: usize = 4;
+/// Fewer prove little.
+const KILLS_MIN: usize = 5;
 /// More would only meet the supervisor's longer waits.
-const KILLS: usize = 8;
+const KILLS_MAX: usize = 8;
 
 /// A conversation over which one mail goes; any end but a whole reply is an error.
 struct Smtp(BufReader<TcpStream>);
@@ -81,18 +83,19 @@ async fn subjects(home: &Home) -> Result<HashMap<String, usize>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_deliveries_and_kills() -> Result<()> {
     let home = HomeBuilder::default().env("HEARTH_SMTP__TRUSTED_NETWORKS", "127.0.0.0/8").start()?;
-    let (sent, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (sent, killed, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let (to, at) = (home.alice.address.clone(), home.at(25));
-    let (mut acknowledged, mut tried, mut kills) = (Vec::new(), 0, 0);
+    let (mut acknowledged, mut tried) = (Vec::new(), 0);
+    let goes_on = || sent.load(Ordering::SeqCst) < DELIVERIES || killed.load(Ordering::SeqCst) < KILLS_MIN;
     let begun = Instant::now();
     std::thread::scope(|scope| -> Result<()> {
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
-                let (to, sent) = (&to, &sent);
+                let (to, sent, goes_on) = (&to, &sent, &goes_on);
                 scope.spawn(move || {
                     let (mut acknowledged, mut number, mut open) = (Vec::new(), 0, None);
                     // A mail that was not acknowledged is given up and the next one is tried: so a second copy is no retry.
-                    while sent.load(Ordering::SeqCst) < DELIVERIES && begun.elapsed() < Duration::from_secs(240) {
+                    while goes_on() && begun.elapsed() < Duration::from_secs(240) {
                         let Some(smtp) = open.as_mut() else {
                             open = Smtp::open(at).ok();
                             std::thread::sleep(Duration::from_millis(5));
@@ -115,16 +118,14 @@ async fn a_thousand_deliveries_and_kills() -> Result<()> {
             })
             .collect();
         let killer = scope.spawn(|| {
-            let mut kills = 0;
-            while !done.load(Ordering::SeqCst) && kills < KILLS {
+            while !done.load(Ordering::SeqCst) && killed.load(Ordering::SeqCst) < KILLS_MAX {
                 std::thread::sleep(Duration::from_millis(150 + chance(900)));
                 let Ok(pid) = fs::read_to_string(home.dir.join("run/smtp.pid")) else { continue };
                 if TcpStream::connect(at).is_ok() && !done.load(Ordering::SeqCst) {
-                    let killed = Command::new("kill").args(["-KILL", pid.trim()]).stderr(Stdio::null()).status();
-                    kills += usize::from(killed.is_ok_and(|status| status.success()));
+                    let status = Command::new("kill").args(["-KILL", pid.trim()]).stderr(Stdio::null()).status();
+                    killed.fetch_add(usize::from(status.is_ok_and(|status| status.success())), Ordering::SeqCst);
                 }
             }
-            kills
         });
         for sender in senders {
             let (more, number) = sender.join().map_err(|_| anyhow::anyhow!("a sender broke"))?;
@@ -132,11 +133,12 @@ async fn a_thousand_deliveries_and_kills() -> Result<()> {
             tried += number;
         }
         done.store(true, Ordering::SeqCst);
-        kills = killer.join().map_err(|_| anyhow::anyhow!("the killer broke"))?;
+        killer.join().map_err(|_| anyhow::anyhow!("the killer broke"))?;
         Ok(())
     })?;
     ensure!(acknowledged.len() >= DELIVERIES, "{} of {tried} were acknowledged in {:?}", acknowledged.len(), begun.elapsed());
-    ensure!(kills >= 5, "killed {kills} times");
+    let kills = killed.load(Ordering::SeqCst);
+    ensure!(kills >= KILLS_MIN, "killed {kills} times");
     // The journal is replayed when the server is back.
     let back = Instant::now();
     while Smtp::open(at).is_err() {
