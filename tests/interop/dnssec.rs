@@ -47,7 +47,7 @@ impl Knot {
         root.push_str(&format!("{}deadbeef\n", &forged[..end]));
         std::fs::write(folder.path().join("root.zone"), root)?;
         for name in ["signed", "plain", "forged"] {
-            let lines = "@ NS ns.signed.\n@ MX 10 mx\nmx A 192.0.2.1\nns A 192.0.2.2\n";
+            let lines = "@ NS ns.signed.\n@ MX 10 mx\nmx A 192.0.2.1\nns A 192.0.2.2\nbob OPENPGPKEY AQID\n";
             std::fs::write(folder.path().join(format!("{name}.zone")), zone(&format!("{name}."), lines))?;
         }
         let trust_anchor = folder.path().join("root.key");
@@ -118,6 +118,12 @@ async fn what_is_signed_is_secure_and_what_is_forged_is_refused() -> Result<()> 
         ensure!(resolver.ipv4(absent).await?.records.is_empty(), "{absent}");
     }
     ensure!(resolver.txt("mx.signed").await?.records.is_empty(), "a name without such a record");
+
+    // A certificate in DNS (RFC 7929) is worth what its signatures are.
+    for (zone, is_secure) in [("signed", true), ("plain", false)] {
+        let keys = resolver.openpgpkey(&format!("bob.{zone}")).await?;
+        ensure!(keys.secure == is_secure && keys.records == [[1, 2, 3]], "{zone}: {keys:?}");
+    }
 
     let trusting = knot.resolver(Some(false))?.mx("forged").await?;
     ensure!(!trusting.secure && trusting.records.len() == 1, "{trusting:?}");
