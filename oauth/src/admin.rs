@@ -22,6 +22,8 @@ use hearth_identity::directory::{Account, Event};
 use hearth_identity::service::Service;
 use hearth_types::{AccountId, Address, Trouble};
 use hearth_web::axum::Router;
+use hearth_web::axum::body::Bytes;
+use hearth_web::axum::extract::State;
 use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 use hearth_web::axum::routing::get;
@@ -39,14 +41,47 @@ const PURPOSE: &str = "look after the home";
 pub fn routes() -> Router<Arc<Ctx>> {
     Router::new()
         .route(health::PATH, get(health::run).post(health::post))
-        .route(people::PATH, get(people::run).post(people::post))
+        .route(people::PATH, get(look::<people::People>).post(post::<people::People>))
         .route(person::ROUTE, get(person::run).post(person::post))
-        .route(groups::PATH, get(groups::run).post(groups::post))
-        .route(aliases::PATH, get(aliases::run).post(aliases::post))
-        .route(apps::PATH, get(apps::run).post(apps::post))
+        .route(groups::PATH, get(look::<groups::Groups>).post(post::<groups::Groups>))
+        .route(aliases::PATH, get(look::<aliases::Aliases>).post(post::<aliases::Aliases>))
+        .route(apps::PATH, get(look::<apps::Apps>).post(post::<apps::Apps>))
         .route(app::ROUTE, get(app::run).post(app::post))
         .route(domains::PATH, get(domains::run).post(domains::post))
         .route(log::PATH, get(log::run))
+}
+
+/// A page with a path of its own: what it shows, and what its forms change.
+trait Listing {
+    const PATH: &'static str;
+
+    /// Carries out a form.
+    async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome;
+
+    /// The page, with what came of a change.
+    async fn page(ctx: &Ctx, visit: &Visit, said: Option<page::Said>) -> Result<Response, Trouble>;
+}
+
+/// GET.
+async fn look<L: Listing>(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
+    match admitted(&ctx, &visit).await {
+        Ok(_) => L::page(&ctx, &visit, None).await.unwrap_or_else(hearth_web::page::trouble),
+        Err(response) => response,
+    }
+}
+
+/// POST.
+async fn post<L: Listing>(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    let admin = match admitted_to_change(&ctx, &visit, &form, L::PATH).await {
+        Ok(admin) => admin,
+        Err(response) => return response,
+    };
+    let done = async {
+        let said = L::change(&ctx, &visit, &admin, &form).await?;
+        L::page(&ctx, &visit, Some(said)).await
+    };
+    done.await.unwrap_or_else(hearth_web::page::trouble)
 }
 
 /// Who looks, or why they may not.

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `/admin/apps`: programs that people sign in to; those that wait to be let in; what becomes of strangers.
 
-use std::sync::Arc;
-
 use hearth_identity::directory::Account;
 use hearth_identity::grants::{Client, NewClient, Registration};
 use hearth_identity::preset;
 use hearth_types::Trouble;
-use hearth_web::axum::body::Bytes;
-use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
 
 use super::page::{Field, Form, Row, Said, Section, show};
-use super::{Outcome, admitted, admitted_to_change, note, refused};
+use super::{Listing, Outcome, note, refused};
 use crate::ctx::Ctx;
 use crate::params::Params;
 use crate::profile::Profile;
@@ -24,40 +20,73 @@ pub(super) const PATH: &str = "/admin/apps";
 /// What an app may ask for when no preset says.
 const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
-/// GET.
-pub(super) async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
-    match admitted(&ctx, &visit).await {
-        Ok(_) => page(&ctx, &visit, None).await.unwrap_or_else(hearth_web::page::trouble),
-        Err(response) => response,
-    }
-}
+/// The page.
+pub(super) struct Apps;
 
-/// POST.
-pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
-    let form = Params::parse(&body);
-    let admin = match admitted_to_change(&ctx, &visit, &form, PATH).await {
-        Ok(admin) => admin,
-        Err(response) => return response,
-    };
-    match change(&ctx, &visit, &admin, &form).await {
-        Ok(said) => page(&ctx, &visit, Some(said)).await.unwrap_or_else(hearth_web::page::trouble),
-        Err(trouble) => hearth_web::page::trouble(trouble),
-    }
-}
+impl Listing for Apps {
+    const PATH: &'static str = PATH;
 
-async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
-    match form.field("do") {
-        "preset" => by_preset(ctx, visit, admin, form).await,
-        "add" => by_hand(ctx, visit, admin, form).await,
-        "strangers" => {
-            let Some(chosen) = Registration::parse(form.field("strangers")) else {
-                return Ok(Said::bad(t("Nothing was changed.")));
-            };
-            ctx.directory.change_registration(chosen).await?;
-            note(ctx, visit, admin, "registration.changed", None, chosen.name()).await?;
-            Ok(Said::good(t("That is how it is from now on.")))
+    async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
+        match form.field("do") {
+            "preset" => by_preset(ctx, visit, admin, form).await,
+            "add" => by_hand(ctx, visit, admin, form).await,
+            "strangers" => {
+                let Some(chosen) = Registration::parse(form.field("strangers")) else {
+                    return Ok(Said::bad(t("Nothing was changed.")));
+                };
+                ctx.directory.change_registration(chosen).await?;
+                note(ctx, visit, admin, "registration.changed", None, chosen.name()).await?;
+                Ok(Said::good(t("That is how it is from now on.")))
+            }
+            _ => Ok(Said::bad(t("Nothing was changed."))),
         }
-        _ => Ok(Said::bad(t("Nothing was changed."))),
+    }
+
+    async fn page(ctx: &Ctx, visit: &Visit, said: Option<Said>) -> Result<Response, Trouble> {
+        let clients = ctx.directory.list_clients().await?;
+        let (waiting, known): (Vec<&Client>, Vec<&Client>) = clients.iter().partition(|client| waits(client));
+        let mut sections = Vec::new();
+        if !waiting.is_empty() {
+            sections.push(Section {
+            title: t("Waiting to be let in").to_string(),
+            text: t("These programs introduced themselves. Let one in only when somebody of the home has just set it up; the name is what it says of itself.").to_string(),
+            rows: waiting.into_iter().map(row).collect(),
+            ..Section::default()
+        });
+        }
+        sections.push(Section { title: t("Apps").to_string(), rows: known.into_iter().map(row).collect(), ..Section::default() });
+        let presets = preset::all()?.into_iter().map(|(name, preset)| (name, preset.title)).collect();
+        sections.push(Section {
+            title: t("Add an app that we know").to_string(),
+            forms: vec![Form::of(
+                "preset",
+                t("Add the app"),
+                vec![
+                    Field::choice("preset", t("App"), presets, ""),
+                    Field::text("url", t("Where it is"), t("Such as https://photos.home.example")),
+                ],
+            )],
+            ..Section::default()
+        });
+        sections.push(Section {
+            title: t("Add another app").to_string(),
+            forms: vec![Form::of(
+                "add",
+                t("Add the app"),
+                vec![
+                    Field::text("name", t("What people call it"), ""),
+                    Field::text(
+                        "redirect",
+                        t("Where the answer goes"),
+                        t("Its “redirect URI” or “callback URL”, exactly as its manual says; several with a space between"),
+                    ),
+                    Field::tick("public", t("It cannot keep a secret: an app on a phone or in a browser")),
+                ],
+            )],
+            ..Section::default()
+        });
+        sections.push(strangers(ctx).await?);
+        Ok(show(ctx, visit, t("Apps"), PATH, sections, said))
     }
 }
 
@@ -123,53 +152,6 @@ async fn by_hand(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Ou
     }
     let says = t1("{} is added. Paste this into its own settings; the secret is shown this once.", &client.name);
     Ok(Said::good(says).with_code(lines))
-}
-
-async fn page(ctx: &Ctx, visit: &Visit, said: Option<Said>) -> Result<Response, Trouble> {
-    let clients = ctx.directory.list_clients().await?;
-    let (waiting, known): (Vec<&Client>, Vec<&Client>) = clients.iter().partition(|client| waits(client));
-    let mut sections = Vec::new();
-    if !waiting.is_empty() {
-        sections.push(Section {
-            title: t("Waiting to be let in").to_string(),
-            text: t("These programs introduced themselves. Let one in only when somebody of the home has just set it up; the name is what it says of itself.").to_string(),
-            rows: waiting.into_iter().map(row).collect(),
-            ..Section::default()
-        });
-    }
-    sections.push(Section { title: t("Apps").to_string(), rows: known.into_iter().map(row).collect(), ..Section::default() });
-    let presets = preset::all()?.into_iter().map(|(name, preset)| (name, preset.title)).collect();
-    sections.push(Section {
-        title: t("Add an app that we know").to_string(),
-        forms: vec![Form::of(
-            "preset",
-            t("Add the app"),
-            vec![
-                Field::choice("preset", t("App"), presets, ""),
-                Field::text("url", t("Where it is"), t("Such as https://photos.home.example")),
-            ],
-        )],
-        ..Section::default()
-    });
-    sections.push(Section {
-        title: t("Add another app").to_string(),
-        forms: vec![Form::of(
-            "add",
-            t("Add the app"),
-            vec![
-                Field::text("name", t("What people call it"), ""),
-                Field::text(
-                    "redirect",
-                    t("Where the answer goes"),
-                    t("Its “redirect URI” or “callback URL”, exactly as its manual says; several with a space between"),
-                ),
-                Field::tick("public", t("It cannot keep a secret: an app on a phone or in a browser")),
-            ],
-        )],
-        ..Section::default()
-    });
-    sections.push(strangers(ctx).await?);
-    Ok(show(ctx, visit, t("Apps"), PATH, sections, said))
 }
 
 /// It registered itself, and nobody has let it in.

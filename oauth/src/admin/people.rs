@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `/admin/people`: who lives here; somebody new is invited by a link.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_identity::directory::{Account, Kind, NewAccount};
 use hearth_types::{AccountId, Trouble};
-use hearth_web::axum::body::Bytes;
-use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
 
 use super::page::{Field, Form, Row, Said, Section, show};
-use super::{Outcome, address_of, admitted, admitted_to_change, no_address, note, person, refused};
+use super::{Listing, Outcome, address_of, no_address, note, person, refused};
 use crate::ctx::Ctx;
 use crate::limits::INVITATION_LIFE;
 use crate::params::Params;
@@ -20,69 +17,56 @@ use crate::{t, t1};
 
 pub(super) const PATH: &str = "/admin/people";
 
-/// GET.
-pub(super) async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
-    match admitted(&ctx, &visit).await {
-        Ok(_) => page(&ctx, &visit, None).await.unwrap_or_else(hearth_web::page::trouble),
-        Err(response) => response,
-    }
-}
+/// The page.
+pub(super) struct People;
 
-/// POST.
-pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
-    let form = Params::parse(&body);
-    let admin = match admitted_to_change(&ctx, &visit, &form, PATH).await {
-        Ok(admin) => admin,
-        Err(response) => return response,
-    };
-    match add(&ctx, &visit, &admin, &form).await {
-        Ok(said) => page(&ctx, &visit, Some(said)).await.unwrap_or_else(hearth_web::page::trouble),
-        Err(trouble) => hearth_web::page::trouble(trouble),
-    }
-}
+impl Listing for People {
+    const PATH: &'static str = PATH;
 
-async fn add(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
-    let Some(address) = address_of(form, "address") else { return no_address() };
-    let new = NewAccount {
-        address,
-        kind: Kind::Person,
-        name: form.field("name").trim().to_string(),
-        admin: form.field("admin") == "yes",
-    };
-    let account = match ctx.directory.add_account(new).await {
-        Ok(account) => account,
-        Err(error) => return refused(error),
-    };
-    note(ctx, visit, admin, "account.added", Some(account.id), &account.primary.to_string()).await?;
-    let link = link(ctx, account.id, false, INVITATION_LIFE).await?;
-    let says = t1("{} is here. Give them this link: whoever opens it within seven days chooses the password.", &account.primary);
-    Ok(Said::good(says).with_code(link))
+    async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
+        let Some(address) = address_of(form, "address") else { return no_address() };
+        let new = NewAccount {
+            address,
+            kind: Kind::Person,
+            name: form.field("name").trim().to_string(),
+            admin: form.field("admin") == "yes",
+        };
+        let account = match ctx.directory.add_account(new).await {
+            Ok(account) => account,
+            Err(error) => return refused(error),
+        };
+        note(ctx, visit, admin, "account.added", Some(account.id), &account.primary.to_string()).await?;
+        let link = link(ctx, account.id, false, INVITATION_LIFE).await?;
+        let says =
+            t1("{} is here. Give them this link: whoever opens it within seven days chooses the password.", &account.primary);
+        Ok(Said::good(says).with_code(link))
+    }
+
+    async fn page(ctx: &Ctx, visit: &Visit, said: Option<Said>) -> Result<Response, Trouble> {
+        let mut rows = Vec::new();
+        for account in ctx.directory.list_accounts().await?.into_iter().filter(|account| account.kind != Kind::Group) {
+            rows.push(row(ctx, account).await?);
+        }
+        let everybody = Section { title: t("Everybody").to_string(), rows, ..Section::default() };
+        let fields = vec![
+            Field::text("address", t("Address"), t("name@domain, in a domain of this home")),
+            Field::optional("name", t("Name, as they write it"), ""),
+            Field::tick("admin", t("Looks after the home too")),
+        ];
+        let invite = Section {
+            title: t("Invite somebody").to_string(),
+            text: t("They get a link and choose their password themselves; nobody else ever knows it.").to_string(),
+            forms: vec![Form::of("add", t("Make the account and the link"), fields)],
+            ..Section::default()
+        };
+        Ok(show(ctx, visit, t("People"), PATH, vec![everybody, invite], said))
+    }
 }
 
 /// A one-time link.
 pub(super) async fn link(ctx: &Ctx, account: AccountId, forget_factors: bool, lives: Duration) -> Result<String, Trouble> {
     let token = ctx.vault().add_link(account, forget_factors, lives).await?;
     Ok(format!("{}/welcome/{}", ctx.issuer, token.expose()))
-}
-
-async fn page(ctx: &Ctx, visit: &Visit, said: Option<Said>) -> Result<Response, Trouble> {
-    let mut rows = Vec::new();
-    for account in ctx.directory.list_accounts().await?.into_iter().filter(|account| account.kind != Kind::Group) {
-        rows.push(row(ctx, account).await?);
-    }
-    let everybody = Section { title: t("Everybody").to_string(), rows, ..Section::default() };
-    let fields = vec![
-        Field::text("address", t("Address"), t("name@domain, in a domain of this home")),
-        Field::optional("name", t("Name, as they write it"), ""),
-        Field::tick("admin", t("Looks after the home too")),
-    ];
-    let invite = Section {
-        title: t("Invite somebody").to_string(),
-        text: t("They get a link and choose their password themselves; nobody else ever knows it.").to_string(),
-        forms: vec![Form::of("add", t("Make the account and the link"), fields)],
-        ..Section::default()
-    };
-    Ok(show(ctx, visit, t("People"), PATH, vec![everybody, invite], said))
 }
 
 async fn row(ctx: &Ctx, account: Account) -> Result<Row, Trouble> {

@@ -93,12 +93,13 @@ async fn plan_one(
     let [before, after] = server.policy.sieve.clone();
     let scripts = [before.map(Rules::Home), script.map(Rules::Own), after.map(Rules::Home)];
     let scripts: Vec<Rules> = scripts.into_iter().flatten().collect();
-    let ran = match server.directory.find_account(account).await? {
-        Some(owner) if !scripts.is_empty() => {
+    let owner = if scripts.is_empty() { None } else { server.directory.find_account(account).await? };
+    let ran = match owner {
+        Some(owner) => {
             let junk = if judgement == Judgement::Suspect { 1.0 } else { opinion.score };
             run(server, arrival, &plan, scripts, &owner, junk).await
         }
-        _ => Ran::usual(),
+        None => Ran::usual(),
     };
     arrange(server, arrival, &mut plan, ran, judgement).await;
     if !ours && judgement == Judgement::Welcome {
