@@ -7,7 +7,7 @@
 //! key, and the address is published in that certificate. Mails come from `hearth-smtp` by way of the directory; ours go
 //! out as letters of the house.
 
-mod open;
+pub(crate) mod open;
 
 use std::time::Duration;
 

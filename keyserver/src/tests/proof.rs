@@ -4,52 +4,16 @@
 use std::time::Duration;
 
 use hearth_identity::limits::{CERT_MAIL_EVERY, PROOF_KEEP, UPLOAD_KEEP};
-use sequoia_openpgp::crypto::SessionKey;
-use sequoia_openpgp::packet::{PKESK, SKESK};
-use sequoia_openpgp::parse::stream::{DecryptionHelper, DecryptorBuilder, MessageStructure, VerificationHelper};
-use sequoia_openpgp::policy::StandardPolicy;
-use sequoia_openpgp::types::SymmetricAlgorithm;
-use sequoia_openpgp::{KeyHandle, Result};
 
 use super::*;
+use crate::wks::open::decrypt;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What is in the OpenPGP message of a letter, for who has the secret key.
 pub(super) fn open(secret: &[u8], letter: &str) -> String {
-    struct Reader<'a>(Cert, &'a StandardPolicy<'a>);
-    impl VerificationHelper for Reader<'_> {
-        fn get_certs(&mut self, _: &[KeyHandle]) -> Result<Vec<Cert>> {
-            Ok(Vec::new())
-        }
-        fn check(&mut self, _: MessageStructure<'_>) -> Result<()> {
-            Ok(())
-        }
-    }
-    impl DecryptionHelper for Reader<'_> {
-        fn decrypt(
-            &mut self,
-            sessions: &[PKESK],
-            _: &[SKESK],
-            algorithm: Option<SymmetricAlgorithm>,
-            open: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
-        ) -> Result<Option<Cert>> {
-            for key in self.0.keys().unencrypted_secret().with_policy(self.1, now()).for_transport_encryption() {
-                let mut pair = key.key().clone().into_keypair()?;
-                if sessions.iter().any(|session| session.decrypt(&mut pair, algorithm).is_some_and(|(a, key)| open(a, &key))) {
-                    break;
-                }
-            }
-            Ok(None)
-        }
-    }
     let from = letter.find("-----BEGIN PGP MESSAGE-----").expect("it is encrypted");
-    let policy = StandardPolicy::new();
-    let reader = Reader(Cert::from_bytes(secret).unwrap(), &policy);
-    let mut text = Vec::new();
-    let decryptor = DecryptorBuilder::from_bytes(&letter.as_bytes()[from..]).unwrap();
-    std::io::copy(&mut decryptor.with_policy(&policy, now(), reader).unwrap(), &mut text).unwrap();
-    String::from_utf8(text).unwrap()
+    String::from_utf8(decrypt(&letter.as_bytes()[from..], secret, now()).unwrap()).unwrap()
 }
 
 /// The path of the link in a text.

@@ -48,7 +48,7 @@ impl DecryptionHelper for Reader<'_> {
 }
 
 /// What is inside, however it is packed, up to a bound: a small mail can unpack to a large one.
-pub(super) fn decrypt(sealed: &[u8], secret: &[u8], now: SystemTime) -> std::result::Result<Vec<u8>, Refusal> {
+pub(crate) fn decrypt(sealed: &[u8], secret: &[u8], now: SystemTime) -> std::result::Result<Vec<u8>, Refusal> {
     let policy = StandardPolicy::new();
     let reader = Reader(Cert::from_bytes(secret).map_err(Refusal::library)?, &policy, now);
     let decryptor = DecryptorBuilder::from_bytes(sealed).and_then(|builder| builder.with_policy(&policy, now, reader));
