@@ -69,9 +69,11 @@ pub fn is_encrypted(mail: &[u8]) -> bool {
     let kind = kind.unwrap_or_default();
     let kind = kind.trim_ascii_start();
     let body = mail.get(body_offset(mail)..).unwrap_or_default();
+    // RFC 8551 §3.2.2: what is only signed can be read by anybody.
+    let is_only_signed = ["signed-data", "certs-only"].iter().any(|name| kind.windows(name.len()).any(|at| at == name.as_bytes()));
+    let is_smime = kind.starts_with(b"application/pkcs7-mime") || kind.starts_with(b"application/x-pkcs7-mime");
     kind.starts_with(b"multipart/encrypted")
-        || kind.starts_with(b"application/pkcs7-mime")
-        || kind.starts_with(b"application/x-pkcs7-mime")
+        || is_smime && !is_only_signed
         || body.trim_ascii_start().starts_with(b"-----BEGIN PGP MESSAGE-----")
 }
 

@@ -216,6 +216,7 @@ pub const ALL: &[Rfc] = &[
     rfc(8474, "IMAP OBJECTID"),
     rfc(8508, "IMAP REPLACE"),
     rfc(8514, "IMAP SAVEDATE"),
+    rfc(8551, "S/MIME 4.0"),
     rfc(8555, "ACME"),
     rfc(8579, "Sieve special-use"),
     rfc(8580, "Sieve fcc"),
