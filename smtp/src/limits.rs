@@ -92,6 +92,8 @@ pub const REPORT_MAIL_BYTES_MAX: usize = 10 * 1024 * 1024;
 pub const REPORT_PARTS_MAX: usize = 20;
 /// A report, unpacked: a home's own has some kilobytes.
 pub const REPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// XML tags or JSON objects in it; a report of a large provider has some thousands.
+pub const REPORT_ELEMENTS_MAX: usize = 100_000;
 /// The machine-readable part of feedback about one mail (RFC 5965 §2).
 pub const FEEDBACK_BYTES_MAX: usize = 64 * 1024;
 /// Lines that are kept of a report; all are counted.

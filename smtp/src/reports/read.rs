@@ -13,7 +13,8 @@ use mail_auth::report::{ActionDisposition, DmarcResult, Feedback, FeedbackType, 
 use super::unpack::unpack;
 use super::{Kind, Line, Report};
 use crate::limits::{
-    FEEDBACK_BYTES_MAX, REPORT_BYTES_MAX, REPORT_LINES_MAX, REPORT_MAIL_BYTES_MAX, REPORT_PARTS_MAX, REPORT_TEXT_CHARS_MAX,
+    FEEDBACK_BYTES_MAX, REPORT_BYTES_MAX, REPORT_ELEMENTS_MAX, REPORT_LINES_MAX, REPORT_MAIL_BYTES_MAX, REPORT_PARTS_MAX,
+    REPORT_TEXT_CHARS_MAX,
 };
 
 /// The report that a mail is; `None` when it is another mail.
@@ -45,6 +46,10 @@ fn may_be_report(part: &Part) -> bool {
 fn of_file(file: &[u8]) -> Option<Report> {
     // (quirk: some begin with a byte order mark)
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+    // An empty element takes a few octets here and hundreds in memory.
+    if file.iter().filter(|octet| matches!(octet, b'<' | b'{')).count() > REPORT_ELEMENTS_MAX {
+        return None;
+    }
     match file.trim_ascii_start().first()? {
         b'<' => DmarcReport::parse_xml(file).ok().and_then(of_dmarc),
         b'{' => TlsReport::parse_json(file).ok().and_then(of_tls),
@@ -101,7 +106,12 @@ fn of_tls(report: TlsReport) -> Option<Report> {
         let kind = word(&policy.policy.policy_type);
         if policy.summary.total_success > 0 {
             let says = format!("secured, by policy {kind}");
-            lines.push(Line { source: policy.policy.mx_host.join(" "), count: policy.summary.total_success, good: true, says });
+            lines.push(Line {
+                source: text(&policy.policy.mx_host.join(" ")),
+                count: policy.summary.total_success,
+                good: true,
+                says,
+            });
         }
         let mut told = 0_u32;
         for failure in &policy.failure_details {
@@ -315,6 +325,13 @@ pub(super) mod tests {
             let report = read(&mail("text/xml", "r.xml", xml(&records).as_bytes())).expect("a report");
             assert_eq!((report.lines.len(), report.bad), (kept, count as u64));
         }
+        let tags = |count: usize| {
+            let file = xml(&record("192.0.2.9", 1, "fail"));
+            let known = file.matches('<').count();
+            file.replace("</feedback>", &format!("{}</feedback>", "<a/>".repeat(count - known)))
+        };
+        assert!(read(&mail("application/gzip", "r.xml.gz", &gzip(tags(REPORT_ELEMENTS_MAX).as_bytes()))).is_some());
+        assert!(read(&mail("application/gzip", "r.xml.gz", &gzip(tags(REPORT_ELEMENTS_MAX + 1).as_bytes()))).is_none());
         let mut large = mail("text/xml", "r.xml", xml("").as_bytes());
         large.resize(REPORT_MAIL_BYTES_MAX, b'\n');
         assert!(read(&large).is_some());
