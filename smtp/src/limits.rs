@@ -146,3 +146,5 @@ pub const OUTBOUND_COMMAND: Duration = Duration::from_secs(5 * 60);
 pub const OUTBOUND_DATA: Duration = Duration::from_secs(3 * 60);
 /// RFC 5321 §4.5.3.2.6: the reply to the final dot.
 pub const OUTBOUND_DOT: Duration = Duration::from_secs(10 * 60);
+/// Octets of all copies of one post to a mailing list together, before they are compressed; they are held at once.
+pub const LIST_COPIES_BYTES_MAX: usize = 256 * 1024 * 1024;

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use hearth_identity::directory::{List, Posting, Unsubscriber};
 use hearth_types::{Address, Trouble};
 use hearth_wire::message::encode_words;
-use hearth_wire::smtp::replies::LOOP_554_5_4_6;
+use hearth_wire::smtp::replies::{LOOP_554_5_4_6, TOO_BIG_552_5_3_4};
 use hearth_wire::smtp::{Field, Fields, Reply};
 use metrics::counter;
 
 use crate::ctx::Server;
 use crate::inbound::check::{Finding, Findings};
+use crate::limits::LIST_COPIES_BYTES_MAX;
 use crate::queue::NewMail;
 use crate::{local, seal, submission, trace};
 
@@ -80,6 +81,9 @@ async fn refuse(server: &Server, post: &Post<'_>) -> Result<Option<Reply>, Troub
         return no("this list takes no automatic mail");
     }
     let Ok(authors) = submission::authors(post.raw) else { return no("this list takes mail with one From alone") };
+    if !fits(post.raw.len(), post.members.len()) {
+        return Ok(Some(TOO_BIG_552_5_3_4));
+    }
     if post.suspect {
         return no("this list passes nothing on that looks like junk");
     }
@@ -92,6 +96,11 @@ async fn refuse(server: &Server, post: &Post<'_>) -> Result<Option<Reply>, Troub
         }
     }
     Ok(None)
+}
+
+/// May a post of this size go to so many?
+fn fits(octets: usize, members: usize) -> bool {
+    octets.saturating_mul(members) <= LIST_COPIES_BYTES_MAX
 }
 
 /// Is the author who From says? By DMARC; where the domain has none, by SPF or a signature of the same domain.
