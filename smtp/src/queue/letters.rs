@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Letters that other servers of the house put down in the directory: signed, and into the queue under their own id.
+//! To somebody who lives here a letter goes straight into the INBOX: rules that somebody else has written there would
+//! else hide the very letter that tells of them.
 //!
 //! A letter is removed from the directory after the queue has it on disk. A process that dies in between finds it in both
 //! and removes it; only when the queue has passed it on by then is it sent a second time.
@@ -8,10 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use hearth_identity::directory::Letter;
+use hearth_identity::directory::{Letter, Resolution};
+use hearth_mailstore::{Content, Delivery, FlagSet, Recipient};
 
 use super::{NewMail, NewRecipient};
 use crate::ctx::Server;
+use crate::trace;
 
 /// How often the directory is looked at: a person waits for the letter.
 const LETTERS_LOOK: Duration = Duration::from_secs(2);
@@ -35,7 +39,9 @@ pub async fn run(server: Arc<Server>) {
 pub(crate) async fn take(server: &Server) -> anyhow::Result<()> {
     for letter in server.directory.list_letters(LETTERS_AT_ONCE).await? {
         let id = letter.id;
-        if server.queue.show(id).await?.is_none() {
+        if deliver_here(server, &letter).await? {
+            tracing::info!(letter = %id, "a letter of the house was delivered");
+        } else if server.queue.show(id).await?.is_none() {
             let mail = seal(server, letter).await?;
             server.queue.enqueue_as(id, mail).await?;
             tracing::info!(queue = %id, "a letter of the house was queued");
@@ -43,6 +49,25 @@ pub(crate) async fn take(server: &Server) -> anyhow::Result<()> {
         server.directory.remove_letter(id).await?;
     }
     Ok(())
+}
+
+/// Into the INBOX of whose address it is; `false` when it is nobody's here, or there is no room. The delivery has the
+/// letter's id: a second time delivers nothing.
+async fn deliver_here(server: &Server, letter: &Letter) -> anyhow::Result<bool> {
+    let Resolution::Account(account) = server.directory.resolve(&letter.recipient).await? else { return Ok(false) };
+    let recipient = Recipient {
+        account,
+        prefix: trace::delivery(None, &letter.recipient).into_bytes(),
+        targets: Vec::new(),
+        flags: FlagSet::EMPTY,
+    };
+    let delivery = Delivery {
+        id: format!("letter-{}", letter.id),
+        content: Content::Bytes(letter.raw.clone()),
+        received_at: server.clock.now(),
+        recipients: vec![recipient],
+    };
+    Ok(server.store.deliver(delivery).await?.iter().all(Result::is_ok))
 }
 
 /// From the null sender, signed by the home's own domain.
