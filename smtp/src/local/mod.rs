@@ -84,6 +84,13 @@ struct Copy {
     flags: FlagSet,
 }
 
+impl Plan {
+    /// What leaves the house, for who queues it with more.
+    pub(crate) fn take_leaving(&mut self) -> Vec<NewMail> {
+        std::mem::take(&mut self.leaving)
+    }
+}
+
 /// Does what was planned. The outcomes are in the order of the plans; a rejected one is `Ok` and nobody's mailbox
 /// has it. An `Err` means that nothing was done.
 pub(crate) async fn carry_out(
@@ -94,7 +101,7 @@ pub(crate) async fn carry_out(
     let mut queued = Vec::new();
     let mut plans = plans;
     at_rest::seal(server, arrival, &mut plans).await.map_err(Fault::Ours)?;
-    for mail in plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.leaving)) {
+    for mail in plans.iter_mut().flat_map(Plan::take_leaving) {
         match server.queue.enqueue(mail).await {
             Ok(id) => queued.push(id),
             Err(error) => {

@@ -23,6 +23,7 @@ use super::claim::{Claimed, Due, Settled};
 use super::schedule::{self, Next};
 use super::{NewMail, QueueError};
 use crate::ctx::Server;
+use crate::inbound::check::Findings;
 use crate::limits::{DESTINATIONS_MAX, LEASE, QUEUE_LOOK, RETURNED_BYTES_MAX};
 use crate::lists::{self, Post};
 use crate::local::{self, Arrival};
@@ -157,12 +158,14 @@ async fn deliver_here(
         Resolution::Account(account) => (vec![account], Vec::new()),
         Resolution::Members { accounts, forwards } => (accounts, forwards),
         Resolution::List(list, members) => {
+            // Of what our own people send it is known who wrote it; a copy of another list or a redirect proves nothing.
+            let unproven = Findings::default();
             let post = Post {
                 list: &list,
                 members: &members,
                 at: &due.address,
                 sender: mail.sender.as_ref(),
-                findings: None,
+                findings: mail.account.is_none().then_some(&unproven),
                 suspect: false,
                 trace: "",
                 delivered_to: &trace::delivered_to(raw),
@@ -198,6 +201,8 @@ async fn deliver_here(
     let mut plans = local::plan(server, &arrival, &people).await?;
     let mut rejected: Vec<Reply> = plans.iter_mut().filter_map(|plan| plan.rejected.take()).collect();
     let alone = plans.len() == 1 && forwards.is_empty();
+    // With all else that goes on, in the transaction that settles this: tried again, nothing leaves twice.
+    onward.extend(plans.iter_mut().flat_map(local::Plan::take_leaving));
     match local::carry_out(server, &arrival, plans).await {
         Ok(outcomes) if !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Err(Refusal::OverQuota)) => {
             return Ok(MAILBOX_FULL_452_4_2_2);
