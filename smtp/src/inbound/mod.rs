@@ -158,11 +158,18 @@ fn head(
 
 async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &Arrival, wishes: Wishes) -> Outcome {
     let server = &ctx.server;
+    let mut refused = wishes.refused;
+    let (mut at_house, before) = (0, refused.len());
     for recipient in transaction.recipients.iter().filter(|recipient| recipient.goal == Goal::House) {
+        at_house += 1;
         let reply = for_the_house(server, &recipient.address, &arrival.raw).await?;
         if reply != ACCEPTED_250_2_6_0 {
-            return Err(Fault::Peer(reply));
+            refused.push((recipient.address.clone(), reply));
         }
+    }
+    if let (Some((_, reply)), true, 0) = (refused.get(before), refused.len() - before == transaction.recipients.len(), wishes.lists)
+    {
+        return Err(Fault::Peer(reply.clone()));
     }
     let (mailboxes, forwards) = goals(transaction);
     if forwards.values().any(|through| arrival.delivered_to.contains(&through.to_string().to_lowercase())) {
@@ -175,7 +182,7 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
         counter!("smtp_first_senders_total").increment(1);
         tokio::time::sleep(server.policy.first_sender_delay).await;
     }
-    if let ([plan], true, 0) = (plans.as_mut_slice(), forwards.is_empty(), wishes.lists)
+    if let ([plan], true, 0) = (plans.as_mut_slice(), forwards.is_empty(), wishes.lists + at_house)
         && let Some(reply) = plan.rejected.take()
     {
         // RFC 5429 §2.1: the refusal of the only recipient is the server's own, and no report is written.
@@ -207,7 +214,9 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
         };
         reply.map(|reply| Failure { recipient: address.clone(), orcpt: None, reply, host: None })
     });
-    let refused = wishes.refused.into_iter().map(|(recipient, reply)| Failure { recipient, orcpt: None, reply, host: None });
+    // Nobody writes to a forger.
+    let told = if arrival.judgement == Judgement::Suspect { Vec::new() } else { refused };
+    let refused = told.into_iter().map(|(recipient, reply)| Failure { recipient, orcpt: None, reply, host: None });
     tell(ctx, arrival, failures.chain(refused).collect()).await?;
     counter!("smtp_mailboxes_delivered_total").increment((people.len() - full) as u64);
     Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)))

@@ -83,11 +83,11 @@ async fn ask_masked(
         return Ok(None);
     }
     let author = submission::authors(&arrival.raw).ok().and_then(|authors| authors.into_iter().next());
-    let domain = author.as_ref().map(Address::domain);
-    if masked.locked_to.is_some() {
-        return Ok(locked_out(&masked, domain));
-    }
     let proven = author.as_ref().filter(|author| !suspect && lists::is_proven(author, arrival.sender.as_ref(), Some(findings)));
+    if masked.locked_to.is_some() {
+        // The lock was one's who proved to be it: so has each that comes after.
+        return Ok(locked_out(&masked, proven.map(Address::domain)));
+    }
     match proven {
         Some(author) => {
             // Two may come at once; the lock is the one's whose write was first.
