@@ -10,6 +10,7 @@
 //! A [`Scanner`] takes the message in pieces, so that a large one is never in memory as a whole.
 
 mod casemap;
+mod cut;
 mod entity;
 mod envelope;
 mod guard;
@@ -17,11 +18,13 @@ mod header;
 pub mod limits;
 mod packed;
 mod scanner;
+mod shift;
 mod structure;
 mod subject;
 mod text;
 
 pub use casemap::casemap;
+pub use cut::kept;
 pub use envelope::{Addr, Envelope};
 pub use guard::{is_safe_for_mail_parser, parse_with_mail_parser};
 pub use header::{Header, Headers, decode_words, encode_words};

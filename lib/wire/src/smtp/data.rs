@@ -155,6 +155,11 @@ impl LineCheck {
         }
     }
 
+    /// Is the last line ended?
+    pub fn is_at_line_start(&self) -> bool {
+        self.line_bytes == 0 && !self.after_cr
+    }
+
     /// What was wrong, at the end of the message.
     pub fn finish(&self) -> Option<DataFault> {
         self.fault.or(self.after_cr.then_some(DataFault::BareCr))
