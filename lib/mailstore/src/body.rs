@@ -9,6 +9,7 @@
 //! frame 0 | frame 1 | ... | length of each frame (u32 LE) | content length (u64 LE) | frames (u32 LE) | magic
 //! ```
 
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::ops::Range;
@@ -39,6 +40,20 @@ pub enum Content {
     Shared(Arc<Vec<u8>>),
     /// In a file, read in pieces: for large mail. It stays the caller's and is not changed.
     File(PathBuf),
+    /// Read in pieces from wherever they are.
+    Source(Arc<dyn Source>),
+}
+
+/// Bytes that can be read from the beginning, and again.
+pub trait Source: Debug + Send + Sync {
+    /// How many there are.
+    fn len(&self) -> u64;
+    /// None at all?
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// All of them, in order. May block.
+    fn open(&self) -> std::io::Result<Box<dyn Read + '_>>;
 }
 
 /// A stored message's raw bytes.
@@ -77,6 +92,45 @@ impl Body {
     /// All of it.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         self.range(0..self.len())
+    }
+}
+
+impl Debug for Body {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "a body of {} bytes", self.len())
+    }
+}
+
+/// So that what is stored can be stored again without being in memory as a whole.
+impl Source for Body {
+    fn len(&self) -> u64 {
+        Body::len(self)
+    }
+
+    fn open(&self) -> std::io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(Pieces { body: self, at: 0, piece: Vec::new(), taken: 0 }))
+    }
+}
+
+/// Reads a body in pieces of [`BODY_CHUNK_BYTES`].
+struct Pieces<'b> {
+    body: &'b Body,
+    at: u64,
+    piece: Vec<u8>,
+    taken: usize,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.taken == self.piece.len() {
+            let end = self.at.saturating_add(BODY_CHUNK_BYTES as u64);
+            self.piece = self.body.range(self.at..end).map_err(std::io::Error::other)?;
+            self.at += self.piece.len() as u64;
+            self.taken = 0;
+        }
+        let length = self.piece.get(self.taken..).unwrap_or_default().read(into)?;
+        self.taken += length;
+        Ok(length)
     }
 }
 
@@ -203,21 +257,27 @@ impl Drop for Temporary {
 }
 
 /// Compresses content; a large one into the file that `path` names, synced. What `scan` takes is every piece of it.
-pub(crate) fn pack(content: &Content, path: impl FnOnce() -> PathBuf, mut scan: impl FnMut(&[u8])) -> Result<Packed> {
+pub(crate) fn pack(content: &Content, path: impl FnOnce() -> PathBuf, scan: impl FnMut(&[u8])) -> Result<Packed> {
     match content {
         Content::Bytes(bytes) => pack_bytes(bytes, path, scan),
         Content::Shared(bytes) => pack_bytes(bytes, path, scan),
         Content::File(source) => {
             let mut source = File::open(source)?;
-            if source.metadata()?.len() <= BODY_IN_DB_BYTES_MAX as u64 {
-                let mut bytes = Vec::new();
-                source.read_to_end(&mut bytes)?;
-                scan(&bytes);
-                return Ok(Packed { len: bytes.len() as u64, data: PackedData::Row(compress(&bytes)?) });
-            }
-            pack_file(&mut source, path(), scan)
+            let len = source.metadata()?.len();
+            pack_read(&mut source, len, path, scan)
         }
+        Content::Source(source) => pack_read(&mut *source.open()?, source.len(), path, scan),
     }
+}
+
+fn pack_read(source: &mut dyn Read, len: u64, path: impl FnOnce() -> PathBuf, mut scan: impl FnMut(&[u8])) -> Result<Packed> {
+    if len > BODY_IN_DB_BYTES_MAX as u64 {
+        return pack_file(source, path(), scan);
+    }
+    let mut bytes = Vec::new();
+    source.read_to_end(&mut bytes)?;
+    scan(&bytes);
+    Ok(Packed { len: bytes.len() as u64, data: PackedData::Row(compress(&bytes)?) })
 }
 
 fn pack_bytes(mut bytes: &[u8], path: impl FnOnce() -> PathBuf, mut scan: impl FnMut(&[u8])) -> Result<Packed> {
@@ -369,7 +429,11 @@ mod tests {
             let content: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
             let (_dir, body, packed) = stored(&content, b"X: y\r\n");
             assert_eq!(matches!(packed.data, PackedData::File(_)), is_file, "{len}");
-            assert_eq!(body.bytes().expect("reads"), [b"X: y\r\n".as_slice(), &content].concat());
+            let whole = [b"X: y\r\n".as_slice(), &content].concat();
+            assert_eq!(body.bytes().expect("reads"), whole);
+            let mut again = Vec::new();
+            body.open().and_then(|mut reader| reader.read_to_end(&mut again)).expect("reads");
+            assert_eq!(again, whole);
         }
     }
 

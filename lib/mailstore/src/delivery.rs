@@ -102,16 +102,18 @@ pub(crate) fn check(delivery: &Delivery) -> Result<()> {
     Ok(())
 }
 
-/// Reads what each copy is; recipients with the same prefix share it.
+/// What each copy is: what the first was read to be, but for what is written in front.
 pub(crate) fn copies(packed: &Packed, recipients: Vec<Recipient>, first: Parsed, now: Timestamp) -> Result<Vec<Copy>> {
     let mut copies: Vec<Copy> = Vec::with_capacity(recipients.len());
-    let mut first = Some(first);
+    let first = Arc::new(first);
     for recipient in recipients {
-        let same = copies.iter().find(|copy| copy.recipient.prefix == recipient.prefix).map(|copy| Arc::clone(&copy.parsed));
-        let parsed = match (same, first.take()) {
-            (Some(same), _) => same,
-            (None, Some(first)) => Arc::new(first),
-            (None, None) => Arc::new(body::parse(packed, &recipient.prefix)?),
+        let parsed = match copies.first() {
+            None => Arc::clone(&first),
+            Some(before) if before.recipient.prefix == recipient.prefix => Arc::clone(&first),
+            Some(before) => Arc::new(match first.begun_with(&before.recipient.prefix, &recipient.prefix) {
+                Some(parsed) => parsed,
+                None => body::parse(packed, &recipient.prefix)?,
+            }),
         };
         copies.push(Copy { recipient, message: MessageId::new(now), parsed });
     }

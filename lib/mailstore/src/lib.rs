@@ -58,7 +58,7 @@ mod store;
 pub mod thread;
 mod tx;
 
-pub use body::{Body, Content};
+pub use body::{Body, Content, Source};
 pub use delivery::{Delivered, Delivery, Recipient, Refusal, Target};
 pub use error::{Error, Result};
 pub use flags::{Flag, FlagSet};

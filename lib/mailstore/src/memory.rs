@@ -10,12 +10,13 @@ use crate::tx::{MailTx, number};
 
 /// Is this id remembered now?
 pub fn is_remembered(tx: &mut MailTx<'_>, id: &str) -> Result<bool> {
+    Ok(remembered_until(tx, id)?.is_some())
+}
+
+/// Until when is this id remembered, if it is now?
+pub fn remembered_until(tx: &mut MailTx<'_>, id: &str) -> Result<Option<Timestamp>> {
     let (account, key, now) = (tx.account(), key(id), tx.now());
-    let found =
-        tx.find("SELECT until FROM memory WHERE account = $1 AND id = $2 AND until > $3", &[&account, &key, &now], |row| {
-            row.get::<Timestamp>(0)
-        })?;
-    Ok(found.is_some())
+    tx.find("SELECT until FROM memory WHERE account = $1 AND id = $2 AND until > $3", &[&account, &key, &now], |row| row.get(0))
 }
 
 /// Remembers an id until then; an account keeps [`MEMORIES_MAX`], and forgets what would end first.

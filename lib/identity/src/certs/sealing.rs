@@ -25,6 +25,20 @@ impl Directory {
         self.change_setting(&setting(account), fingerprint.unwrap_or_default()).await
     }
 
+    /// Whose new mail among these is sealed, in one read.
+    pub async fn list_sealing(&self, among: Vec<AccountId>) -> Result<Vec<AccountId>> {
+        self.read(move |tx| {
+            let mut sealing = Vec::new();
+            for account in among {
+                let chosen: Option<String> =
+                    tx.find("SELECT value FROM setting WHERE name = $1 AND value <> ''", &[&setting(account)], |row| row.get(0))?;
+                sealing.extend(chosen.map(|_| account));
+            }
+            Ok(sealing)
+        })
+        .await
+    }
+
     /// What an account's new mail is sealed to, if it is.
     pub async fn find_sealing(&self, account: AccountId) -> Result<Option<Sealing>> {
         let Some(fingerprint) = self.find_setting(&setting(account)).await?.filter(|chosen| !chosen.is_empty()) else {

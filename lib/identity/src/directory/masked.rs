@@ -73,6 +73,19 @@ impl Directory {
         self.read(move |tx| find(tx, &key)).await
     }
 
+    /// Those masked addresses that these are, in one read.
+    pub async fn list_masked_among(&self, addresses: &[Address]) -> Result<Vec<Masked>> {
+        let keys: Vec<String> = addresses.iter().map(|address| address.without_subaddress().key()).collect();
+        self.read(move |tx| {
+            let mut masked = Vec::new();
+            for key in &keys {
+                masked.extend(find(tx, key)?);
+            }
+            Ok(masked)
+        })
+        .await
+    }
+
     /// Those of an account, oldest first.
     pub async fn list_masked(&self, account: AccountId) -> Result<Vec<Masked>> {
         self.read(move |tx| {
