@@ -17,7 +17,7 @@ use hearth_wire::smtp::Reply;
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::inbound::pace::Pace;
-use crate::limits::{MEMORY_STEP_BYTES, MESSAGES_IN_MEMORY_BYTES_MAX};
+use crate::limits::{MEMORY_STEP_BYTES, MESSAGES_IN_MEMORY_BYTES_MAX, MESSAGES_SPOOLED_BYTES_MAX};
 use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::srs::{self, Rewriter};
@@ -62,6 +62,7 @@ pub struct Server {
     /// Requested when the process is to end.
     pub stop: hearth_boot::Stop,
     memory: Arc<Semaphore>,
+    disk: Arc<Semaphore>,
     rewriter: OnceCell<Rewriter>,
 }
 
@@ -102,6 +103,7 @@ impl Server {
             parts;
         let revocations = Revocations::start(directory.clone());
         let memory = Arc::new(Semaphore::new(MESSAGES_IN_MEMORY_BYTES_MAX / MEMORY_STEP_BYTES));
+        let disk = Arc::new(Semaphore::new(MESSAGES_SPOOLED_BYTES_MAX / MEMORY_STEP_BYTES));
         Arc::new(Self {
             hostname,
             issuer,
@@ -119,6 +121,7 @@ impl Server {
             clock,
             stop,
             memory,
+            disk,
             rewriter: OnceCell::new(),
         })
     }
@@ -157,29 +160,39 @@ impl Server {
         Ok(self.rewriter().await?.unwrap(address, self.clock.now()))
     }
 
-    /// An account of the memory that one message takes.
-    pub(crate) fn memory(&self) -> Memory {
-        Memory { free: Arc::clone(&self.memory), held: Vec::new(), bytes: 0 }
+    /// An account of what one message takes.
+    pub(crate) fn hold(&self) -> Held {
+        let of = |free: &Arc<Semaphore>| Share { free: Arc::clone(free), held: Vec::new(), bytes: 0 };
+        Held { memory: of(&self.memory), disk: of(&self.disk) }
     }
 }
 
-/// Memory held for one message, given back when dropped.
+/// What is held for one message, given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Memory {
-    free: Arc<Semaphore>,
-    held: Vec<tokio::sync::OwnedSemaphorePermit>,
-    bytes: usize,
+pub(crate) struct Held {
+    /// Memory.
+    pub memory: Share,
+    /// Space on the disk.
+    pub disk: Share,
 }
 
-impl Memory {
+/// Part of what all messages share.
+#[derive(Debug)]
+pub(crate) struct Share {
+    free: Arc<Semaphore>,
+    held: Vec<tokio::sync::OwnedSemaphorePermit>,
+    bytes: u64,
+}
+
+impl Share {
     /// Holds as much as `bytes`; false when all messages together would take too much.
-    pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
+    pub(crate) fn grow_to(&mut self, bytes: u64) -> bool {
         while self.bytes < bytes {
             match Arc::clone(&self.free).try_acquire_owned() {
                 Ok(permit) => self.held.push(permit),
                 Err(_) => return false,
             }
-            self.bytes += MEMORY_STEP_BYTES;
+            self.bytes += MEMORY_STEP_BYTES as u64;
         }
         true
     }
@@ -223,10 +236,10 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_given_back() {
         let free = Arc::new(Semaphore::new(2));
-        let account = || Memory { free: Arc::clone(&free), held: Vec::new(), bytes: 0 };
-        let mut first = account();
-        assert!(first.grow_to(MEMORY_STEP_BYTES * 2));
-        assert!(!first.grow_to(MEMORY_STEP_BYTES * 2 + 1));
+        let account = || Share { free: Arc::clone(&free), held: Vec::new(), bytes: 0 };
+        let (step, mut first) = (MEMORY_STEP_BYTES as u64, account());
+        assert!(first.grow_to(step * 2));
+        assert!(!first.grow_to(step * 2 + 1));
         assert!(!account().grow_to(1));
         drop(first);
         assert!(account().grow_to(1));

@@ -29,6 +29,7 @@ pub mod limits;
 mod lists;
 mod lmtp;
 mod local;
+pub mod message;
 pub mod outbound;
 pub mod policy;
 mod proxied;

@@ -23,10 +23,24 @@ pub const AUTH_LINE_BYTES_MAX: usize = 12_288;
 pub const AUTH_ROUNDS_MAX: usize = 8;
 /// A message beyond its size is read on for this much, so that the client hears the reply; then the connection ends.
 pub const OVERRUN_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// A message up to this size is in memory as a whole; of a larger one its start is, and the rest is in a file.
+pub const MESSAGE_IN_MEMORY_BYTES_MAX: usize = 1024 * 1024;
+/// Octets of the body of a large message that stay in memory with its header.
+pub const MESSAGE_START_BYTES: usize = 4 * 1024;
+/// Up to this size (a fraction of a millisecond), a message is read where it is, without a thread for that.
+pub const READ_AT_ONCE_BYTES_MAX: usize = 32 * 1024;
+/// What comes of a large message is written to its file when it is so much.
+pub const SPOOL_WRITE_BYTES: usize = 256 * 1024;
 /// Memory that all messages on their way in may take together; the next one hears 452.
 pub const MESSAGES_IN_MEMORY_BYTES_MAX: usize = 192 * 1024 * 1024;
-/// Memory for a message is taken in steps of this size.
+/// Space on the disk that all messages on their way in may take together, before they are stored; the next one hears 452.
+pub const MESSAGES_SPOOLED_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
+/// Memory, or space, for a message is taken in steps of this size.
 pub const MEMORY_STEP_BYTES: usize = 64 * 1024;
+/// Of a large message, a person's rules see so much of each part,
+pub const SIEVE_PART_BYTES_MAX: usize = 64 * 1024;
+/// and so much of all parts.
+pub const SIEVE_PARTS_BYTES_MAX: usize = 512 * 1024;
 /// RFC 5321 §6.3 wants at least 100 when Received fields are counted; (deviates: Postfix has 50, and no mail here
 /// passes so many).
 pub const RECEIVED_MAX: usize = 50;
@@ -86,8 +100,8 @@ pub const REJECTS_MAX: usize = 200;
 /// Characters of what a person's rules say to somebody they refuse.
 pub const REJECTION_CHARS_MAX: usize = 400;
 
-/// A larger mail is not looked into for a report.
-pub const REPORT_MAIL_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// A larger mail is not looked into for a report: a report of a large provider has some hundred kilobytes, compressed.
+pub const REPORT_MAIL_BYTES_MAX: usize = MESSAGE_IN_MEMORY_BYTES_MAX;
 /// Parts of a mail that are looked into for a report.
 pub const REPORT_PARTS_MAX: usize = 20;
 /// A report, unpacked: a home's own has some kilobytes.
@@ -146,5 +160,5 @@ pub const OUTBOUND_COMMAND: Duration = Duration::from_secs(5 * 60);
 pub const OUTBOUND_DATA: Duration = Duration::from_secs(3 * 60);
 /// RFC 5321 §4.5.3.2.6: the reply to the final dot.
 pub const OUTBOUND_DOT: Duration = Duration::from_secs(10 * 60);
-/// Octets of all copies of one post to a mailing list together, before they are compressed; they are held at once.
-pub const LIST_COPIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Octets of all copies of one post to a mailing list together, before they are compressed.
+pub const LIST_COPIES_BYTES_MAX: u64 = 256 * 1024 * 1024;

@@ -5,8 +5,6 @@
 //! add (RFC 8058 §4), seal what we found (RFC 8617), and send from an address of the list, so that SPF holds and reports of
 //! failure come to us and not to the author. `LIST+bounces@D` takes these; `LIST+unsubscribe-TOKEN@D` takes a member off.
 
-use std::sync::Arc;
-
 use hearth_identity::directory::{List, Posting, Unsubscriber};
 use hearth_types::{Address, Trouble};
 use hearth_wire::message::encode_words;
@@ -17,6 +15,7 @@ use metrics::counter;
 use crate::ctx::Server;
 use crate::inbound::check::{Finding, Findings};
 use crate::limits::LIST_COPIES_BYTES_MAX;
+use crate::message::Message;
 use crate::queue::NewMail;
 use crate::{local, seal, submission, trace};
 
@@ -42,7 +41,7 @@ pub(crate) struct Post<'a> {
     /// The addresses that the mail says it was delivered to before, in lower case.
     pub delivered_to: &'a [String],
     /// The mail.
-    pub raw: &'a Arc<Vec<u8>>,
+    pub message: &'a Message,
     /// RFC 8689.
     pub require_tls: bool,
 }
@@ -77,11 +76,11 @@ async fn refuse(server: &Server, post: &Post<'_>) -> Result<Option<Reply>, Troub
     // RFC 3834 §2: what nobody wrote goes to no list.
     let is_automatic =
         |field: Field<'_>| field.is("Auto-Submitted") && !String::from_utf8_lossy(field.value()).trim().eq_ignore_ascii_case("no");
-    if post.sender.is_none() || Fields::of(post.raw).any(is_automatic) {
+    if post.sender.is_none() || Fields::of(post.message.start()).any(is_automatic) {
         return no("this list takes no automatic mail");
     }
-    let Ok(authors) = submission::authors(post.raw) else { return no("this list takes mail with one From alone") };
-    if !fits(post.raw.len(), post.members.len()) {
+    let Ok(authors) = submission::authors(post.message.start()) else { return no("this list takes mail with one From alone") };
+    if !fits(post.message.len(), post.members.len()) {
         return Ok(Some(TOO_BIG_552_5_3_4));
     }
     if post.suspect {
@@ -99,8 +98,8 @@ async fn refuse(server: &Server, post: &Post<'_>) -> Result<Option<Reply>, Troub
 }
 
 /// May a post of this size go to so many?
-fn fits(octets: usize, members: usize) -> bool {
-    octets.saturating_mul(members) <= LIST_COPIES_BYTES_MAX
+fn fits(octets: u64, members: usize) -> bool {
+    octets.saturating_mul(members as u64) <= LIST_COPIES_BYTES_MAX
 }
 
 /// Is the author who From says? By DMARC; where the domain has none, by SPF or a signature of the same domain.
@@ -125,14 +124,17 @@ async fn copies(server: &Server, post: &Post<'_>) -> Result<Vec<NewMail>, Troubl
     let list = post.list;
     let domain = list.address.domain();
     let results = post.findings.filter(|findings| !findings.trusted).map_or("", |findings| findings.results.as_str());
-    let seal = seal::seal(server, domain, post.raw, results).await;
-    let raw = Arc::new(trace::without(post.raw, is_of_a_list).unwrap_or_else(|| post.raw.to_vec()));
+    let seal = seal::seal(server, domain, post.message, results).await;
+    let message = match trace::without(post.message.start(), is_of_a_list) {
+        Some(start) => post.message.with_start(start),
+        None => post.message.clone(),
+    };
     let (tokens, keys) = (server.directory.unsubscriber().await?, server.signer.keys_of(domain).await);
     let sender = Address::new(format!("{}+{BOUNCES}", list.address.local()), domain.clone()).ok();
     let mut mails = Vec::with_capacity(post.members.len());
     for member in post.members {
         let fields = fields(server, list, &tokens, member);
-        let signed = [fields.as_bytes(), raw.as_slice()].concat();
+        let signed = message.with_fields(fields.as_bytes());
         let keys = keys.clone();
         let signature = tokio::task::spawn_blocking(move || keys.map(|keys| keys.sign_list(&signed)).transpose()).await?;
         let signature = signature.unwrap_or_else(|error| {
@@ -144,7 +146,7 @@ async fn copies(server: &Server, post: &Post<'_>) -> Result<Vec<NewMail>, Troubl
         mails.push(NewMail {
             require_tls: post.require_tls,
             smtputf8: local::needs_utf8(member) || !list.address.local().is_ascii(),
-            ..local::leaving(sender.clone(), vec![member.clone()], head.into_bytes(), raw.to_vec())
+            ..local::leaving(sender.clone(), vec![member.clone()], head.into_bytes(), message.clone())
         });
     }
     Ok(mails)

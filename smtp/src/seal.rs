@@ -3,22 +3,35 @@
 //! of its sender. From stays as it is; the seal says that it was true when the mail came here.
 
 use hearth_types::Domain;
+use mail_auth::common::crypto::HashAlgorithm;
 use mail_auth::common::headers::HeaderWriter;
-use mail_auth::{ArcOutput, AuthenticatedMessage, AuthenticationResults, DkimResult, MessageAuthenticator};
+use mail_auth::dkim::Canonicalization;
+use mail_auth::{ArcOutput, AuthenticationResults, DkimResult, MessageAuthenticator};
 use tokio::time::timeout;
 
 use crate::ctx::Server;
+use crate::inbound::check::authenticated;
 use crate::limits::{CHECKS, SEALED_RESULTS_BYTES_MAX};
+use crate::message::Message;
 
-/// The three fields of our set, to stand in front of `raw`, which is as it came but for claims in our name; `results` is
+/// The three fields of our set, to stand in front of a message, which is as it came but for claims in our name; `results` is
 /// our Authentication-Results of it. Empty: there is nothing to vouch for (our own people's mail), no key, or a chain that
 /// was broken before it came here: RFC 8617 §5.1.2 would have that said, and nobody would read it.
-pub(crate) async fn seal(server: &Server, domain: &Domain, raw: &[u8], results: &str) -> String {
+pub(crate) async fn seal(server: &Server, domain: &Domain, message: &Message, results: &str) -> String {
     if results.is_empty() {
         return String::new();
     }
     let Some(keys) = server.signer.keys_of(domain).await else { return String::new() };
-    let Some(message) = AuthenticatedMessage::parse(raw) else { return String::new() };
+    // What our own signature over the message is made of.
+    let ours = Some((Canonicalization::Relaxed, HashAlgorithm::Sha256));
+    let message = match authenticated(message, ours).await {
+        Ok(Some(message)) => message,
+        Ok(None) => return String::new(),
+        Err(error) => {
+            tracing::error!(%domain, %error, "a large mail that passes on cannot be read, and is not sealed");
+            return String::new();
+        }
+    };
     let chain = if message.ams_headers.is_empty() && message.as_headers.is_empty() && message.aar_headers.is_empty() {
         ArcOutput::default()
     } else {

@@ -10,8 +10,8 @@ use hearth_wire::smtp::replies::{
 };
 use hearth_wire::smtp::{Body, Command, LineCheck, MailParams, RcptParams, Reply, Severity};
 
-use crate::ctx::Memory;
 use crate::limits::{ERRORS_MAX, IDLE_COMMANDS_MAX, MESSAGES_MAX, SIGN_IN_FAILURES_MAX};
+use crate::message::Intake;
 
 /// Which door the peer came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,11 +110,9 @@ pub enum Goal {
 #[derive(Debug, Default)]
 pub struct Chunks {
     /// The message.
-    pub raw: Vec<u8>,
+    pub(crate) intake: Option<Intake>,
     /// Its line ends.
     pub check: LineCheck,
-    /// The memory that it takes, counted with that of all others.
-    pub(crate) memory: Option<Memory>,
 }
 
 impl State {

@@ -47,6 +47,7 @@ fn main() {
         elsif address :is \"from\" \"carol@else.example\" { addflag \"\\\\Flagged\"; }";
     let compiled = compile(script.as_bytes()).expect("the script is sound");
     let subject = Subject {
+        cut_from: None,
         raw: mail.as_bytes(),
         sender: "carol@else.example",
         recipient: "a@b.example",

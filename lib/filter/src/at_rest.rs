@@ -6,6 +6,7 @@
 //! is sorted by, and `[...]` for the subject. Fields of the way here (Received, Authentication-Results) stay
 //! outside alone. A mail that is encrypted already is left as it is.
 
+use std::io::{self, Read, Write};
 use std::time::SystemTime;
 
 use hearth_wire::smtp::{Field, Fields, body_offset};
@@ -41,7 +42,21 @@ pub enum NotSealed {
 
 /// Seals a mail for the owner of a certificate. `edge` is a word that no other mail has: it ends the parts.
 pub fn seal(mail: &[u8], cert: &[u8], at: SystemTime, edge: &str) -> Result<Vec<u8>, NotSealed> {
-    if is_encrypted(mail) {
+    let mut sealed = Vec::with_capacity(mail.len() + mail.len() / 2);
+    seal_to(&mut sealed, mail, &mut io::empty(), cert, at, edge)?;
+    Ok(sealed)
+}
+
+/// As [`seal`], of a mail that begins with `start` (all of its header is there) and goes on with what `rest` reads.
+pub fn seal_to(
+    sealed: &mut (dyn Write + Send + Sync),
+    start: &[u8],
+    rest: &mut dyn Read,
+    cert: &[u8],
+    at: SystemTime,
+    edge: &str,
+) -> Result<(), NotSealed> {
+    if is_encrypted(start) {
         return Err(NotSealed::Already);
     }
     let library = |error: sequoia_openpgp::anyhow::Error| NotSealed::Library(error.to_string());
@@ -54,13 +69,39 @@ pub fn seal(mail: &[u8], cert: &[u8], at: SystemTime, edge: &str) -> Result<Vec<
     if keys().next().is_none() {
         return Err(NotSealed::NoKey);
     }
-    let mut armored = Vec::with_capacity(mail.len() + mail.len() / 2);
-    let message = Armorer::new(Message::new(&mut armored)).build().map_err(library)?;
+    let written = |error: io::Error| NotSealed::Library(error.to_string());
+    before(start, edge, sealed).map_err(written)?;
+    let mut lines = CrLf { to: &mut *sealed };
+    let message = Armorer::new(Message::new(&mut lines)).build().map_err(library)?;
     let message = Encryptor::for_recipients(message, keys()).build().map_err(library)?;
     let mut writer = LiteralWriter::new(message).build().map_err(library)?;
-    inside(mail, &mut writer).map_err(|error| NotSealed::Library(error.to_string()))?;
+    inside(start, &mut writer).and_then(|()| io::copy(rest, &mut writer).map(|_| ())).map_err(written)?;
     writer.finalize().map_err(library)?;
-    Ok(outside(mail, &armored, edge))
+    write!(sealed, "\r\n--{edge}--\r\n").map_err(written)
+}
+
+/// The armour has lines of LF.
+struct CrLf<'w> {
+    to: &'w mut (dyn Write + Send + Sync),
+}
+
+impl Write for CrLf<'_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        for line in octets.split_inclusive(|octet| *octet == b'\n') {
+            match line.strip_suffix(b"\n") {
+                Some(line) => {
+                    self.to.write_all(line.strip_suffix(b"\r").unwrap_or(line))?;
+                    self.to.write_all(b"\r\n")?;
+                }
+                None => self.to.write_all(line)?,
+            }
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Is it PGP/MIME, S/MIME, or a body that is OpenPGP's armour?
@@ -87,7 +128,7 @@ fn is_of_content(field: &Field<'_>) -> bool {
 }
 
 /// The payload (RFC 9788 §2.1): the author's fields, what of them is shown outside, the content's fields, the body.
-fn inside(mail: &[u8], to: &mut impl std::io::Write) -> std::io::Result<()> {
+fn inside(mail: &[u8], to: &mut impl Write) -> io::Result<()> {
     let ours: Vec<Field<'_>> = Fields::of(mail).filter(|field| !is_any(field, &OF_THE_WAY)).collect();
     let authors = || ours.iter().filter(|field| !is_of_content(field));
     for field in authors() {
@@ -125,31 +166,23 @@ fn inside(mail: &[u8], to: &mut impl std::io::Write) -> std::io::Result<()> {
 /// RFC 9788 §2.1.1; the second parameter is the older way, which more programs know.
 const MARK: &[u8] = b";\r\n\thp=\"cipher\"; protected-headers=\"v1\"\r\n";
 
-fn outside(mail: &[u8], armored: &[u8], edge: &str) -> Vec<u8> {
-    let mut sealed = Vec::with_capacity(armored.len() + armored.len() / 32 + 1024);
+/// What stands before the armour.
+fn before(mail: &[u8], edge: &str, to: &mut dyn Write) -> io::Result<()> {
     for field in Fields::of(mail) {
         if field.is("Subject") {
-            sealed.extend_from_slice(format!("Subject: {SUBJECT}\r\n").as_bytes());
+            write!(to, "Subject: {SUBJECT}\r\n")?;
         } else if is_any(&field, &OF_THE_WAY) || is_any(&field, &SHOWN) {
-            sealed.extend_from_slice(field.raw);
+            to.write_all(field.raw)?;
         }
     }
-    sealed.extend_from_slice(
-        format!(
-            "MIME-Version: 1.0\r\n\
-             Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\";\r\n\tboundary=\"{edge}\"\r\n\r\n\
-             --{edge}\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n\
-             --{edge}\r\nContent-Type: application/octet-stream; name=\"encrypted.asc\"\r\n\
-             Content-Disposition: inline; filename=\"encrypted.asc\"\r\n\r\n"
-        )
-        .as_bytes(),
-    );
-    for line in armored.split(|octet| *octet == b'\n') {
-        sealed.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-        sealed.extend_from_slice(b"\r\n");
-    }
-    sealed.extend_from_slice(format!("--{edge}--\r\n").as_bytes());
-    sealed
+    write!(
+        to,
+        "MIME-Version: 1.0\r\n\
+         Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\";\r\n\tboundary=\"{edge}\"\r\n\r\n\
+         --{edge}\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n\
+         --{edge}\r\nContent-Type: application/octet-stream; name=\"encrypted.asc\"\r\n\
+         Content-Disposition: inline; filename=\"encrypted.asc\"\r\n\r\n"
+    )
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::ctx::{Ctx, Outcome};
 use crate::inbound::{self, Door};
 use crate::limits::{DATA, DEADLINES, OVERRUN_BYTES_MAX};
+use crate::message::{Intake, Message};
 use crate::session::{AT_COMMAND, say, settle};
 use crate::state::{Hello, Kind, State, Transaction};
 use crate::submission;
@@ -27,11 +28,10 @@ where
 {
     say(lines, &start_input_354()).await?;
     lines.set_deadlines(DEADLINES);
-    let mut memory = ctx.server.memory();
-    let read = timeout(DATA, read(ctx, lines, &mut memory)).await;
+    let read = timeout(DATA, read(ctx, lines)).await;
     lines.set_deadlines(AT_COMMAND);
-    let raw = match read {
-        Ok(Ok(Ok(raw))) => raw,
+    let intake = match read {
+        Ok(Ok(Ok(intake))) => intake,
         Ok(Ok(Err(refusal))) => {
             repeat(state, lines, &refusal).await?;
             state.transaction = None;
@@ -41,7 +41,7 @@ where
         Ok(Err(error)) => return Err(error),
         Err(_) => return Ok(Err(Fault::Peer(TIMEOUT_421_4_4_2))),
     };
-    take(ctx, state, lines, raw).await
+    take(ctx, state, lines, intake).await
 }
 
 /// RFC 2033 §4.2: as many replies as recipients; the last one is the session's to say.
@@ -59,20 +59,25 @@ where
 }
 
 /// The whole message is here: whoever it is for decides. The transaction is over, whatever comes of it.
-pub(crate) async fn take<S>(ctx: &Ctx, state: &mut State, lines: &mut Lines<S>, raw: Vec<u8>) -> io::Result<Outcome>
+pub(crate) async fn take<S>(ctx: &Ctx, state: &mut State, lines: &mut Lines<S>, intake: Intake) -> io::Result<Outcome>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let Some((message, _held)) = intake.finish().await? else {
+        repeat(state, lines, &NO_SPACE_452_4_3_1).await?;
+        state.transaction = None;
+        return Ok(Err(Fault::Peer(NO_SPACE_452_4_3_1)));
+    };
     let Some(transaction) = state.transaction.take() else {
         return Ok(Err(Fault::Peer(hearth_wire::smtp::replies::BAD_SEQUENCE_503_5_5_1)));
     };
     let hello = state.hello.clone();
     if state.kind == Kind::Lmtp {
-        return take_each(ctx, hello.as_ref(), lines, transaction, raw).await;
+        return take_each(ctx, hello.as_ref(), lines, transaction, message).await;
     }
     Ok(match &state.login {
-        Some(login) => submission::accept(ctx, login, hello.as_ref(), transaction, raw).await,
-        None => inbound::accept(ctx, Door::Mx, hello.as_ref(), transaction, raw).await,
+        Some(login) => submission::accept(ctx, login, hello.as_ref(), transaction, message).await,
+        None => inbound::accept(ctx, Door::Mx, hello.as_ref(), transaction, message).await,
     })
 }
 
@@ -82,7 +87,7 @@ async fn take_each<S>(
     hello: Option<&Hello>,
     lines: &mut Lines<S>,
     transaction: Transaction,
-    raw: Vec<u8>,
+    message: Message,
 ) -> io::Result<Outcome>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -92,7 +97,7 @@ where
     let count = recipients.len();
     for (at, recipient) in recipients.into_iter().enumerate() {
         let one = Transaction { sender: sender.clone(), params: params.clone(), recipients: vec![recipient], chunks: None };
-        last = inbound::accept(ctx, Door::Lmtp, hello, one, raw.clone()).await;
+        last = inbound::accept(ctx, Door::Lmtp, hello, one, message.clone()).await;
         if at + 1 < count {
             let reply = settle(&Command::Data, std::mem::replace(&mut last, Ok(Reply::plain(250, ""))));
             say(lines, &reply).await?;
@@ -101,12 +106,11 @@ where
     Ok(last)
 }
 
-async fn read<S>(ctx: &Ctx, lines: &mut Lines<S>, memory: &mut crate::ctx::Memory) -> io::Result<Result<Vec<u8>, Reply>>
+async fn read<S>(ctx: &Ctx, lines: &mut Lines<S>) -> io::Result<Result<Intake, Reply>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let size_max = usize::try_from(ctx.server.size_bytes_max).unwrap_or(usize::MAX);
-    let (mut decoder, mut raw) = (DataDecoder::default(), Vec::new());
+    let (mut decoder, mut intake) = (DataDecoder::default(), Intake::new(&ctx.server));
     let mut refusal: Option<Reply> = None;
     let mut overrun: u64 = 0;
     loop {
@@ -115,15 +119,15 @@ where
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let length = piece.len();
-        let progress = decoder.push(piece, &mut raw);
-        if refusal.is_none() && raw.len() > size_max {
+        let (progress, fits) = intake.add(|octets| decoder.push(piece, octets)).await?;
+        if refusal.is_none() && intake.len() > ctx.server.size_bytes_max {
             refusal = Some(TOO_BIG_552_5_3_4);
-        } else if refusal.is_none() && !memory.grow_to(raw.capacity()) {
+        } else if refusal.is_none() && !fits {
             refusal = Some(NO_SPACE_452_4_3_1);
         }
         if refusal.is_some() || decoder.fault().is_some() {
             // Read on to the true end, keeping nothing, so that no part of it is ever taken for commands.
-            raw = Vec::new();
+            intake.forget();
             overrun = overrun.saturating_add(length as u64);
             if overrun > OVERRUN_BYTES_MAX {
                 return Ok(Err(CLOSING_421_4_3_2.saying("the message does not end")));
@@ -138,7 +142,7 @@ where
     match (refusal, decoder.fault()) {
         (Some(refusal), _) => Ok(Err(refusal)),
         (None, Some(fault)) => Ok(Err(of_fault(fault))),
-        (None, None) => Ok(Ok(raw)),
+        (None, None) => Ok(Ok(intake)),
     }
 }
 

@@ -10,7 +10,6 @@ pub mod verdict;
 mod wishes;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use hearth_filter::Judgement;
 use hearth_mailstore::Refusal;
@@ -22,11 +21,11 @@ use hearth_wire::smtp::replies::{
 use hearth_wire::smtp::{Reply, header_is_bounded};
 use metrics::counter;
 
-use crate::command::data::of_fault;
 use crate::ctx::{Ctx, Outcome};
 use crate::judges::{self, Case, Heard};
 use crate::limits::RECEIVED_MAX;
 use crate::local::{self, Arrival};
+use crate::message::Message;
 use crate::queue::bounce::{self, Failure};
 use crate::queue::worker::for_the_house;
 use crate::queue::{NewMail, QueueError};
@@ -45,19 +44,19 @@ pub(crate) enum Door {
 }
 
 /// Takes a whole message.
-pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transaction: Transaction, raw: Vec<u8>) -> Outcome {
+pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transaction: Transaction, message: Message) -> Outcome {
     let now = ctx.server.clock.now();
     let id = Id::new(now).to_string();
-    if !header_is_bounded(&raw) {
+    if !header_is_bounded(message.start()) {
         return Err(Fault::Peer(HEADER_TOO_BIG_554_5_6_0));
     }
-    if trace::hops(&raw) > RECEIVED_MAX {
+    if trace::hops(message.start()) > RECEIVED_MAX {
         return Err(Fault::Peer(LOOP_554_5_4_6));
     }
     let trusted = door == Door::Lmtp || ctx.is_trusted();
     let name = hello.map_or("unknown", |hello| hello.name.as_str());
     let hostname = ctx.server.hostname.as_str();
-    let subject = check::Subject { hostname, ip: ctx.ip(), hello: name, sender: transaction.sender.as_ref(), raw: &raw };
+    let subject = check::Subject { hostname, ip: ctx.ip(), hello: name, sender: transaction.sender.as_ref(), message: &message };
     let findings = if trusted { check::none(&subject) } else { check::run(&subject, &ctx.server.dns, &ctx.server.policy).await };
     let verdict = verdict::decide(&findings);
     let case = Case {
@@ -69,7 +68,7 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         hello: name,
         sender: transaction.sender.as_ref(),
         recipients: &transaction.recipients.iter().map(|known| known.address.clone()).collect::<Vec<_>>(),
-        raw: &raw,
+        message: &message,
     };
     let heard = match &verdict {
         Verdict::Accept(_) | Verdict::Quarantine(_) if !trusted => {
@@ -78,11 +77,14 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         _ => Heard::default(),
     };
     let verdict = verdict.with(heard.opinion);
-    let raw = judges::changed(&raw, &heard.changes).unwrap_or(raw);
-    let raw = if transaction.is_binary() { binary::to_lines(raw).map_err(|fault| Fault::Peer(of_fault(fault)))? } else { raw };
+    let message = match judges::changed(message.start(), &heard.changes) {
+        Some(start) => message.with_start(start),
+        None => message,
+    };
+    let message = if transaction.is_binary() { binary::to_lines(&ctx.server, message).await? } else { message };
     counter!("smtp_messages_received_total", "verdict" => verdict.name()).increment(1);
     tracing::info!(
-        mail = %id, peer = %ctx.ip(), bytes = raw.len(), recipients = transaction.recipients.len(), verdict = verdict.name(),
+        mail = %id, peer = %ctx.ip(), bytes = message.len(), recipients = transaction.recipients.len(), verdict = verdict.name(),
         spf = ?findings.spf, dmarc = ?findings.dmarc.finding, signed = findings.has_good_signature(), "a mail came"
     );
     let refusal = match &verdict {
@@ -92,14 +94,17 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
     };
     let (judgement, reason) = verdict.judged().ok().unzip();
     let trace = head(ctx, door, hello, &transaction, &findings, &id, now);
-    let delivered_to = trace::delivered_to(&raw);
-    let raw = Arc::new(trace::without_claims(&raw, hostname).unwrap_or(raw));
+    let delivered_to = trace::delivered_to(message.start());
+    let message = match trace::without_claims(message.start(), hostname) {
+        Some(start) => message.with_start(start),
+        None => message,
+    };
     let sender = transaction.sender.clone();
     let arrival = Arrival {
         id,
         sender,
         trace,
-        raw,
+        message,
         received_at: now,
         judgement: judgement.unwrap_or(Judgement::Suspect),
         reason,
@@ -114,7 +119,7 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
     }
     let mut transaction = transaction;
     if arrival.judgement == Judgement::Welcome {
-        reports::take(&ctx.server, &findings, &mut transaction, &arrival.raw).await?;
+        reports::take(&ctx.server, &findings, &mut transaction, &arrival.message).await?;
     }
     if transaction.recipients.is_empty() {
         return Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)));
@@ -162,7 +167,7 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
     let (mut at_house, before) = (0, refused.len());
     for recipient in transaction.recipients.iter().filter(|recipient| recipient.goal == Goal::House) {
         at_house += 1;
-        let reply = for_the_house(server, &recipient.address, &arrival.raw).await?;
+        let reply = for_the_house(server, &recipient.address, &arrival.message).await?;
         if reply != ACCEPTED_250_2_6_0 {
             refused.push((recipient.address.clone(), reply));
         }
@@ -250,12 +255,12 @@ async fn forward(ctx: &Ctx, transaction: &Transaction, arrival: &Arrival, forwar
             Some(sender) => Some(ctx.server.forwarder(sender, through).await),
             None => None,
         };
-        let seal = seal::seal(&ctx.server, through.domain(), &arrival.raw, &arrival.results).await;
+        let seal = seal::seal(&ctx.server, through.domain(), &arrival.message, &arrival.results).await;
         let head = format!("Delivered-To: {through}\r\n{seal}{}", arrival.trace);
         mails.push(NewMail {
             smtputf8: transaction.params.smtputf8,
             require_tls: transaction.params.require_tls,
-            ..local::leaving(sender, to, head.into_bytes(), arrival.raw.to_vec())
+            ..local::leaving(sender, to, head.into_bytes(), arrival.message.clone())
         });
     }
     mails

@@ -34,6 +34,8 @@ pub(super) async fn ask(
     let suspect = arrival.judgement != hearth_filter::Judgement::Welcome;
     let mut wishes = Wishes::default();
     let mut rest = Vec::with_capacity(transaction.recipients.len());
+    let addresses: Vec<Address> = transaction.recipients.iter().map(|recipient| recipient.address.clone()).collect();
+    let masked = server.directory.list_masked_among(&addresses).await?;
     for recipient in std::mem::take(&mut transaction.recipients) {
         match &recipient.goal {
             Goal::List { list, members } => {
@@ -46,7 +48,7 @@ pub(super) async fn ask(
                     suspect,
                     trace: &arrival.trace,
                     delivered_to: &arrival.delivered_to,
-                    raw: &arrival.raw,
+                    message: &arrival.message,
                     require_tls: arrival.require_tls,
                 };
                 match lists::take(server, &post).await? {
@@ -59,7 +61,7 @@ pub(super) async fn ask(
             }
             Goal::House => rest.push(recipient),
             Goal::Here { .. } | Goal::Elsewhere => {
-                match ask_masked(server, findings, suspect, &recipient.address, arrival).await? {
+                match ask_masked(server, findings, suspect, &masked, &recipient.address, arrival).await? {
                     Some(reply) => wishes.refused.push((recipient.address, reply)),
                     None => rest.push(recipient),
                 }
@@ -75,18 +77,17 @@ async fn ask_masked(
     server: &Server,
     findings: &Findings,
     suspect: bool,
+    masked: &[Masked],
     address: &Address,
     arrival: &Arrival,
 ) -> Result<Option<Reply>, Trouble> {
-    let Some(masked) = server.directory.find_masked(address).await? else { return Ok(None) };
-    if !masked.locks {
-        return Ok(None);
-    }
-    let author = submission::authors(&arrival.raw).ok().and_then(|authors| authors.into_iter().next());
+    let key = address.without_subaddress().key();
+    let Some(masked) = masked.iter().find(|masked| masked.locks && masked.address.key() == key) else { return Ok(None) };
+    let author = submission::authors(arrival.message.start()).ok().and_then(|authors| authors.into_iter().next());
     let proven = author.as_ref().filter(|author| !suspect && lists::is_proven(author, arrival.sender.as_ref(), Some(findings)));
     if masked.locked_to.is_some() {
         // The lock was one's who proved to be it: so has each that comes after.
-        return Ok(locked_out(&masked, proven.map(Address::domain)));
+        return Ok(locked_out(masked, proven.map(Address::domain)));
     }
     match proven {
         Some(author) => {

@@ -10,6 +10,9 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::{Case, Change, Heard, Opinion, Place, folded};
 use crate::limits::JUDGE_ANSWERS_MAX;
+use crate::message::PIECE_BYTES;
+
+const _: () = assert!(PIECE_BYTES <= BODY_PIECE_BYTES, "a piece of a message is one of a milter");
 
 /// Fields by which judges of junk mark what they found. (quirk: rspamd 3.4 writes X-Spam, SpamAssassin X-Spam-Flag)
 const MARKS: [&str; 2] = ["X-Spam", "X-Spam-Flag"];
@@ -69,7 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         if !self.go_on(&Step::Data).await? {
             return Ok(false);
         }
-        for field in Fields::of(case.raw) {
+        for field in Fields::of(case.message.start()) {
             let value: Vec<u8> = field.value().iter().copied().filter(|byte| *byte != b'\r').collect();
             let value = value.strip_suffix(b"\n").unwrap_or(&value);
             let value = value.strip_prefix(b" ").unwrap_or(value);
@@ -80,8 +83,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         if !self.go_on(&Step::EndOfHeader).await? {
             return Ok(false);
         }
-        let body = case.raw.get(body_offset(case.raw)..).unwrap_or_default();
-        for piece in body.chunks(BODY_PIECE_BYTES) {
+        let mut body = case.message.pieces_from(body_offset(case.message.start()));
+        loop {
+            let piece = body.next().await?;
+            if piece.is_empty() {
+                break;
+            }
             if self.agreed & Step::Body(piece).left_out_by() != 0 {
                 break;
             }
@@ -215,6 +222,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::message::Message;
 
     const RAW: &[u8] = b"From: a@b.c\r\nSubject: a\r\n b\r\n\r\nbody\r\n";
 
@@ -252,7 +260,7 @@ mod tests {
             hello: "c.example",
             sender: None,
             recipients: &recipients,
-            raw: RAW,
+            message: &Message::from(RAW),
         };
         let heard = converse(ours, &case).await;
         let letters = letters.lock().expect("held").clone();

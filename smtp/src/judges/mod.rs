@@ -17,6 +17,7 @@ use metrics::counter;
 use tokio::time::timeout;
 
 use crate::limits::{JUDGE_ANSWER, JUDGE_FIELDS_BYTES_MAX};
+use crate::message::Message;
 
 /// Where a judge is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ pub(crate) struct Case<'a> {
     /// For whom.
     pub recipients: &'a [Address],
     /// The mail.
-    pub raw: &'a [u8],
+    pub message: &'a Message,
 }
 
 /// What a judge thinks.
@@ -162,7 +163,7 @@ fn worse(one: Opinion, other: Opinion) -> Opinion {
     if rank(&other) > rank(&one) { other } else { one }
 }
 
-/// The header with the changes, in front of the body; `None` when nothing changes. What passes a bound is left out.
+/// The start of a message with the changes to its header; `None` when nothing changes. What passes a bound is left out.
 pub(crate) fn changed(raw: &[u8], changes: &[Change]) -> Option<Vec<u8>> {
     use hearth_wire::smtp::Fields;
     if changes.is_empty() {
@@ -257,7 +258,7 @@ mod tests {
             hello: "x",
             sender: None,
             recipients: &[],
-            raw: b"\r\n",
+            message: &Message::from(b"\r\n".as_slice()),
         };
         assert_eq!(ask(std::slice::from_ref(&judge), false, &case).await, Heard::default());
         assert!(matches!(ask(&[judge], true, &case).await.opinion, Opinion::Later(reply) if reply.code == 451));

@@ -21,7 +21,14 @@ pub(super) async fn ask(place: &Place, case: &Case<'_>) -> io::Result<Heard> {
 
 async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, case: &Case<'_>) -> io::Result<Vec<u8>> {
     stream.write_all(head(case).as_bytes()).await?;
-    stream.write_all(case.raw).await?;
+    let mut pieces = case.message.pieces_from(0);
+    loop {
+        let piece = pieces.next().await?;
+        if piece.is_empty() {
+            break;
+        }
+        stream.write_all(piece).await?;
+    }
     stream.flush().await?;
     let mut answer = Vec::new();
     stream.take(JUDGE_HTTP_BYTES_MAX as u64 + 1).read_to_end(&mut answer).await?;
@@ -36,7 +43,7 @@ fn head(case: &Case<'_>) -> String {
     let word = |text: &str| text.chars().filter(|c| !c.is_control()).take(500).collect::<String>();
     let mut head = format!(
         "POST /checkv2 HTTP/1.0\r\nContent-Length: {}\r\nIP: {}\r\nHelo: {}\r\nQueue-Id: {}\r\nMTA-Name: {}\r\nFrom: {}\r\n",
-        case.raw.len(),
+        case.message.len(),
         case.ip,
         word(case.hello),
         case.id,
@@ -84,6 +91,7 @@ fn read(answer: &[u8]) -> io::Result<Heard> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Message;
 
     fn opinion(body: &str) -> Option<Opinion> {
         read(format!("HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}").as_bytes()).ok().map(|heard| heard.opinion)
@@ -116,7 +124,7 @@ mod tests {
             hello: "x\r\nRcpt: evil@x",
             sender: Some(&sender),
             recipients: std::slice::from_ref(&sender),
-            raw: b"12345",
+            message: &Message::from(b"12345".as_slice()),
         };
         let head = head(&case);
         assert!(head.contains("Content-Length: 5\r\nIP: 2001:db8::1\r\nHelo: xRcpt: evil@x\r\n"), "{head}");
@@ -141,7 +149,7 @@ mod tests {
                 hello: "x",
                 sender: None,
                 recipients: &[],
-                raw: b"",
+                message: &Message::default(),
             };
             assert_eq!(exchange(ours, &case).await.is_ok(), good, "{size}");
         }

@@ -10,11 +10,14 @@ use metrics::counter;
 
 use super::{Arrival, Plan, notice};
 use crate::ctx::Server;
+use crate::message::Spool;
 
 /// Seals what is planned for those who want it. A copy that cannot be sealed is kept as it is, and its owner is
 /// told; an `Err` means that it is not known who wants it, and nothing may be stored.
 pub(super) async fn seal(server: &Server, arrival: &Arrival, plans: &mut [Plan]) -> Result<(), Trouble> {
-    for plan in plans.iter_mut().filter(|plan| !plan.copies.is_empty()) {
+    let filed = plans.iter().filter(|plan| !plan.copies.is_empty()).map(|plan| plan.account).collect();
+    let wanted = server.directory.list_sealing(filed).await?;
+    for plan in plans.iter_mut().filter(|plan| !plan.copies.is_empty() && wanted.contains(&plan.account)) {
         let Some(sealing) = server.directory.find_sealing(plan.account).await? else { continue };
         let Some(cert) = sealing.whole.map(Arc::new) else {
             not_sealed(server, plan, "the certificate is gone").await;
@@ -23,15 +26,23 @@ pub(super) async fn seal(server: &Server, arrival: &Arrival, plans: &mut [Plan])
         for number in 0..plan.copies.len() {
             let Some(copy) = plan.copies.get_mut(number) else { continue };
             let mail = match &copy.edited {
-                Some(edited) => Arc::clone(edited),
-                None => Arc::new([plan.prefix.as_bytes(), &arrival.raw].concat()),
+                Some(edited) => edited.clone(),
+                None => arrival.message.with_fields(plan.prefix.as_bytes()),
             };
-            let (cert, now) = (Arc::clone(&cert), server.clock.now());
+            let (cert, now, dir) = (Arc::clone(&cert), server.clock.now(), server.queue.dir().to_path_buf());
             let edge = format!("=_{}", Id::new(now));
-            match tokio::task::spawn_blocking(move || at_rest::seal(&mail, &cert, now.into(), &edge)).await? {
+            let sealed = tokio::task::spawn_blocking(move || {
+                let mut sealed = Spool::new(&dir);
+                let mut rest = mail.rest()?;
+                match at_rest::seal_to(&mut sealed, mail.start(), &mut rest, &cert, now.into(), &edge) {
+                    Ok(()) => Ok(Ok(sealed.finish()?)),
+                    Err(error) => Ok::<_, std::io::Error>(Err(error)),
+                }
+            });
+            match sealed.await?? {
                 Ok(sealed) => {
                     counter!("smtp_sealed_total").increment(1);
-                    copy.edited = Some(Arc::new(sealed));
+                    copy.edited = Some(sealed);
                 }
                 Err(NotSealed::Already) => {}
                 Err(error) => not_sealed(server, plan, &error.to_string()).await,

@@ -24,14 +24,14 @@ pub(super) async fn note(server: &Server, arrival: &Arrival, plan: &Plan) {
 /// Level 1 §2.3: one author, one field that names the author, and no report or list.
 fn read(arrival: &Arrival) -> Option<(hearth_types::Address, AutocryptPeer)> {
     let only = |name: &str| -> Option<Header<'_>> {
-        let mut fields = Headers::new(&arrival.raw).filter(|field| field.is(name));
+        let mut fields = Headers::new(arrival.message.start()).filter(|field| field.is(name));
         fields.next().filter(|_| fields.next().is_none())
     };
     let from = only("From")?.addresses();
     let [author] = from.as_slice() else { return None };
     let said = autocrypt::parse(&only("Autocrypt")?.unfolded())?;
     let author: hearth_types::Address = author.address()?.parse().ok()?;
-    if said.address.key() != author.key() || Headers::new(&arrival.raw).any(|field| field.is("List-Id")) {
+    if said.address.key() != author.key() || Headers::new(arrival.message.start()).any(|field| field.is("List-Id")) {
         return None;
     }
     let sent = only("Date").and_then(|field| field.date()).map_or(arrival.received_at, |(date, _)| date);
@@ -41,8 +41,6 @@ fn read(arrival: &Arrival) -> Option<(hearth_types::Address, AutocryptPeer)> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use hearth_types::Timestamp;
 
     use super::*;
@@ -52,7 +50,7 @@ mod tests {
             id: "a".into(),
             sender: None,
             trace: String::new(),
-            raw: Arc::new(format!("{header}\r\nhello\r\n").into_bytes()),
+            message: format!("{header}\r\nhello\r\n").into_bytes().into(),
             received_at: Timestamp::from_secs(1_795_366_800),
             judgement: Judgement::Welcome,
             reason: None,

@@ -9,19 +9,17 @@ use hearth_types::AccountId;
 use crate::ctx::Server;
 use crate::limits::{LEARNT_BYTES_MAX, LESSONS_AT_ONCE_MAX, LESSONS_UNNOTED_MAX};
 
+/// Is there anything to learn, or to note that there was nothing?
+pub(super) fn is_due(tx: &mut MailTx<'_>) -> hearth_mailstore::Result<bool> {
+    let found = lesson::lessons(tx, LESSONS_AT_ONCE_MAX)?;
+    let far = found.until.saturating_sub(lesson::looked_until(tx)?);
+    // Looking again at a few changes costs less than writing down that they said nothing.
+    Ok(!found.lessons.is_empty() || far > LESSONS_UNNOTED_MAX)
+}
+
 /// Learns what there is, within a bound. What fails is logged: the mail is judged by what is known.
 pub(super) async fn catch_up(server: &Server, account: AccountId) {
-    let look = server.store.read(account, |tx| {
-        let found = lesson::lessons(tx, LESSONS_AT_ONCE_MAX)?;
-        let far = found.until.saturating_sub(lesson::looked_until(tx)?);
-        // Looking again at a few changes costs less than writing down that they said nothing.
-        Ok::<_, hearth_mailstore::Error>(!found.lessons.is_empty() || far > LESSONS_UNNOTED_MAX)
-    });
-    let done = match look.await {
-        Ok(false) => Ok(0),
-        Ok(true) => server.store.write(account, Durability::Committed, learn).await,
-        Err(error) => Err(error),
-    };
+    let done = server.store.write(account, Durability::Committed, learn).await;
     match done {
         Ok(0) => {}
         Ok(count) => {

@@ -16,11 +16,10 @@ mod plan;
 pub(crate) mod rejects;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use hearth_filter::sieve::Remember;
 use hearth_filter::{Judgement, Reason};
-use hearth_mailstore::{Content, Delivery, Durability, Error as StoreError, FlagSet, Recipient, Refusal, Target, lesson, memory};
+use hearth_mailstore::{Delivery, Durability, Error as StoreError, FlagSet, Recipient, Refusal, Target, lesson, memory};
 use hearth_types::id::Id;
 use hearth_types::{AccountId, Address, Fault, Timestamp, Trouble};
 use hearth_wire::smtp::Reply;
@@ -29,6 +28,7 @@ use metrics::counter;
 
 use crate::ctx::Server;
 use crate::inbound::not_queued;
+use crate::message::Message;
 use crate::queue::{NewMail, NewRecipient};
 
 pub(crate) use plan::plan;
@@ -42,7 +42,7 @@ pub(crate) struct Arrival {
     /// The fields that we put in front of every copy.
     pub trace: String,
     /// The mail.
-    pub raw: Arc<Vec<u8>>,
+    pub message: Message,
     /// When it came.
     pub received_at: Timestamp,
     /// What was thought of its sender.
@@ -79,7 +79,7 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 struct Copy {
     /// Other bytes than those that came, whole.
-    edited: Option<Arc<Vec<u8>>>,
+    edited: Option<Message>,
     targets: Vec<Target>,
     flags: FlagSet,
 }
@@ -152,10 +152,10 @@ async fn into_mailboxes(server: &Server, arrival: &Arrival, plans: &[Plan]) -> R
                     recipients.push(recipient(plan, copy));
                     places.push(at);
                 }
-                Some(raw) => {
+                Some(message) => {
                     let delivery = Delivery {
                         id: format!("{}-{}-{number}", arrival.id, plan.account),
-                        content: Content::Shared(Arc::clone(raw)),
+                        content: message.content(),
                         received_at: arrival.received_at,
                         recipients: vec![recipient(plan, copy)],
                     };
@@ -168,12 +168,8 @@ async fn into_mailboxes(server: &Server, arrival: &Arrival, plans: &[Plan]) -> R
         note(server, plans, at, server.store.deliver(delivery).await?.pop(), &mut outcomes).await;
     }
     if !recipients.is_empty() {
-        let delivery = Delivery {
-            id: arrival.id.clone(),
-            content: Content::Shared(Arc::clone(&arrival.raw)),
-            received_at: arrival.received_at,
-            recipients,
-        };
+        let delivery =
+            Delivery { id: arrival.id.clone(), content: arrival.message.content(), received_at: arrival.received_at, recipients };
         for (at, outcome) in places.into_iter().zip(server.store.deliver(delivery).await?) {
             note(server, plans, at, Some(outcome), &mut outcomes).await;
         }
@@ -232,7 +228,7 @@ async fn finish(server: &Server, arrival: &Arrival, plan: Plan) {
 }
 
 /// A copy of a mail that goes on to another home.
-pub(crate) fn leaving(sender: Option<Address>, to: Vec<Address>, head: Vec<u8>, raw: Vec<u8>) -> NewMail {
+pub(crate) fn leaving(sender: Option<Address>, to: Vec<Address>, head: Vec<u8>, message: Message) -> NewMail {
     NewMail {
         smtputf8: to.iter().chain(&sender).any(needs_utf8),
         sender,
@@ -241,7 +237,7 @@ pub(crate) fn leaving(sender: Option<Address>, to: Vec<Address>, head: Vec<u8>, 
         require_tls: false,
         envid: None,
         head,
-        raw,
+        message,
         recipients: to.into_iter().map(NewRecipient::to).collect(),
     }
 }

@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What is to be done with a mail for one person. Nothing is changed here.
 
+use std::io::Read;
 use std::sync::Arc;
 
-use hearth_filter::junk::{self, Counts, Token};
+use hearth_filter::junk::{self, Counts, Opinion, Token};
 use hearth_filter::sieve::{self, Action, Lookup, Place, Ran, Remember, Subject};
 use hearth_filter::{Judgement, Placement, Reason, place};
 use hearth_identity::directory::Account;
 use hearth_mailstore::{MailTx, Role, Target, lesson, mailbox, memory, script};
-use hearth_types::{AccountId, Address, Trouble};
-use hearth_wire::smtp::Reply;
+use hearth_types::{AccountId, Address, Timestamp, Trouble};
+use hearth_wire::message::{Parsed, Scanner, kept};
+use hearth_wire::smtp::{Reply, body_offset};
 
 use super::{Arrival, Copy, Plan, learn, leaving};
 use crate::ctx::Server;
-use crate::limits::{REJECTION_CHARS_MAX, SENDER_KNOWN};
+use crate::limits::{READ_AT_ONCE_BYTES_MAX, REJECTION_CHARS_MAX, SENDER_KNOWN, SIEVE_PART_BYTES_MAX, SIEVE_PARTS_BYTES_MAX};
+use crate::message::Message;
 use crate::queue::NewMail;
 use crate::{seal, trace};
+
+/// What the owner of a script hears that would change more of a large mail than its header.
+const PARTS_STAY: &str = "A mail is too large for its parts to be changed by a script; it was kept as it came.";
 
 /// Plans for each of these people; the address is the one that led to them.
 pub(crate) async fn plan(server: &Server, arrival: &Arrival, people: &[(AccountId, Address)]) -> Result<Vec<Plan>, Trouble> {
@@ -31,15 +37,50 @@ pub(crate) async fn plan(server: &Server, arrival: &Arrival, people: &[(AccountI
 struct Words {
     tokens: Arc<Vec<Token>>,
     is_gtube: bool,
+    /// What scripts see of the mail: all of a small one.
+    shown: Arc<Vec<u8>>,
 }
 
 async fn words(arrival: &Arrival) -> Result<Words, Trouble> {
-    let raw = Arc::clone(&arrival.raw);
-    let read = tokio::task::spawn_blocking(move || {
-        let parsed = hearth_wire::message::parse(&raw);
-        Words { is_gtube: junk::is_gtube(&parsed), tokens: Arc::new(junk::tokens(&parsed)) }
-    });
-    Ok(read.await?)
+    if arrival.message.len() <= READ_AT_ONCE_BYTES_MAX as u64 {
+        return Ok(read(&arrival.message)?);
+    }
+    let message = arrival.message.clone();
+    Ok(tokio::task::spawn_blocking(move || read(&message)).await??)
+}
+
+fn read(message: &Message) -> std::io::Result<Words> {
+    let mut scanner = Scanner::new();
+    message.each(|piece| scanner.push(piece))?;
+    let parsed = scanner.finish();
+    let shown = match message.whole() {
+        Some(whole) => Arc::clone(whole),
+        None => Arc::new(cut(message, &parsed)?),
+    };
+    Ok(Words { is_gtube: junk::is_gtube(&parsed), tokens: Arc::new(junk::tokens(&parsed)), shown })
+}
+
+/// Of a large mail all headers, and of each part so much as rules may look at.
+fn cut(message: &Message, parsed: &Parsed) -> std::io::Result<Vec<u8>> {
+    let (mut reader, mut at, mut shown) = (message.reader()?, 0, Vec::new());
+    let ranges = kept(&parsed.structure, message.len(), SIEVE_PART_BYTES_MAX as u64, SIEVE_PARTS_BYTES_MAX as u64);
+    for range in ranges {
+        std::io::copy(&mut (&mut reader).take(range.start - at), &mut std::io::sink())?;
+        (&mut reader).take(range.end - range.start).read_to_end(&mut shown)?;
+        at = range.end;
+    }
+    Ok(shown)
+}
+
+/// A mail as a script edited what it was shown of it; `None` when it changed more than the header of a large one.
+fn grafted(message: &Message, shown: &[u8], edited: Arc<Vec<u8>>) -> Option<Message> {
+    if message.whole().is_some() {
+        return Some(Message::from(edited));
+    }
+    let (header, body) = edited.split_at_checked(body_offset(&edited))?;
+    let (_, seen) = shown.split_at_checked(body_offset(shown))?;
+    let (_, begun) = message.start().split_at_checked(body_offset(message.start()))?;
+    (body == seen).then(|| message.with_start([header, begun].concat()))
 }
 
 async fn plan_one(
@@ -49,18 +90,13 @@ async fn plan_one(
     account: AccountId,
     address: &Address,
 ) -> Result<Plan, Trouble> {
-    learn::catch_up(server, account).await;
-    let tokens = Arc::clone(&words.tokens);
     let sender_id = format!("sender {}", arrival.sender.as_ref().map(Address::key).unwrap_or_default());
-    let known = sender_id.clone();
-    let asked = server.store.read(account, move |tx| {
-        let hashes: Vec<i64> = tokens.iter().map(|token| token.hash).collect();
-        let (all, each) = lesson::counts(tx, &hashes)?;
-        let opinion = junk::judge(&tokens, &each.into_iter().map(counts).collect::<Vec<_>>(), counts(all));
-        let knows_sender = memory::is_remembered(tx, &known)?;
-        Ok::<_, hearth_mailstore::Error>((opinion, script::active(tx)?.map(|(_, text)| text), knows_sender))
-    });
-    let (opinion, script, knows_sender) = asked.await?;
+    let mut known = ask(server, words, account, &sender_id, true).await?;
+    if known.is_none() {
+        learn::catch_up(server, account).await;
+        known = ask(server, words, account, &sender_id, false).await?;
+    }
+    let Known { opinion, script, sender_until } = known.unwrap_or_default();
     let ours = arrival.reason.is_none();
     let judged = match arrival.judgement {
         Judgement::Welcome if words.is_gtube => {
@@ -86,7 +122,7 @@ async fn plan_one(
         answers: Vec::new(),
         remember: Vec::new(),
         judged_junk: judgement == Judgement::Suspect,
-        knows_sender,
+        knows_sender: sender_until.is_some(),
         error: None,
         rejected: None,
     };
@@ -97,15 +133,42 @@ async fn plan_one(
     let ran = match owner {
         Some(owner) => {
             let junk = if judgement == Judgement::Suspect { 1.0 } else { opinion.score };
-            run(server, arrival, &plan, scripts, &owner, junk).await
+            run(server, arrival, words, &plan, scripts, &owner, junk).await
         }
         None => Ran::usual(),
     };
-    arrange(server, arrival, &mut plan, ran, judgement).await;
-    if !ours && judgement == Judgement::Welcome {
+    arrange(server, arrival, words, &mut plan, ran, judgement).await;
+    // Written down anew when half of its time is over, and not with each mail.
+    let is_fresh = sender_until.is_some_and(|until| until > server.clock.now().after(SENDER_KNOWN / 2));
+    if !ours && judgement == Judgement::Welcome && !is_fresh {
         plan.remember.push(Remember { id: sender_id, seconds: SENDER_KNOWN.as_secs() });
     }
     Ok(plan)
+}
+
+/// What a person's own mail says of a new one.
+#[derive(Default)]
+struct Known {
+    opinion: Opinion,
+    script: Option<Vec<u8>>,
+    /// The sender is known until then.
+    sender_until: Option<Timestamp>,
+}
+
+/// All that is asked of an account, in one read. `None`, with `may_learn`: there is something to be learnt first.
+async fn ask(server: &Server, words: &Words, account: AccountId, sender: &str, may_learn: bool) -> Result<Option<Known>, Trouble> {
+    let (tokens, sender) = (Arc::clone(&words.tokens), sender.to_string());
+    let asked = server.store.read(account, move |tx| {
+        if may_learn && learn::is_due(tx)? {
+            return Ok::<_, hearth_mailstore::Error>(None);
+        }
+        let hashes: Vec<i64> = tokens.iter().map(|token| token.hash).collect();
+        let (all, each) = lesson::counts(tx, &hashes)?;
+        let opinion = junk::judge(&tokens, &each.into_iter().map(counts).collect::<Vec<_>>(), counts(all));
+        let script = script::active(tx)?.map(|(_, text)| text);
+        Ok(Some(Known { opinion, script, sender_until: memory::remembered_until(tx, &sender)? }))
+    });
+    Ok(asked.await?)
 }
 
 fn counts(counts: lesson::Counts) -> Counts {
@@ -119,10 +182,18 @@ enum Rules {
 }
 
 /// Runs the scripts, one after the other; a panic in one is an error like any other.
-async fn run(server: &Server, arrival: &Arrival, plan: &Plan, scripts: Vec<Rules>, owner: &Account, junk: f64) -> Ran {
-    let mut raw = Vec::with_capacity(plan.prefix.len() + arrival.raw.len());
-    raw.extend_from_slice(plan.prefix.as_bytes());
-    raw.extend_from_slice(&arrival.raw);
+async fn run(
+    server: &Server,
+    arrival: &Arrival,
+    words: &Words,
+    plan: &Plan,
+    scripts: Vec<Rules>,
+    owner: &Account,
+    junk: f64,
+) -> Ran {
+    let raw = [plan.prefix.as_bytes(), &words.shown].concat();
+    let is_cut = arrival.message.whole().is_none();
+    let cut_from = is_cut.then(|| plan.prefix.len() as u64 + arrival.message.len());
     let (sender, recipient) = (arrival.sender.as_ref().map(ToString::to_string).unwrap_or_default(), plan.address.to_string());
     let (address, name, hostname) = (owner.primary.to_string(), owner.name.clone(), server.hostname.clone());
     let ran = server.store.read(plan.account, move |tx| {
@@ -131,6 +202,7 @@ async fn run(server: &Server, arrival: &Arrival, plan: &Plan, scripts: Vec<Rules
         for rules in &scripts {
             let subject = Subject {
                 raw: &raw,
+                cut_from,
                 sender: &sender,
                 recipient: &recipient,
                 owner: &address,
@@ -167,7 +239,7 @@ fn run_one(rules: &Rules, subject: &Subject<'_>, house: &mut House<'_, '_>) -> R
         Rules::Home(text) => text.as_slice(),
         Rules::Own(text) => text.as_slice(),
     };
-    let ran = match sieve::compile(text) {
+    let ran = match sieve::compile_for(text, subject.cut_from) {
         Ok(script) => script.run(subject, house),
         Err(error) => Ran { error: Some(error.to_string()), ..Ran::usual() },
     };
@@ -222,7 +294,13 @@ impl Lookup for House<'_, '_> {
 }
 
 /// The actions become copies and mails.
-async fn arrange(server: &Server, arrival: &Arrival, plan: &mut Plan, ran: Ran, judgement: Judgement) {
+async fn arrange(server: &Server, arrival: &Arrival, words: &Words, plan: &mut Plan, ran: Ran, judgement: Judgement) {
+    let mut too_large = false;
+    let mut edit = |edited: Option<Arc<Vec<u8>>>| {
+        let grafted = edited.map(|edited| grafted(&arrival.message, &words.shown, edited));
+        too_large |= grafted == Some(None);
+        grafted.flatten()
+    };
     (plan.remember, plan.error) = (ran.remember, ran.error);
     let usual = place(judgement);
     // Nothing answers a forger, and nothing passes on what is suspect or goes in circles.
@@ -231,10 +309,10 @@ async fn arrange(server: &Server, arrival: &Arrival, plan: &mut Plan, ran: Ran, 
     let mut kept_back = false;
     for action in ran.actions {
         match action {
-            Action::File { place, flags, edited } => add_copy(plan, &usual, &place, flags, edited),
+            Action::File { place, flags, edited } => add_copy(plan, &usual, &place, flags, edit(edited)),
             Action::Redirect { to, edited } => match Address::parse(&to) {
                 Ok(to) if !quiet => {
-                    let redirected = redirect(server, arrival, plan, to, edited).await;
+                    let redirected = redirect(server, arrival, plan, to, edit(edited)).await;
                     plan.leaving.push(redirected);
                 }
                 _ => kept_back = true,
@@ -251,6 +329,10 @@ async fn arrange(server: &Server, arrival: &Arrival, plan: &mut Plan, ran: Ran, 
             Action::Send { .. } => {}
         }
     }
+    if too_large {
+        // What it is to hold is there, as it came.
+        plan.error.get_or_insert_with(|| PARTS_STAY.to_string());
+    }
     if plan.rejected.is_some() {
         (plan.copies, plan.leaving, plan.answers) = (Vec::new(), Vec::new(), Vec::new());
     } else if kept_back && plan.copies.is_empty() {
@@ -258,7 +340,7 @@ async fn arrange(server: &Server, arrival: &Arrival, plan: &mut Plan, ran: Ran, 
     }
 }
 
-fn add_copy(plan: &mut Plan, usual: &Placement, place: &Place, flags: hearth_mailstore::FlagSet, edited: Option<Arc<Vec<u8>>>) {
+fn add_copy(plan: &mut Plan, usual: &Placement, place: &Place, flags: hearth_mailstore::FlagSet, edited: Option<Message>) {
     let (targets, mut all) = match place {
         Place::Usual => (usual.targets.clone(), usual.flags.clone()),
         Place::Path { path, create } => {
@@ -277,17 +359,17 @@ fn add_copy(plan: &mut Plan, usual: &Placement, place: &Place, flags: hearth_mai
 }
 
 /// RFC 5228 §4.2. The sender stays who it was, rewritten so that SPF holds and a bounce finds its way back.
-async fn redirect(server: &Server, arrival: &Arrival, plan: &Plan, to: Address, edited: Option<Arc<Vec<u8>>>) -> NewMail {
+async fn redirect(server: &Server, arrival: &Arrival, plan: &Plan, to: Address, edited: Option<Message>) -> NewMail {
     let sender = match &arrival.sender {
         Some(sender) => Some(server.forwarder(sender, &plan.address).await),
         None => None,
     };
-    let (head, raw) = match &edited {
-        Some(raw) => (String::new(), raw),
-        None => (plan.prefix.clone(), &arrival.raw),
+    let (head, message) = match edited {
+        Some(message) => (String::new(), message),
+        None => (plan.prefix.clone(), arrival.message.clone()),
     };
-    let seal = seal::seal(server, plan.address.domain(), raw, &arrival.results).await;
-    let mail = leaving(sender, vec![to], (seal + &head).into_bytes(), raw.to_vec());
+    let seal = seal::seal(server, plan.address.domain(), &message, &arrival.results).await;
+    let mail = leaving(sender, vec![to], (seal + &head).into_bytes(), message);
     NewMail { require_tls: arrival.require_tls, ..mail }
 }
 
@@ -296,8 +378,9 @@ async fn sent(server: &Server, plan: &Plan, to: &[String], message: &Arc<Vec<u8>
     if to.is_empty() {
         return None;
     }
-    let head = server.signer.fields(plan.address.domain(), message).await;
+    let message = Message::from(Arc::clone(message));
+    let head = server.signer.fields(plan.address.domain(), &message).await;
     // RFC 5230 §5.7: nothing answers an answer.
     let sender = if is_answer { None } else { Some(plan.address.clone()) };
-    Some(leaving(sender, to, head.into_bytes(), message.to_vec()))
+    Some(leaving(sender, to, head.into_bytes(), message))
 }

@@ -2,10 +2,8 @@
 //! Mail that was refused, kept for a while where the person may look: in the mailbox "Rejects". The sender hears the
 //! refusal all the same. Who takes a mail out of it teaches the classifier that it was wanted.
 
-use std::sync::Arc;
-
 use hearth_filter::Reason;
-use hearth_mailstore::{Content, Delivery, Durability, Flag, MailTx, Recipient, Target, lesson, mailbox, message};
+use hearth_mailstore::{Delivery, Durability, Flag, MailTx, Recipient, Target, lesson, mailbox, message};
 use hearth_types::{AccountId, Address};
 
 use super::Arrival;
@@ -25,7 +23,7 @@ pub(crate) async fn keep(server: &Server, arrival: &Arrival, reason: &str, peopl
     });
     let delivery = Delivery {
         id: arrival.id.clone(),
-        content: Content::Shared(Arc::clone(&arrival.raw)),
+        content: arrival.message.content(),
         received_at: arrival.received_at,
         recipients: recipients.collect(),
     };

@@ -12,11 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Outgoing, OutgoingRecipient, Sent};
 use crate::limits::{OUTBOUND_COMMAND, OUTBOUND_DATA, OUTBOUND_DOT, OUTBOUND_RECIPIENTS_MAX};
+use crate::message::PIECE_BYTES;
 
 /// A server's reply line that is read; others may write more than RFC 5321 §4.5.3.1.5 lets them.
 const REPLY_LINE_BYTES_MAX: usize = 2048;
-/// The message is encoded and written in pieces of this size.
-const PIECE_BYTES: usize = 64 * 1024;
 
 /// A session whose stream does not matter any more.
 pub(super) trait Conversation: Send {
@@ -31,6 +30,8 @@ pub struct Session<S> {
     lines: Lines<S>,
     host: String,
     keywords: Vec<String>,
+    /// A message was begun and could not be ended: nothing else may be said.
+    is_stuck: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
@@ -51,7 +52,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 
     fn on(stream: S, host: &str) -> Self {
-        Self { lines: Lines::new(stream, patience(OUTBOUND_COMMAND)), host: host.to_string(), keywords: Vec::new() }
+        Self {
+            lines: Lines::new(stream, patience(OUTBOUND_COMMAND)),
+            host: host.to_string(),
+            keywords: Vec::new(),
+            is_stuck: false,
+        }
     }
 
     /// Does the server offer this keyword?
@@ -135,6 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let mut outcomes = Vec::with_capacity(mail.recipients.len());
         for recipients in mail.recipients.chunks(OUTBOUND_RECIPIENTS_MAX) {
             match self.refuse_early(mail, recipients) {
+                _ if self.is_stuck => outcomes.extend(vec![self.broke(&"it was given up"); recipients.len()]),
                 Some(reply) => outcomes.extend(vec![Sent::ours(reply); recipients.len()]),
                 None => outcomes.extend(self.transact(mail, recipients).await),
             }
@@ -145,10 +152,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// What the server has said it will not take is not sent to it.
     fn refuse_early(&self, mail: &Outgoing, recipients: &[OutgoingRecipient]) -> Option<Reply> {
         let size_max: Option<u64> = self.parameter("SIZE").and_then(|size| size.parse().ok()).filter(|size| *size > 0);
-        if size_max.is_some_and(|max| mail.raw.len() as u64 > max) {
+        if size_max.is_some_and(|max| mail.message.len() > max) {
             return Some(Reply::named(552, 3, 4, "").saying(format!("the message is too big for {}", self.host)));
         }
-        let needs_utf8 = mail.smtputf8 && (!is_ascii_envelope(mail, recipients) || !is_ascii_header(&mail.raw));
+        let needs_utf8 = mail.smtputf8 && (!is_ascii_envelope(mail, recipients) || !is_ascii_header(mail.message.start()));
         (needs_utf8 && !self.offers("SMTPUTF8"))
             .then(|| Reply::named(553, 6, 7, "").saying(format!("{} takes no addresses with UTF-8", self.host)))
     }
@@ -213,13 +220,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let sender = mail.sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let mut command = format!("MAIL FROM:<{sender}>");
         if self.offers("SIZE") {
-            command.push_str(&format!(" SIZE={}", mail.raw.len()));
+            command.push_str(&format!(" SIZE={}", mail.message.len()));
         }
-        if self.offers("8BITMIME") && !mail.raw.is_ascii() {
+        if self.offers("8BITMIME") && !mail.is_ascii {
             // (quirk: to a server without it, 8 bits are sent all the same; all of them take it since long)
             command.push_str(" BODY=8BITMIME");
         }
-        if self.offers("SMTPUTF8") && mail.smtputf8 && (!is_ascii_envelope(mail, recipients) || !is_ascii_header(&mail.raw)) {
+        if self.offers("SMTPUTF8")
+            && mail.smtputf8
+            && (!is_ascii_envelope(mail, recipients) || !is_ascii_header(mail.message.start()))
+        {
             command.push_str(" SMTPUTF8");
         }
         if self.offers("DSN") {
@@ -249,7 +259,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     async fn message(&mut self, mail: &Outgoing) -> Sent {
         self.lines.set_deadlines(patience(OUTBOUND_DATA));
         let (mut encoder, mut wire) = (DataEncoder::default(), Vec::with_capacity(PIECE_BYTES + 1024));
-        for piece in mail.raw.chunks(PIECE_BYTES) {
+        let mut pieces = mail.message.pieces_from(0);
+        loop {
+            let piece = match pieces.next().await {
+                Ok(piece) => piece,
+                // The connection ends without the dot: nobody gets half a mail.
+                Err(error) => {
+                    self.is_stuck = true;
+                    return self.broke(&error);
+                }
+            };
+            if piece.is_empty() {
+                break;
+            }
             wire.clear();
             encoder.push(piece, &mut wire);
             if let Err(error) = self.lines.write(&wire).await {
@@ -279,7 +301,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Conversation for Session<S> {
         Box::pin(async move {
             let sent = self.deliver(mail).await;
             // What was answered stands, whether the server hears our goodbye or not.
-            if self.lines.write(b"QUIT\r\n").await.is_ok() {
+            if !self.is_stuck && self.lines.write(b"QUIT\r\n").await.is_ok() {
                 let _ = self.lines.close().await;
             }
             sent

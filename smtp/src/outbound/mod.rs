@@ -16,6 +16,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::limits::{OUTBOUND_CONNECT, OUTBOUND_HOSTS_MAX};
+use crate::message::Message;
 use client::Session;
 use route::{Host, Route};
 
@@ -44,7 +45,9 @@ pub struct Outgoing {
     /// The envelope sender; `None` is the null sender.
     pub sender: Option<Address>,
     /// The message.
-    pub raw: Arc<Vec<u8>>,
+    pub message: Message,
+    /// All its octets are ASCII.
+    pub is_ascii: bool,
     /// It needs SMTPUTF8.
     pub smtputf8: bool,
     /// RFC 3461 RET=FULL.

@@ -10,9 +10,12 @@ use hearth_types::id::Id;
 
 use super::QueueError;
 use crate::limits::QUEUED_BODY_IN_DB_BYTES_MAX;
+use crate::message::Message;
 
 /// The level that was measured best for mail.
 const LEVEL: i32 = 3;
+/// As far back as this (a power of two) a large body is searched for what it repeats: it is what packing takes in memory.
+const WINDOW_LOG: u32 = 19;
 /// A file without a row is somebody's who has not written the row yet, unless it is older than this.
 const STRAY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -29,17 +32,14 @@ pub(super) fn path(dir: &Path, id: Id) -> PathBuf {
 }
 
 /// Compresses; writes and syncs the file when it is large.
-pub(super) fn pack(dir: &Path, id: Id, head: &[u8], raw: &[u8]) -> Result<Packed, QueueError> {
-    let size = head.len() + raw.len();
+pub(super) fn pack(dir: &Path, id: Id, head: &[u8], message: &Message) -> Result<Packed, QueueError> {
+    let size = head.len() as u64 + message.len();
     let size_bytes = i64::try_from(size).unwrap_or(i64::MAX);
-    if size <= QUEUED_BODY_IN_DB_BYTES_MAX {
-        let mut encoder = zstd::stream::write::Encoder::new(Vec::with_capacity(size / 2), LEVEL)?;
-        encoder.write_all(head)?;
-        encoder.write_all(raw)?;
-        return Ok(Packed { size_bytes, row: Some(encoder.finish()?) });
+    if size <= QUEUED_BODY_IN_DB_BYTES_MAX as u64 {
+        return Ok(Packed { size_bytes, row: Some(write(Vec::new(), head, message)?) });
     }
     let path = path(dir, id);
-    let written = write_file(&path, head, raw).and_then(|()| File::open(dir)?.sync_all());
+    let written = write_file(&path, head, message).and_then(|()| File::open(dir)?.sync_all());
     if let Err(error) = written {
         // A full disk: nothing half-written stays.
         let _ = fs::remove_file(&path);
@@ -48,28 +48,40 @@ pub(super) fn pack(dir: &Path, id: Id, head: &[u8], raw: &[u8]) -> Result<Packed
     Ok(Packed { size_bytes, row: None })
 }
 
-fn write_file(path: &Path, head: &[u8], raw: &[u8]) -> io::Result<()> {
-    let file = File::options().create_new(true).write(true).open(path)?;
-    let mut encoder = zstd::stream::write::Encoder::new(file, LEVEL)?;
+fn write_file(path: &Path, head: &[u8], message: &Message) -> io::Result<()> {
+    write(File::options().create_new(true).write(true).open(path)?, head, message)?.sync_data()
+}
+
+fn write<W: Write>(to: W, head: &[u8], message: &Message) -> io::Result<W> {
+    let mut encoder = zstd::stream::write::Encoder::new(to, LEVEL)?;
+    encoder.window_log(WINDOW_LOG)?;
+    encoder.include_checksum(true)?;
     encoder.write_all(head)?;
-    encoder.write_all(raw)?;
-    encoder.finish()?.sync_data()
+    let mut written = Ok(());
+    message.each(|piece| {
+        if written.is_ok() {
+            written = encoder.write_all(piece);
+        }
+    })?;
+    written?;
+    encoder.finish()
 }
 
 /// The message again. `size_bytes` is the row's; what does not agree with it is damaged.
-pub(super) fn unpack(dir: &Path, id: Id, row: Option<Vec<u8>>, size_bytes: i64) -> Result<Vec<u8>, QueueError> {
+pub(super) fn unpack(dir: &Path, id: Id, row: Option<Vec<u8>>, size_bytes: i64) -> Result<Message, QueueError> {
+    let damaged = |error: io::Error| QueueError::Damaged(format!("the body of {id}: {error}"));
+    let Some(row) = row else {
+        let file = File::open(path(dir, id)).map_err(damaged)?;
+        return Message::unpack(file, size_bytes.unsigned_abs()).map_err(damaged);
+    };
     let size = usize::try_from(size_bytes).map_err(|_| QueueError::Damaged(format!("size of {id}")))?;
     let mut raw = Vec::with_capacity(size);
     // One byte more than there should be shows that there are too many, and bounds what is read.
     let limit = size_bytes.unsigned_abs().saturating_add(1);
-    let read = match row {
-        Some(row) => zstd::stream::read::Decoder::new(row.as_slice())?.take(limit).read_to_end(&mut raw),
-        None => zstd::stream::read::Decoder::new(File::open(path(dir, id))?)?.take(limit).read_to_end(&mut raw),
-    };
-    match read {
-        Ok(length) if length == size => Ok(raw),
+    match zstd::stream::read::Decoder::new(row.as_slice())?.take(limit).read_to_end(&mut raw) {
+        Ok(length) if length == size => Ok(Message::from(raw)),
         Ok(length) => Err(QueueError::Damaged(format!("the body of {id} has {length} bytes, not {size}"))),
-        Err(error) => Err(QueueError::Damaged(format!("the body of {id}: {error}"))),
+        Err(error) => Err(damaged(error)),
     }
 }
 

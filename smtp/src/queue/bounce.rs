@@ -136,7 +136,7 @@ pub fn write(report: &Report<'_>) -> NewMail {
         require_tls: false,
         envid: None,
         head: Vec::new(),
-        raw,
+        message: raw.into(),
         recipients: vec![to],
     }
 }
@@ -217,7 +217,7 @@ mod tests {
             returned: Returned::Header(b"Subject: hi\r\n"),
         });
         assert_eq!((mail.sender, mail.recipients.len()), (None, 1));
-        String::from_utf8(mail.raw).expect("text")
+        String::from_utf8_lossy(mail.message.start()).into_owned()
     }
 
     #[test]

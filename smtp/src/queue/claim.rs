@@ -12,6 +12,7 @@ use hearth_wire::smtp::{Notify, OriginalRecipient, RcptParams, parse_command};
 
 use super::{NewMail, Queue, QueueError, body, dialect, enqueue};
 use crate::limits::{CLAIM_MAX, LEASE};
+use crate::message::{self, Message};
 
 /// A message with the recipients of it that are due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +83,8 @@ impl Queue {
         self.database.write(Durability::Committed, move |tx| claim(tx, now)).await
     }
 
-    /// The bytes of a message.
-    pub async fn body(&self, id: Id) -> Result<Option<Vec<u8>>, QueueError> {
+    /// A message itself.
+    pub async fn body(&self, id: Id) -> Result<Option<Message>, QueueError> {
         let dir = self.dir.clone();
         self.database
             .read(move |tx| {
@@ -143,12 +144,14 @@ impl Queue {
         self.wake.notified().await;
     }
 
-    /// After a start: nobody works on anything, so every lease ends; bodies without a row go.
+    /// After a start: nobody works on anything, so every lease ends; bodies without a row go, and what a process left that
+    /// was taking a message in.
     pub async fn recover(&self) -> Result<(), QueueError> {
         let dir = self.dir.clone();
         self.database
             .write(Durability::Committed, move |tx| {
                 tx.execute("UPDATE recipient SET lease_until = 0 WHERE lease_until > 0", &[])?;
+                message::clear(&dir)?;
                 for id in body::list(&dir)? {
                     let known = tx.one("SELECT COUNT(*) FROM message WHERE id = $1", &[&id.as_i64()], |row| row.get::<i64>(0))?;
                     if known == 0 {

@@ -8,6 +8,7 @@ use hearth_types::id::Id;
 use super::body::{self, Packed};
 use super::{NewMail, NewRecipient, Queue, QueueError};
 use crate::limits::QUEUE_LIFETIME;
+use crate::message::Message;
 
 /// A mail whose body is packed, ready for its rows.
 pub(super) struct Ready {
@@ -76,8 +77,8 @@ impl Queue {
     pub(super) async fn make_ready(&self, id: Id, mut mail: NewMail) -> Result<Ready, QueueError> {
         let dir = self.dir.clone();
         let packing = tokio::task::spawn_blocking(move || {
-            let packed = body::pack(&dir, id, &mail.head, &mail.raw)?;
-            (mail.head, mail.raw) = (Vec::new(), Vec::new());
+            let packed = body::pack(&dir, id, &mail.head, &mail.message)?;
+            (mail.head, mail.message) = (Vec::new(), Message::default());
             Ok(Ready { id, mail, packed })
         });
         packing.await.unwrap_or(Err(QueueError::Db(hearth_db::Error::Gone)))

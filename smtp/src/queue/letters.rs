@@ -15,6 +15,7 @@ use hearth_mailstore::{Content, Delivery, FlagSet, Recipient};
 
 use super::{NewMail, NewRecipient};
 use crate::ctx::Server;
+use crate::message::Message;
 use crate::trace;
 
 /// How often the directory is looked at: a person waits for the letter.
@@ -75,8 +76,8 @@ async fn seal(server: &Server, letter: Letter) -> anyhow::Result<NewMail> {
     let domains = server.directory.list_domains().await?;
     let domain = domains.into_iter().next().context("this home has no domain")?.name;
     let keys = server.signer.keys_of(&domain).await;
-    let raw = Arc::new(letter.raw);
-    let signed = Arc::clone(&raw);
+    let message = Message::from(letter.raw);
+    let signed = message.clone();
     let head = tokio::task::spawn_blocking(move || keys.map(|keys| keys.sign(&signed)).transpose()).await?;
     let head = head.unwrap_or_else(|error| {
         tracing::error!(%domain, %error, "a letter could not be signed; it goes out unsigned");
@@ -89,7 +90,7 @@ async fn seal(server: &Server, letter: Letter) -> anyhow::Result<NewMail> {
         return_full: false,
         envid: None,
         head: head.unwrap_or_default().into_bytes(),
-        raw: Arc::try_unwrap(raw).unwrap_or_else(|shared| Vec::clone(&shared)),
+        message,
         recipients: vec![NewRecipient::to(letter.recipient)],
         require_tls: false,
     })

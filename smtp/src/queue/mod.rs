@@ -19,12 +19,14 @@ mod show;
 mod tests;
 pub(crate) mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_db::{Database, Migration, Source};
 use hearth_types::{AccountId, Address, Clock};
 use hearth_wire::smtp::{Notify, OriginalRecipient};
+
+use crate::message::Message;
 
 pub use reports::KeptReport;
 pub use show::{QueuedMail, QueuedRecipient, Waits};
@@ -63,7 +65,7 @@ pub struct NewMail {
     /// Header fields that go in front.
     pub head: Vec<u8>,
     /// The message.
-    pub raw: Vec<u8>,
+    pub message: Message,
     /// For whom.
     pub recipients: Vec<NewRecipient>,
 }
@@ -122,6 +124,11 @@ impl Queue {
         });
         let database = opened.await.unwrap_or(Err(QueueError::Db(hearth_db::Error::Gone)))?;
         Ok(Self { database, dir, clock, wake: Arc::default() })
+    }
+
+    /// Where large bodies are; and messages on their way in.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The database below, for backups.

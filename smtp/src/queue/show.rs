@@ -98,8 +98,9 @@ impl Queue {
             })
             .await?;
         let Some(mail) = found else { return Ok(None) };
-        let raw = self.body(id).await?.unwrap_or_default();
-        let header = String::from_utf8_lossy(raw.get(..body_offset(&raw)).unwrap_or_default()).into_owned();
+        let message = self.body(id).await?.unwrap_or_default();
+        let start = message.start();
+        let header = String::from_utf8_lossy(start.get(..body_offset(start)).unwrap_or_default()).into_owned();
         Ok(Some((mail, header)))
     }
 

@@ -27,6 +27,7 @@ use crate::inbound::check::Findings;
 use crate::limits::{DESTINATIONS_MAX, LEASE, QUEUE_LOOK, RETURNED_BYTES_MAX};
 use crate::lists::{self, Post};
 use crate::local::{self, Arrival};
+use crate::message::Message;
 use crate::outbound::{Outbound, Outgoing, OutgoingRecipient, Sent};
 use crate::trace;
 
@@ -109,15 +110,14 @@ async fn attempt(
     domain: &Domain,
     mail: &Claimed,
 ) -> Result<(Vec<Sent>, Vec<NewMail>), Trouble> {
-    let Some(raw) = server.queue.body(mail.id).await? else {
+    let Some(message) = server.queue.body(mail.id).await? else {
         let gone = Sent::ours(Reply::named(554, 3, 0, "the message is gone from the queue"));
         return Ok((vec![gone; mail.recipients.len()], Vec::new()));
     };
     if server.directory.find_domain(domain).await?.is_some() {
         let (mut sent, mut onward) = (Vec::with_capacity(mail.recipients.len()), Vec::new());
-        let raw = Arc::new(raw);
         for due in &mail.recipients {
-            sent.push(Sent::ours(deliver_here(server, mail, due, &raw, &mut onward).await?));
+            sent.push(Sent::ours(deliver_here(server, mail, due, &message, &mut onward).await?));
         }
         return Ok((sent, onward));
     }
@@ -129,7 +129,8 @@ async fn attempt(
     let outgoing = Outgoing {
         id: mail.id.to_string(),
         sender: mail.sender.clone(),
-        raw: Arc::new(raw),
+        is_ascii: is_ascii(&message).await?,
+        message,
         smtputf8: mail.smtputf8,
         return_full: mail.return_full,
         require_tls: mail.require_tls,
@@ -139,18 +140,31 @@ async fn attempt(
     Ok((outbound.send(domain, &outgoing).await, Vec::new()))
 }
 
+/// Are all octets ASCII? If not, other servers are told (RFC 6152).
+async fn is_ascii(message: &Message) -> Result<bool, Trouble> {
+    if let Some(whole) = message.whole() {
+        return Ok(whole.is_ascii());
+    }
+    let message = message.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut ascii = true;
+        message.each(|piece| ascii &= piece.is_ascii()).map(|()| ascii)
+    });
+    Ok(read.await??)
+}
+
 /// To mailboxes here. The delivery is named after the queued message, so that a second attempt doubles nothing.
 async fn deliver_here(
     server: &Server,
     mail: &Claimed,
     due: &Due,
-    raw: &Arc<Vec<u8>>,
+    message: &Message,
     onward: &mut Vec<NewMail>,
 ) -> Result<Reply, Trouble> {
     if let Some(sender) = server.rewritten(&due.address).await? {
         // A report about a mail that we passed on goes back to where that came from.
         if mail.sender.is_none() {
-            onward.push(local::leaving(None, vec![sender], Vec::new(), raw.to_vec()));
+            onward.push(local::leaving(None, vec![sender], Vec::new(), message.clone()));
         }
         return Ok(ACCEPTED_250_2_6_0);
     }
@@ -168,8 +182,8 @@ async fn deliver_here(
                 findings: mail.account.is_none().then_some(&unproven),
                 suspect: false,
                 trace: "",
-                delivered_to: &trace::delivered_to(raw),
-                raw,
+                delivered_to: &trace::delivered_to(message.start()),
+                message,
                 require_tls: mail.require_tls,
             };
             return Ok(match lists::take(server, &post).await? {
@@ -180,7 +194,7 @@ async fn deliver_here(
                 Err(refusal) => refusal,
             });
         }
-        Resolution::House => return for_the_house(server, &due.address, raw).await,
+        Resolution::House => return for_the_house(server, &due.address, message).await,
         Resolution::Disabled => return Ok(Reply::named(550, 2, 1, "this mailbox takes no mail")),
         Resolution::TooMany => return Ok(Reply::named(550, 4, 6, "this address stands for too many, or for itself")),
         Resolution::NoSuchUser | Resolution::NotOurDomain => return Ok(NO_SUCH_USER_550_5_1_1),
@@ -189,12 +203,12 @@ async fn deliver_here(
         id: format!("queue-{}", mail.id),
         sender: mail.sender.clone(),
         trace: String::new(),
-        raw: Arc::clone(raw),
+        message: message.clone(),
         received_at: server.clock.now(),
         judgement: Judgement::Welcome,
         reason: None,
         results: String::new(),
-        delivered_to: trace::delivered_to(raw),
+        delivered_to: trace::delivered_to(message.start()),
         require_tls: mail.require_tls,
     };
     let people: Vec<_> = accounts.into_iter().map(|account| (account, due.address.clone())).collect();
@@ -221,7 +235,7 @@ async fn deliver_here(
             smtputf8: mail.smtputf8,
             return_full: mail.return_full,
             require_tls: mail.require_tls,
-            ..local::leaving(mail.sender.clone(), forwards, head.into_bytes(), raw.to_vec())
+            ..local::leaving(mail.sender.clone(), forwards, head.into_bytes(), message.clone())
         };
         onward.push(forwarded);
     }
@@ -229,11 +243,9 @@ async fn deliver_here(
 }
 
 /// For a server of the house that reads its mail from the directory.
-pub(crate) async fn for_the_house(server: &Server, address: &Address, raw: &[u8]) -> Result<Reply, Trouble> {
-    if raw.len() > HOUSE_MAIL_BYTES_MAX {
-        return Ok(TOO_BIG_552_5_3_4);
-    }
-    server.directory.add_house_mail(address, raw.to_vec()).await?;
+pub(crate) async fn for_the_house(server: &Server, address: &Address, message: &Message) -> Result<Reply, Trouble> {
+    let Some(whole) = message.whole().filter(|whole| whole.len() <= HOUSE_MAIL_BYTES_MAX) else { return Ok(TOO_BIG_552_5_3_4) };
+    server.directory.add_house_mail(address, whole.to_vec()).await?;
     Ok(ACCEPTED_250_2_6_0)
 }
 
@@ -307,10 +319,11 @@ async fn reports(server: &Server, mail: &Claimed, told: Told) -> Result<Vec<NewM
     if groups.iter().all(|(_, recipients)| recipients.is_empty()) {
         return Ok(Vec::new());
     }
-    let raw = server.queue.body(mail.id).await.unwrap_or_default().unwrap_or_default();
-    let header = raw.get(..body_offset(&raw)).unwrap_or(&raw);
+    let message = server.queue.body(mail.id).await.unwrap_or_default().unwrap_or_default();
+    let header = message.start().get(..body_offset(message.start())).unwrap_or(message.start());
     let write = |(action, recipients): (Action, Vec<Failure>)| {
-        let whole = action == Action::Failed && mail.return_full && raw.len() <= RETURNED_BYTES_MAX;
+        let whole = message.whole().filter(|whole| mail.return_full && whole.len() <= RETURNED_BYTES_MAX);
+        let whole = whole.filter(|_| action == Action::Failed);
         bounce::write(&bounce::Report {
             hostname: &server.hostname,
             id: &mail.id.to_string(),
@@ -320,7 +333,7 @@ async fn reports(server: &Server, mail: &Claimed, told: Told) -> Result<Vec<NewM
             now: server.clock.now(),
             action,
             recipients,
-            returned: if whole { bounce::Returned::Message(&raw) } else { bounce::Returned::Header(header) },
+            returned: whole.map_or(bounce::Returned::Header(header), |whole| bounce::Returned::Message(whole)),
         })
     };
     Ok(groups.into_iter().filter(|(_, recipients)| !recipients.is_empty()).map(write).collect())

@@ -19,6 +19,7 @@ pub use read::read;
 
 use crate::ctx::Server;
 use crate::inbound::check::{Finding, Findings};
+use crate::message::Message;
 use crate::state::Transaction;
 
 /// A report takes a few megabytes to read.
@@ -91,10 +92,11 @@ pub(crate) async fn take(
     server: &Server,
     findings: &Findings,
     transaction: &mut Transaction,
-    raw: &Arc<Vec<u8>>,
+    message: &Message,
 ) -> Result<(), Trouble> {
     let Some(at) = transaction.recipients.iter().map(|known| known.address.clone()).find(is_reported_to) else { return Ok(()) };
-    let bytes = Arc::clone(raw);
+    // A larger one is no report.
+    let Some(bytes) = message.whole().map(Arc::clone) else { return Ok(()) };
     let _one = READING.acquire().await?;
     let Some(report) = tokio::task::spawn_blocking(move || read(&bytes)).await? else { return Ok(()) };
     let named = report.domain.as_ref().unwrap_or_else(|| at.domain());

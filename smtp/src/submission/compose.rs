@@ -2,8 +2,6 @@
 //! Pure: a submitted message made complete (RFC 6409 §8): Date and Message-ID added where they are missing, Bcc and
 //! what only servers write taken away.
 
-use std::sync::Arc;
-
 use hearth_types::{Domain, Timestamp};
 use hearth_wire::smtp::{Field, Fields};
 
@@ -13,11 +11,12 @@ use crate::trace;
 /// business to write.
 const TAKEN_AWAY: [&str; 6] = ["Bcc", "Resent-Bcc", "Return-Path", "Delivered-To", "X-Hearth-Reason", "Authentication-Results"];
 
-/// `autocrypt` is the author's own field (Autocrypt Level 1 §2.1), for mails that have none.
-pub(super) fn complete(raw: Vec<u8>, domain: &Domain, id: &str, now: Timestamp, autocrypt: Option<String>) -> Arc<Vec<u8>> {
+/// The start of the message made complete; `None`: it is. `autocrypt` is the author's own field (Autocrypt Level 1 §2.1),
+/// for mails that have none.
+pub(super) fn complete(start: &[u8], domain: &Domain, id: &str, now: Timestamp, autocrypt: Option<String>) -> Option<Vec<u8>> {
     let unwanted = |field: &Field<'_>| TAKEN_AWAY.iter().any(|name| field.is(name));
-    let mut raw = trace::without(&raw, unwanted).unwrap_or(raw);
-    let has = |name: &str| Fields::of(&raw).any(|field| field.is(name));
+    let without = trace::without(start, unwanted);
+    let has = |name: &str| Fields::of(without.as_deref().unwrap_or(start)).any(|field| field.is(name));
     let mut added = String::new();
     if !has("Date") {
         added.push_str(&format!("Date: {}\r\n", trace::date(now)));
@@ -28,10 +27,7 @@ pub(super) fn complete(raw: Vec<u8>, domain: &Domain, id: &str, now: Timestamp, 
     if let Some(field) = autocrypt.filter(|_| !has("Autocrypt")) {
         added.push_str(&field);
     }
-    if !added.is_empty() {
-        raw.splice(0..0, added.into_bytes());
-    }
-    Arc::new(raw)
+    if added.is_empty() { without } else { Some([added.as_bytes(), without.as_deref().unwrap_or(start)].concat()) }
 }
 
 #[cfg(test)]
@@ -40,8 +36,8 @@ mod tests {
 
     fn completed(raw: &str) -> String {
         let domain = Domain::parse("x.org").expect("a domain");
-        let raw = complete(raw.as_bytes().to_vec(), &domain, "id", Timestamp::from_secs(1_795_366_800), None);
-        String::from_utf8(raw.to_vec()).expect("text")
+        let new = complete(raw.as_bytes(), &domain, "id", Timestamp::from_secs(1_795_366_800), None);
+        new.map_or_else(|| raw.to_string(), |new| String::from_utf8(new).expect("text"))
     }
 
     #[test]
@@ -57,8 +53,8 @@ mod tests {
         let domain = Domain::parse("x.org").expect("a domain");
         let with = |raw: &str| {
             let field = Some("Autocrypt: ours\r\n".to_string());
-            let raw = complete(raw.as_bytes().to_vec(), &domain, "id", Timestamp::from_secs(0), field);
-            String::from_utf8(raw.to_vec()).expect("text")
+            let new = complete(raw.as_bytes(), &domain, "id", Timestamp::from_secs(0), field);
+            new.map_or_else(|| raw.to_string(), |new| String::from_utf8(new).expect("text"))
         };
         let whole = "Date: x\r\nMessage-ID: <y>\r\n";
         assert_eq!(with(&format!("{whole}\r\n")), format!("Autocrypt: ours\r\n{whole}\r\n"));

@@ -6,8 +6,6 @@
 mod compose;
 pub mod sign;
 
-use std::sync::Arc;
-
 use hearth_identity::login::Login;
 use hearth_types::id::Id;
 use hearth_types::{Address, Fault, Timestamp, Trouble};
@@ -18,26 +16,26 @@ use hearth_wire::smtp::replies::{
 use hearth_wire::smtp::{Fields, Reply, Return, body_offset, header_is_bounded};
 use metrics::counter;
 
-use crate::command::data::of_fault;
 use crate::ctx::{Ctx, Outcome};
 use crate::inbound::not_queued;
 use crate::limits::RECEIVED_MAX;
+use crate::message::Message;
 use crate::queue::{NewMail, NewRecipient};
 use crate::state::{Hello, Transaction};
 use crate::{binary, trace};
 
 /// Takes a whole message from a submission port.
-pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, transaction: Transaction, raw: Vec<u8>) -> Outcome {
+pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, transaction: Transaction, message: Message) -> Outcome {
     let now = ctx.server.clock.now();
     let id = Id::new(now);
-    if !header_is_bounded(&raw) {
+    if !header_is_bounded(message.start()) {
         return Err(Fault::Peer(HEADER_TOO_BIG_554_5_6_0));
     }
-    if trace::hops(&raw) > RECEIVED_MAX {
+    if trace::hops(message.start()) > RECEIVED_MAX {
         return Err(Fault::Peer(LOOP_554_5_4_6));
     }
-    let raw = if transaction.is_binary() { binary::to_lines(raw).map_err(|fault| Fault::Peer(of_fault(fault)))? } else { raw };
-    let authors = authors(&raw).map_err(Fault::Peer)?;
+    let message = if transaction.is_binary() { binary::to_lines(&ctx.server, message).await? } else { message };
+    let authors = authors(message.start()).map_err(Fault::Peer)?;
     for author in &authors {
         if !ctx.server.directory.may_send_as(login.account, author).await.map_err(Trouble::from)? {
             tracing::info!(account = %login.account, "a From that is not the account's own was refused");
@@ -46,8 +44,9 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
     }
     let domain = authors.first().map(|author| author.domain().clone()).unwrap_or_else(|| login.address.domain().clone());
     let autocrypt = autocrypt(ctx, &authors, now).await;
-    let raw = compose::complete(raw, &domain, &id.to_string(), now, autocrypt);
-    let mut head = ctx.server.signer.fields(&domain, &raw).await;
+    let start = compose::complete(message.start(), &domain, &id.to_string(), now, autocrypt);
+    let message = start.map_or_else(|| message.clone(), |start| message.with_start(start));
+    let mut head = ctx.server.signer.fields(&domain, &message).await;
     head.push_str(&received(ctx, hello, &transaction, &id, now));
     let recipients = transaction.recipients.into_iter().map(|accepted| NewRecipient {
         notify: accepted.params.notify,
@@ -62,10 +61,10 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
         require_tls: transaction.params.require_tls,
         envid: transaction.params.envid,
         head: head.into_bytes(),
-        raw: Arc::try_unwrap(raw).unwrap_or_else(|shared| Vec::clone(&shared)),
+        message,
         recipients: recipients.collect(),
     };
-    let (bytes, count) = (mail.raw.len(), mail.recipients.len());
+    let (bytes, count) = (mail.message.len(), mail.recipients.len());
     ctx.server.queue.enqueue_as(id, mail).await.map_err(not_queued)?;
     counter!("smtp_messages_submitted_total").increment(1);
     tracing::info!(queue = %id, account = %login.account, bytes, recipients = count, "a mail was submitted");

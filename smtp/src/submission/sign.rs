@@ -18,6 +18,8 @@ use mail_auth::dkim::{Canonicalization, DkimSigner, Done};
 use mail_auth::{ArcOutput, AuthenticatedMessage, AuthenticationResults};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::message::Message;
+
 /// Keys are read again after this long.
 const KEPT: Duration = Duration::from_secs(60);
 /// RFC 6376 §5.4.1. A name that stands here once more than it may stand in the message cannot be added later without
@@ -137,10 +139,10 @@ impl Signer {
     }
 
     /// The signatures of a message as header fields; none when the domain has no keys (it goes out all the same).
-    pub async fn fields(&self, domain: &Domain, raw: &Arc<Vec<u8>>) -> String {
+    pub async fn fields(&self, domain: &Domain, message: &Message) -> String {
         let Some(keys) = self.keys_of(domain).await else { return String::new() };
-        let raw = Arc::clone(raw);
-        match tokio::task::spawn_blocking(move || keys.sign(&raw)).await {
+        let message = message.clone();
+        match tokio::task::spawn_blocking(move || keys.sign(&message)).await {
             Ok(Ok(fields)) => fields,
             Ok(Err(error)) => {
                 tracing::error!(%domain, %error, "a mail could not be signed; it goes out unsigned");
@@ -170,25 +172,25 @@ impl Keys {
     }
 
     /// The signatures of a message, as header fields.
-    pub fn sign(&self, raw: &[u8]) -> Result<String, mail_auth::Error> {
+    pub fn sign(&self, message: &Message) -> Result<String, mail_auth::Error> {
         let mut fields = String::new();
         if let Some(rsa) = &self.rsa {
-            fields.push_str(&rsa.ours.sign(raw)?.to_header());
+            fields.push_str(&sign(&rsa.ours, message)?);
         }
         if let Some(ed25519) = &self.ed25519 {
-            fields.push_str(&ed25519.ours.sign(raw)?.to_header());
+            fields.push_str(&sign(&ed25519.ours, message)?);
         }
         Ok(fields)
     }
 
     /// The signatures of a list's copy, over what the list added too.
-    pub fn sign_list(&self, raw: &[u8]) -> Result<String, mail_auth::Error> {
+    pub fn sign_list(&self, message: &Message) -> Result<String, mail_auth::Error> {
         let mut fields = String::new();
         if let Some(rsa) = &self.rsa {
-            fields.push_str(&rsa.list.sign(raw)?.to_header());
+            fields.push_str(&sign(&rsa.list, message)?);
         }
         if let Some(ed25519) = &self.ed25519 {
-            fields.push_str(&ed25519.list.sign(raw)?.to_header());
+            fields.push_str(&sign(&ed25519.list, message)?);
         }
         Ok(fields)
     }
@@ -207,6 +209,16 @@ impl Keys {
             (None, None) => None,
         }
     }
+}
+
+/// Blocks when the message is large.
+fn sign<K: SigningKey<Hasher = Sha256>>(signer: &DkimSigner<K, Done>, message: &Message) -> Result<String, mail_auth::Error> {
+    if let Some(whole) = message.whole() {
+        return Ok(signer.sign(whole)?.to_header());
+    }
+    let mut signing = signer.sign_streaming();
+    message.each(|piece| signing.write(piece)).map_err(|error| mail_auth::Error::Io(error.to_string()))?;
+    Ok(signing.finish()?.to_header())
 }
 
 fn pem(path: &Path) -> Option<String> {

@@ -41,7 +41,7 @@ async fn leaving(house: &House) -> Vec<(String, Vec<String>, String)> {
     for mail in house.server.queue.list().await.expect("the queue") {
         let body = house.server.queue.body(mail.id).await.expect("read").expect("there");
         let to = mail.recipients.iter().map(|one| one.address.clone()).collect();
-        all.push((mail.sender, to, String::from_utf8_lossy(&body).into_owned()));
+        all.push((mail.sender, to, String::from_utf8_lossy(body.start()).into_owned()));
     }
     all
 }
@@ -169,7 +169,7 @@ async fn a_neighbours_mail_passes_the_same_rules() {
         require_tls: false,
         envid: None,
         head: Vec::new(),
-        raw: MESSAGE.as_bytes().to_vec(),
+        message: MESSAGE.as_bytes().into(),
         recipients: vec![crate::queue::NewRecipient::to(house.alice.primary.clone())],
     };
     house.server.queue.enqueue(queued).await.expect("queued");

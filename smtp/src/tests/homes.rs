@@ -143,18 +143,16 @@ impl Homes {
 
     /// Alice at one submits a mail.
     async fn submit(&self, recipients: &[&str]) {
-        let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let local = "127.0.0.2:465".parse().expect("an address");
-        let peer = listen::Peer { remote: local, local };
-        let ctx = crate::ctx::Ctx { server: Arc::clone(&self.one.server), peer, tls: None };
-        tokio::spawn(async move {
-            session::converse(&ctx, crate::state::State::new(Kind::Submission, true), ours, true).await.map(|_| ())
-        });
-        let mut pipe = super::house::Pipe { stream: tokio::io::BufReader::new(theirs) };
-        pipe.reply().await;
-        pipe.say("EHLO [127.0.0.1]").await;
+        self.submit_mail(
+            recipients,
+            "From: Alice <alice@one.example>\r\nTo: bob@two.example\r\nSubject: hello\r\n\r\n.a line with a dot \r\n\r\n",
+        )
+        .await;
+    }
+
+    async fn submit_mail(&self, recipients: &[&str], message: &str) {
+        let mut pipe = super::sessions::submission(&self.one).await;
         pipe.sign_in(&self.one.alice.primary).await;
-        let message = "From: Alice <alice@one.example>\r\nTo: bob@two.example\r\nSubject: hello\r\n\r\n.a line with a dot \r\n\r\n";
         let reply = pipe.transact("alice@one.example", recipients, &message.replace("\r\n.", "\r\n..")).await;
         assert!(reply.starts_with("250 2.6.0 queued as "), "{reply}");
     }
@@ -176,6 +174,19 @@ async fn a_mail_between_homes_passes_every_check() {
     assert!(mail.contains("with ESMTPS\r\n"), "{mail}");
     assert!(mail.contains("X-Hearth-Reason: It comes from one.example, as it says."), "{mail}");
     assert!(mail.ends_with("\r\n\r\n.a line with a dot \r\n\r\n"), "{mail}");
+    wait_until_empty(&homes.one).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_mail_between_homes_is_the_same_there() {
+    let homes = Homes::new().await;
+    homes.listen(&homes.two, TWO);
+    homes.work(&homes.one, ONE, &[&homes.two]);
+    let body = format!("{}\u{e4}\r\n.dots\r\n", "0123456789abcdef\r\n".repeat(100_000));
+    homes.submit_mail(&["bob@two.example"], &format!("From: alice@one.example\r\nSubject: large\r\n\r\n{body}")).await;
+    let mails = homes.two.wait_for(homes.two.bob.id, Role::Inbox, 1).await;
+    assert!(mails[0].ends_with(&body));
+    assert!(mails[0].matches("dkim=pass").count() == 2 && mails[0].contains("dmarc=pass"), "{}", &mails[0][..2000]);
     wait_until_empty(&homes.one).await;
 }
 
@@ -281,7 +292,7 @@ async fn arrival_is_reported_when_it_was_asked_for() {
         require_tls: false,
         envid: Some("mine".into()),
         head: Vec::new(),
-        raw: b"From: alice@one.example\r\n\r\nhi\r\n".to_vec(),
+        message: b"From: alice@one.example\r\n\r\nhi\r\n".as_slice().into(),
         recipients: vec![to("bob@one.example"), to("bob@two.example")],
     };
     homes.one.server.queue.enqueue(mail).await.expect("queued");

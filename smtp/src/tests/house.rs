@@ -28,7 +28,7 @@ use crate::submission::sign::Signer;
 /// What everybody in a test's house has for a password.
 pub const PASSWORD: &str = "correct horse";
 /// Large messages are few in tests.
-pub const SIZE_BYTES_MAX: u64 = 1_000_000;
+pub const SIZE_BYTES_MAX: u64 = 4_000_000;
 
 pub struct House {
     pub server: Arc<Server>,

@@ -49,7 +49,7 @@ async fn queued(house: &House) -> Vec<(String, String, String)> {
     let mut all = Vec::new();
     for mail in house.server.queue.list().await.expect("the queue") {
         let body = house.server.queue.body(mail.id).await.expect("read").expect("there");
-        all.push((mail.sender, mail.recipients[0].address.clone(), String::from_utf8_lossy(&body).into_owned()));
+        all.push((mail.sender, mail.recipients[0].address.clone(), String::from_utf8_lossy(body.start()).into_owned()));
     }
     all.sort_by(|one, other| one.1.cmp(&other.1));
     all

@@ -7,6 +7,7 @@ mod gates;
 mod homes;
 mod house;
 mod judging;
+mod large;
 mod letters;
 mod lists;
 mod reports;

@@ -104,7 +104,8 @@ fn zone_of(scenario: &Value) -> Zone {
 }
 
 async fn findings(dns: &Resolver, ip: IpAddr, hello: &str, sender: Option<&Address>, raw: &[u8]) -> Findings {
-    let subject = Subject { hostname: "mail.home.example", ip, hello, sender, raw };
+    let message = &raw.into();
+    let subject = Subject { hostname: "mail.home.example", ip, hello, sender, message };
     check::run(&subject, dns, &Policy::default()).await
 }
 

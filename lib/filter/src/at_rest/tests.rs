@@ -148,3 +148,14 @@ fn without_a_good_key_nothing_is_sealed() {
     assert!(matches!(seal(MAIL, &over.to_vec().expect("bytes"), noon(), "=_e"), Err(NotSealed::NoKey)));
     assert!(matches!(seal(MAIL, b"no certificate", noon(), "=_e"), Err(NotSealed::Library(_))));
 }
+
+#[test]
+fn a_large_mail_is_sealed_piece_by_piece() {
+    let cert = alice(Profile::RFC9580);
+    let rest: Vec<u8> = b"line\r\n".repeat(500_000);
+    let mut sealed = Vec::new();
+    seal_to(&mut sealed, MAIL, &mut rest.as_slice(), &cert.to_vec().expect("bytes"), noon(), "=_edge").expect("seals");
+    assert!(sealed.ends_with(b"-----END PGP MESSAGE-----\r\n\r\n--=_edge--\r\n"));
+    let opened = open(&sealed, &cert);
+    assert!(opened.ends_with(&[b"Dear Alice,\r\n\xc3\xa4\r\n-- \r\nBob\r\n".as_slice(), &rest].concat()));
+}

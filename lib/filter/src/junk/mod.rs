@@ -38,7 +38,7 @@ pub struct Counts {
 }
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Opinion {
     /// From 0 (surely wanted) to 1 (surely junk).
     pub score: f64,

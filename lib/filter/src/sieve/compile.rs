@@ -88,6 +88,14 @@ pub fn compile(text: &[u8]) -> Result<Script, ScriptError> {
     Ok(Script(sieve))
 }
 
+/// As [`compile`], to be run against part of a mail of `cut_from` bytes.
+pub fn compile_for(text: &[u8], cut_from: Option<u64>) -> Result<Script, ScriptError> {
+    match cut_from {
+        Some(size_bytes) => compile(&super::size::answered(text, size_bytes)),
+        None => compile(text),
+    }
+}
+
 pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>().trim().to_string()
 }

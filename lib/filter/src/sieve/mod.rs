@@ -14,6 +14,7 @@ mod answer;
 mod chain;
 mod compile;
 mod run;
+mod size;
 #[cfg(test)]
 mod tests;
 
@@ -21,13 +22,15 @@ use std::sync::Arc;
 
 use hearth_mailstore::FlagSet;
 
-pub use compile::{CAPABILITIES, NOTIFY_METHODS, Script, ScriptError, compile};
+pub use compile::{CAPABILITIES, NOTIFY_METHODS, Script, ScriptError, compile, compile_for};
 
 /// What a script is told of a mail and of the person.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// The mail.
+    /// The mail, or as much of it as is shown to a script.
     pub raw: &'a [u8],
+    /// The size of the whole mail, when `raw` is only part of it: `size` is asked of that (RFC 5228 §5.9).
+    pub cut_from: Option<u64>,
     /// The envelope sender; empty is the null sender.
     pub sender: &'a str,
     /// The envelope recipient that led to this person.

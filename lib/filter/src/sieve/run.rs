@@ -8,7 +8,7 @@ use ::sieve::{Context, Envelope, Event, Input, Mailbox, Recipient, Script as Nam
 use hearth_mailstore::{Flag, FlagSet};
 use hearth_wire::message::parse_with_mail_parser;
 
-use super::compile::{Script, compile, one_line, runtime};
+use super::compile::{Script, compile_for, one_line, runtime};
 use super::{Action, Lookup, Place, Ran, Remember, Subject, answer};
 use crate::limits::{FILED_MAX, LOOKUPS_MAX, MEMORY_SECONDS_MAX};
 
@@ -29,6 +29,7 @@ impl Script {
         }
         let mut run = Run {
             lookup,
+            cut_from: subject.cut_from,
             lookups: 0,
             created: HashMap::new(),
             answering: false,
@@ -46,6 +47,7 @@ impl Script {
 
 struct Run<'l> {
     lookup: &'l mut dyn Lookup,
+    cut_from: Option<u64>,
     lookups: usize,
     /// Messages that the script made, by sieve-rs's number for them.
     created: HashMap<usize, Arc<Vec<u8>>>,
@@ -128,7 +130,8 @@ impl Run<'_> {
         };
         match found {
             Some(text) => {
-                let script = compile(&text).map_err(|error| format!("In the included script {:?}: {error}", name.as_str()))?;
+                let script = compile_for(&text, self.cut_from)
+                    .map_err(|error| format!("In the included script {:?}: {error}", name.as_str()))?;
                 Ok(Input::Script { name, script: script.0 })
             }
             None if optional => Ok(Input::False),

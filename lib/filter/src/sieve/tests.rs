@@ -47,6 +47,7 @@ impl Lookup for House {
 fn run_on(house: &mut House, script: &str, mail: &str) -> Ran {
     let script = compile(script.as_bytes()).unwrap_or_else(|error| panic!("{error}: {script}"));
     let subject = Subject {
+        cut_from: None,
         raw: mail.as_bytes(),
         sender: "carol@else.example",
         recipient: "alice+shop@home.example",

@@ -5,6 +5,7 @@
 //! answer, or not in time, the findings are temperrors.
 
 mod arc;
+mod body;
 mod dkim;
 mod dmarc;
 mod iprev;
@@ -16,13 +17,15 @@ use std::net::IpAddr;
 use hearth_net::dns::Resolver;
 use hearth_types::Address;
 use hearth_wire::smtp::Fields;
-use mail_auth::{AuthenticatedMessage, AuthenticationResults, MessageAuthenticator};
+use mail_auth::{AuthenticationResults, MessageAuthenticator};
 use tokio::time::timeout;
 
+pub(crate) use body::authenticated;
 pub use dkim::DkimFinding;
 pub use dmarc::{DmarcFinding, Policy};
 
 use crate::limits::CHECKS;
+use crate::message::Message;
 use crate::policy::Policy as HomePolicy;
 
 /// What a check came to (RFC 8601 §2.7).
@@ -93,7 +96,7 @@ pub struct Subject<'a> {
     /// The envelope sender; `None` is the null sender.
     pub sender: Option<&'a Address>,
     /// The message, whose header is bounded.
-    pub raw: &'a [u8],
+    pub message: &'a Message,
 }
 
 /// Findings of a peer that is trusted.
@@ -103,7 +106,7 @@ pub fn none(subject: &Subject<'_>) -> Findings {
 
 /// Runs all checks, within [`CHECKS`].
 pub async fn run(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Findings {
-    let from_list = Fields::of(subject.raw).any(|field| field.is("List-Id"));
+    let from_list = Fields::of(subject.message.start()).any(|field| field.is("List-Id"));
     if dns.is_reachable().await
         && let Ok(Some(findings)) = timeout(CHECKS, look(subject, dns, policy)).await
     {
@@ -131,7 +134,13 @@ fn unknown(subject: &Subject<'_>, from_list: bool) -> Findings {
 
 async fn look(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Option<Findings> {
     let authenticator = MessageAuthenticator(dns.inner().await.clone());
-    let message = AuthenticatedMessage::parse(subject.raw)?;
+    let message = match authenticated(subject.message, None).await {
+        Ok(message) => message?,
+        Err(error) => {
+            tracing::error!(%error, "a large mail cannot be read; its signatures are not known now");
+            return None;
+        }
+    };
     let sender = subject.sender.map(ToString::to_string).unwrap_or_default();
     let (iprev, spf, dkim, arc, blocked_by, vouched) = tokio::join!(
         authenticator.verify_iprev(subject.ip),
