@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Email/import (RFC 8621 §4.8): blobs become messages.
 
+use std::sync::Arc;
+
 use hearth_mailstore::{Content, Durability, FlagSet};
 use hearth_types::Timestamp;
 use hearth_wire::message::Header;
+use hearth_wire::message::limits::HEADER_BYTES_MAX;
 use serde_json::{Map, Value};
 
 use super::header::split_header;
 use super::object::parse_utc_date;
 use super::patch::{parse_keywords, parse_mailbox_ids};
 use super::set::{New, append_one};
+use super::value::Raw;
 use crate::blob;
 use crate::blob_id::BlobRef;
 use crate::ctx::{ChangeFuture, Changing, CreatedIds, Outcome};
@@ -91,28 +95,37 @@ async fn prepare(changing: &Changing, key: &str, import: Import) -> Result<Resul
     let Some(blob) = BlobRef::parse(&import.blob) else {
         return Ok(Err(missing()));
     };
-    let octets: Option<Vec<u8>> = house
+    let found = house
         .store
-        .read(own, move |tx| match blob::find(tx, &blob)? {
-            Some(found) => found.octets().map(Some),
-            None => Ok::<_, MethodError>(None),
+        .read(own, move |tx| {
+            let Some(found) = blob::find(tx, &blob)? else { return Ok::<_, MethodError>(None) };
+            let header = 0..HEADER_BYTES_MAX as u64;
+            Ok(Some(match found.part {
+                // All of what is stored: it is read in pieces when it is stored again.
+                None => (Raw::range(&found.body, header)?, found.body.len(), Content::Source(Arc::new(found.body))),
+                Some(_) => {
+                    let octets = found.octets()?;
+                    let start = octets.get(..octets.len().min(HEADER_BYTES_MAX)).unwrap_or_default().to_vec();
+                    (start, octets.len() as u64, Content::Bytes(octets))
+                }
+            }))
         })
         .await?;
-    let Some(octets) = octets else {
+    let Some((start, size_bytes, content)) = found else {
         return Ok(Err(missing()));
     };
-    if octets.len() as u64 > house.size_upload_bytes_max {
+    if size_bytes > house.size_upload_bytes_max {
         return Ok(Err(SetError::TooLarge));
     }
     // RFC 8621 §4.8: what has no header at all is not a message.
-    let fields = split_header(octets.get(..octets.len().min(hearth_wire::message::limits::HEADER_BYTES_MAX)).unwrap_or_default());
+    let fields = split_header(&start);
     if fields.is_empty() {
         return Ok(Err(SetError::InvalidEmail("it has no header field".to_string())));
     }
     // RFC 8621 §4.8 receivedAt: the newest Received field, else now.
     let newest = fields.iter().find(|field| field.is("Received")).and_then(|field| received_date(field.value));
     let received_at = import.received_at.or(newest).unwrap_or_else(|| house.clock.now());
-    let prepared = house.store.prepare(own, Content::Bytes(octets)).await?;
+    let prepared = house.store.prepare(own, content).await?;
     Ok(Ok(New { key: key.to_string(), prepared, mailboxes: import.mailboxes, keywords: import.keywords, received_at }))
 }
 
