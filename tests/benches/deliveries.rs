@@ -112,10 +112,10 @@ fn make_key(folder: &Path) -> Result<String> {
     let (private, public) = (dir.join("rsa.key"), dir.join("public.der"));
     let mut make = Command::new("openssl");
     make.args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"]).arg(&private);
-    ensure!(run(&mut make)?.status.success(), "openssl genpkey");
+    run(&mut make)?;
     let mut show = Command::new("openssl");
     show.args(["pkey", "-pubout", "-outform", "DER", "-in"]).arg(&private).arg("-out").arg(&public);
-    ensure!(run(&mut show)?.status.success(), "openssl pkey");
+    run(&mut show)?;
     Ok(format!("v=DKIM1; k=rsa; p={}", base64::prelude::BASE64_STANDARD.encode(fs::read(public)?)))
 }
 

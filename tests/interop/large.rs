@@ -82,9 +82,7 @@ fn curl(home: &Home, user: &str, url: &str, port: u16, args: &[&str]) -> Result<
     let mut command = stranger("curl");
     command.args(["-sS", "--fail", "--max-time", "300", "--cacert"]).arg(home.ca());
     command.args(["--resolve", &resolve, "--user", user]).args(args).arg(url);
-    let ran = run(&mut command)?;
-    ensure!(ran.status.success(), "{url}: {}", ran.stderr);
-    Ok(())
+    run(&mut command).map(|_| ())
 }
 
 /// Waits for a mail with this subject in somebody's INBOX; its size.
