@@ -41,6 +41,11 @@ pub const DATA: Duration = Duration::from_secs(30 * 60);
 /// All checks of a message together; what is not known by then is a temperror.
 pub const CHECKS: Duration = Duration::from_secs(20);
 
+/// Signatures of a mail that are looked at (RFC 6376 §6.1); each costs a look-up and may cost a hash over the whole.
+pub const SIGNATURES_MAX: usize = 20;
+/// Hops of a DKIM2 chain that are looked at.
+pub const DKIM2_HOPS_MAX: usize = 10;
+
 /// How fast something may be: so many at once, and so many in an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {

@@ -56,6 +56,12 @@ pub const ROWS: &[Row] = &[
         section: "",
         status: Status::Partial("verified; what passes on is sealed, unless its chain was broken before"),
     },
+    Row {
+        name: "DKIM2",
+        rfc: 0,
+        section: "draft-ietf-dkim-dkim2-spec",
+        status: Status::Partial("as mail-auth 0.13 has it: verified and noted, never decisive"),
+    },
     Row::spoken("DNS lists", 5782, ""),
     Row { name: "DMARC aggregate reports", rfc: 9990, section: "", status: Status::Partial("received") },
     Row { name: "reports of failure", rfc: 6591, section: "", status: Status::Partial("received") },
@@ -142,7 +148,7 @@ mod tests {
     #[test]
     fn a_row_names_a_standard_of_the_list() {
         for row in ROWS {
-            assert!(!row.name.is_empty() && row.rfc > 0, "{}", row.name);
+            assert!(!row.name.is_empty() && (row.rfc > 0 || row.section.starts_with("draft-")), "{}", row.name);
         }
     }
 }

@@ -57,7 +57,15 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
     let trusted = door == Door::Lmtp || ctx.is_trusted();
     let name = hello.map_or("unknown", |hello| hello.name.as_str());
     let hostname = ctx.server.hostname.as_str();
-    let subject = check::Subject { hostname, ip: ctx.ip(), hello: name, sender: transaction.sender.as_ref(), raw: &raw };
+    let recipients: Vec<Address> = transaction.recipients.iter().map(|known| known.address.clone()).collect();
+    let subject = check::Subject {
+        hostname,
+        ip: ctx.ip(),
+        hello: name,
+        sender: transaction.sender.as_ref(),
+        recipients: &recipients,
+        raw: &raw,
+    };
     let findings = if trusted { check::none(&subject) } else { check::run(&subject, &ctx.server.dns, &ctx.server.policy).await };
     let verdict = verdict::decide(&findings);
     let case = Case {
@@ -68,7 +76,7 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         host: findings.host.as_deref(),
         hello: name,
         sender: transaction.sender.as_ref(),
-        recipients: &transaction.recipients.iter().map(|known| known.address.clone()).collect::<Vec<_>>(),
+        recipients: &recipients,
         raw: &raw,
     };
     let heard = match &verdict {

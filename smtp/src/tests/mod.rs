@@ -2,6 +2,7 @@
 //! The server as a whole, in memory: sessions over pipes against stores in a temporary folder.
 
 mod bounds;
+mod dkim2;
 mod filtering;
 mod gates;
 mod homes;
