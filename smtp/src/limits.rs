@@ -73,6 +73,10 @@ pub const GREY_WITHIN: Duration = Duration::from_secs(24 * 3600);
 pub const GREY_KEPT: Duration = Duration::from_secs(35 * 24 * 3600);
 /// A sender is known to a person for this long after the last mail.
 pub const SENDER_KNOWN: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Whom somebody wrote to is trusted for this long after the last mail to them.
+pub const WRITTEN_TO_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Recipients of one mail who are noted so.
+pub const WRITTEN_TO_MAX: usize = 50;
 /// Sessions on the LMTP socket; the next one waits.
 pub const LMTP_SESSIONS_MAX: usize = 20;
 /// A proxy says for whom a connection is within this.

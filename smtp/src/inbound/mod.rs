@@ -31,7 +31,7 @@ use crate::queue::bounce::{self, Failure};
 use crate::queue::worker::for_the_house;
 use crate::queue::{NewMail, QueueError};
 use crate::state::{Goal, Hello, Transaction};
-use crate::{binary, reports, seal, trace};
+use crate::{binary, lists, reports, seal, submission, trace};
 use verdict::Verdict;
 use wishes::Wishes;
 
@@ -103,6 +103,10 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
     let delivered_to = trace::delivered_to(&raw);
     let raw = Arc::new(trace::without_claims(&raw, hostname).unwrap_or(raw));
     let sender = transaction.sender.clone();
+    let proven = match submission::authors(&raw).as_deref() {
+        Ok([author]) => lists::is_proven(author, sender.as_ref(), Some(&findings)),
+        _ => false,
+    };
     let arrival = Arrival {
         id,
         sender,
@@ -111,6 +115,7 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         received_at: now,
         judgement: judgement.unwrap_or(Judgement::Suspect),
         reason,
+        proven,
         results: if findings.trusted { String::new() } else { findings.results.clone() },
         delivered_to,
         require_tls: transaction.params.require_tls,

@@ -26,9 +26,7 @@ pub(super) async fn seal(server: &Server, arrival: &Arrival, plans: &mut [Plan])
                 Some(edited) => Arc::clone(edited),
                 None => Arc::new([plan.prefix.as_bytes(), &arrival.raw].concat()),
             };
-            let (cert, now) = (Arc::clone(&cert), server.clock.now());
-            let edge = format!("=_{}", Id::new(now));
-            match tokio::task::spawn_blocking(move || at_rest::seal(&mail, &cert, now.into(), &edge)).await? {
+            match seal_one(server, &cert, mail).await? {
                 Ok(sealed) => {
                     counter!("smtp_sealed_total").increment(1);
                     copy.edited = Some(Arc::new(sealed));
@@ -39,6 +37,27 @@ pub(super) async fn seal(server: &Server, arrival: &Arrival, plans: &mut [Plan])
         }
     }
     Ok(())
+}
+
+async fn seal_one(server: &Server, cert: &Arc<Vec<u8>>, mail: Arc<Vec<u8>>) -> Result<Result<Vec<u8>, NotSealed>, Trouble> {
+    let (cert, now) = (Arc::clone(cert), server.clock.now());
+    let edge = format!("=_{}", Id::new(now));
+    Ok(tokio::task::spawn_blocking(move || at_rest::seal(&mail, &cert, now.into(), &edge)).await?)
+}
+
+/// A refused mail as it may be kept: sealed for who wants that, else as it is. `None`: it cannot be sealed, and nobody
+/// expects it, so that it is not kept at all.
+pub(super) async fn kept(server: &Server, account: AccountId, mail: Arc<Vec<u8>>) -> Result<Option<Arc<Vec<u8>>>, Trouble> {
+    let Some(sealing) = server.directory.find_sealing(account).await? else { return Ok(Some(mail)) };
+    let Some(cert) = sealing.whole.map(Arc::new) else { return Ok(None) };
+    match seal_one(server, &cert, Arc::clone(&mail)).await? {
+        Ok(sealed) => {
+            counter!("smtp_sealed_total").increment(1);
+            Ok(Some(Arc::new(sealed)))
+        }
+        Err(NotSealed::Already) => Ok(Some(mail)),
+        Err(_) => Ok(None),
+    }
 }
 
 async fn not_sealed(server: &Server, plan: &Plan, why: &str) {

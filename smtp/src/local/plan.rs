@@ -7,7 +7,7 @@ use hearth_filter::junk::{self, Counts, Token};
 use hearth_filter::sieve::{self, Action, Lookup, Place, Ran, Remember, Subject};
 use hearth_filter::{Judgement, Placement, Reason, place};
 use hearth_identity::directory::Account;
-use hearth_mailstore::{MailTx, Role, Target, lesson, mailbox, memory, script};
+use hearth_mailstore::{MailTx, Role, Target, annotation, lesson, mailbox, memory, script};
 use hearth_types::{AccountId, Address, Trouble};
 use hearth_wire::smtp::Reply;
 
@@ -30,6 +30,7 @@ pub(crate) async fn plan(server: &Server, arrival: &Arrival, people: &[(AccountI
 /// What a classifier looks at, once for everybody.
 struct Words {
     tokens: Arc<Vec<Token>>,
+    sender: Option<junk::Sender>,
     is_gtube: bool,
 }
 
@@ -37,7 +38,7 @@ async fn words(arrival: &Arrival) -> Result<Words, Trouble> {
     let raw = Arc::clone(&arrival.raw);
     let read = tokio::task::spawn_blocking(move || {
         let parsed = hearth_wire::message::parse(&raw);
-        Words { is_gtube: junk::is_gtube(&parsed), tokens: Arc::new(junk::tokens(&parsed)) }
+        Words { is_gtube: junk::is_gtube(&parsed), sender: junk::sender(&parsed), tokens: Arc::new(junk::tokens(&parsed)) }
     });
     Ok(read.await?)
 }
@@ -52,22 +53,27 @@ async fn plan_one(
     learn::catch_up(server, account).await;
     let tokens = Arc::clone(&words.tokens);
     let sender_id = format!("sender {}", arrival.sender.as_ref().map(Address::key).unwrap_or_default());
-    let known = sender_id.clone();
+    let (known, author, proven) = (sender_id.clone(), words.sender.clone(), arrival.proven);
     let asked = server.store.read(account, move |tx| {
         let hashes: Vec<i64> = tokens.iter().map(|token| token.hash).collect();
         let (all, each) = lesson::counts(tx, &hashes)?;
         let opinion = junk::judge(&tokens, &each.into_iter().map(counts).collect::<Vec<_>>(), counts(all));
         let knows_sender = memory::is_remembered(tx, &known)?;
-        Ok::<_, hearth_mailstore::Error>((opinion, script::active(tx)?.map(|(_, text)| text), knows_sender))
+        let judged = match author {
+            Some(author) => junk::decide(&author, &history(tx, &author, proven)?, &opinion),
+            None => opinion.judgement(),
+        };
+        let script = script::active(tx)?.map(|(_, text)| text);
+        Ok::<_, hearth_mailstore::Error>((opinion.score, judged, script, knows_sender))
     });
-    let (opinion, script, knows_sender) = asked.await?;
+    let (score, opinion, script, knows_sender) = asked.await?;
     let ours = arrival.reason.is_none();
     let judged = match arrival.judgement {
         Judgement::Welcome if words.is_gtube => {
             Some((Judgement::Suspect, Reason::new("It is the test mail that every junk filter must know (GTUBE).")))
         }
         // What our own people send each other is not junk.
-        Judgement::Welcome if !ours => opinion.judgement(),
+        Judgement::Welcome if !ours => opinion,
         _ => None,
     };
     let (judgement, reason) = match judged {
@@ -96,7 +102,7 @@ async fn plan_one(
     let owner = if scripts.is_empty() { None } else { server.directory.find_account(account).await? };
     let ran = match owner {
         Some(owner) => {
-            let junk = if judgement == Judgement::Suspect { 1.0 } else { opinion.score };
+            let junk = if judgement == Judgement::Suspect { 1.0 } else { score };
             run(server, arrival, &plan, scripts, &owner, junk).await
         }
         None => Ran::usual(),
@@ -106,6 +112,22 @@ async fn plan_one(
         plan.remember.push(Remember { id: sender_id, seconds: SENDER_KNOWN.as_secs() });
     }
     Ok(plan)
+}
+
+/// What the person did with mail of this sender before.
+fn history(tx: &mut MailTx<'_>, author: &junk::Sender, proven: bool) -> hearth_mailstore::Result<junk::Known> {
+    Ok(junk::Known {
+        proven,
+        written_to: memory::is_remembered(tx, &written_to(&author.address))?,
+        address: counts(lesson::count_of(tx, author.of_address)?),
+        domain: counts(lesson::count_of(tx, author.of_domain)?),
+        thrown: lesson::count_of(tx, author.of_thrown)?.junk,
+    })
+}
+
+/// As whom the people that somebody wrote to are remembered.
+pub(crate) fn written_to(address: &str) -> String {
+    format!("written to {}", address.to_lowercase())
 }
 
 fn counts(counts: lesson::Counts) -> Counts {
@@ -214,6 +236,20 @@ impl Lookup for House<'_, '_> {
 
     fn is_remembered(&mut self, id: &str) -> bool {
         self.ask(|tx| memory::is_remembered(tx, id).map(Some)).unwrap_or(false)
+    }
+
+    fn annotations(&mut self) -> Vec<(Option<String>, String, String)> {
+        let all = self.ask(|tx| {
+            let mut places = vec![(None, None)];
+            places.extend(mailbox::list(tx)?.into_iter().map(|mailbox| (Some(mailbox.path), Some(mailbox.id))));
+            let mut all = Vec::new();
+            for (path, id) in places {
+                let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+                all.extend(annotation::list(tx, id)?.into_iter().map(|(name, value)| (path.clone(), name, text(value))));
+            }
+            Ok(Some(all))
+        });
+        all.unwrap_or_default()
     }
 
     fn script(&mut self, name: &str) -> Option<Vec<u8>> {

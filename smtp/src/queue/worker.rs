@@ -193,6 +193,7 @@ async fn deliver_here(
         received_at: server.clock.now(),
         judgement: Judgement::Welcome,
         reason: None,
+        proven: true,
         results: String::new(),
         delivered_to: trace::delivered_to(raw),
         require_tls: mail.require_tls,

@@ -9,8 +9,9 @@ pub mod sign;
 use std::sync::Arc;
 
 use hearth_identity::login::Login;
+use hearth_mailstore::{Durability, memory};
 use hearth_types::id::Id;
-use hearth_types::{Address, Fault, Timestamp, Trouble};
+use hearth_types::{AccountId, Address, Fault, Timestamp, Trouble};
 use hearth_wire::autocrypt::{self, Autocrypt};
 use hearth_wire::smtp::replies::{
     ACCEPTED_250_2_6_0, HEADER_TOO_BIG_554_5_6_0, LOOP_554_5_4_6, NO_FROM_550_5_6_0, NOT_YOUR_FROM_550_5_7_1,
@@ -21,10 +22,10 @@ use metrics::counter;
 use crate::command::data::of_fault;
 use crate::ctx::{Ctx, Outcome};
 use crate::inbound::not_queued;
-use crate::limits::RECEIVED_MAX;
+use crate::limits::{RECEIVED_MAX, WRITTEN_TO_KEPT, WRITTEN_TO_MAX};
 use crate::queue::{NewMail, NewRecipient};
 use crate::state::{Hello, Transaction};
-use crate::{binary, trace};
+use crate::{binary, local, trace};
 
 /// Takes a whole message from a submission port.
 pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, transaction: Transaction, raw: Vec<u8>) -> Outcome {
@@ -49,6 +50,8 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
     let raw = compose::complete(raw, &domain, &id.to_string(), now, autocrypt);
     let mut head = ctx.server.signer.fields(&domain, &raw).await;
     head.push_str(&received(ctx, hello, &transaction, &id, now));
+    let people = transaction.recipients.iter().map(|accepted| accepted.address.to_string());
+    let people: Vec<String> = people.take(WRITTEN_TO_MAX).collect();
     let recipients = transaction.recipients.into_iter().map(|accepted| NewRecipient {
         notify: accepted.params.notify,
         orcpt: accepted.params.orcpt,
@@ -67,9 +70,21 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
     };
     let (bytes, count) = (mail.raw.len(), mail.recipients.len());
     ctx.server.queue.enqueue_as(id, mail).await.map_err(not_queued)?;
+    note_people(ctx, login.account, people).await;
     counter!("smtp_messages_submitted_total").increment(1);
     tracing::info!(queue = %id, account = %login.account, bytes, recipients = count, "a mail was submitted");
     Ok(ACCEPTED_250_2_6_0.saying(format!("queued as {id}")))
+}
+
+/// Whom somebody writes to is no stranger to them. The mail is queued, so no error is the client's to hear.
+async fn note_people(ctx: &Ctx, account: AccountId, people: Vec<String>) {
+    let until = ctx.server.clock.now().after(WRITTEN_TO_KEPT);
+    let noted = ctx.server.store.write(account, Durability::Committed, move |tx| {
+        people.iter().try_for_each(|address| memory::remember(tx, &local::written_to(address), until))
+    });
+    if let Err(error) = noted.await {
+        tracing::warn!(%account, %error, "whom somebody wrote to could not be noted");
+    }
 }
 
 /// The key that the author published, for those who get the mail. A mail without it is as good, so no error keeps it.

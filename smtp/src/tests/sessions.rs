@@ -148,7 +148,7 @@ async fn what_stands_behind_starttls_is_not_taken_for_said_inside() {
     assert_eq!(pipe.rest().await, "");
 }
 
-async fn submission(house: &House) -> Pipe {
+pub(super) async fn submission(house: &House) -> Pipe {
     // The pipe stands for the inside of TLS; the handshake has a test of its own.
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let local = "127.0.0.1:465".parse().expect("an address");
