@@ -9,6 +9,10 @@ use hearth_net::lines::Deadlines;
 pub const RECIPIENTS_MAX: usize = 100;
 /// Mailboxes that the recipients of one message may come to (aliases, lists).
 pub const MAILBOXES_MAX: usize = 500;
+/// Refused commands on one connection that are answered at once,
+pub const ERRORS_FREE: u32 = 10;
+/// and how long the reply to each further one waits.
+pub const ERROR_DELAY: Duration = Duration::from_secs(1);
 /// Refused commands on one connection; then 421.
 pub const ERRORS_MAX: u32 = 20;
 /// Commands on one connection that move no mail (NOOP, RSET, VRFY, HELP, EHLO) between two messages; then 421.
@@ -55,6 +59,8 @@ pub struct Rate {
     pub per_hour: u32,
 }
 
+/// Mails over one connection.
+pub const CONNECTION_RATE: Rate = Rate { burst: 150, per_hour: 600 };
 /// Mails from one address.
 pub const ADDRESS_RATE: Rate = Rate { burst: 200, per_hour: 600 };
 /// Mails from one network.

@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod pace;
+mod told;
 pub mod verdict;
 mod wishes;
 
@@ -24,14 +25,14 @@ use metrics::counter;
 
 use crate::command::data::of_fault;
 use crate::ctx::{Ctx, Outcome};
-use crate::judges::{self, Case, Heard};
+use crate::judges::{self, Case, Opinion};
 use crate::limits::RECEIVED_MAX;
 use crate::local::{self, Arrival};
-use crate::queue::bounce::{self, Failure};
 use crate::queue::worker::for_the_house;
 use crate::queue::{NewMail, QueueError};
 use crate::state::{Goal, Hello, Transaction};
 use crate::{binary, lists, reports, seal, submission, trace};
+use told::Asked;
 use verdict::Verdict;
 use wishes::Wishes;
 
@@ -79,14 +80,12 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         recipients: &recipients,
         raw: &raw,
     };
-    let heard = match &verdict {
-        Verdict::Accept(_) | Verdict::Quarantine(_) if !trusted => {
-            judges::ask(&ctx.server.policy.judges, ctx.server.policy.judges_must_answer, &case).await
-        }
-        _ => Heard::default(),
+    let (opinion, changed) = match &verdict {
+        Verdict::Accept(_) | Verdict::Quarantine(_) if !trusted => ask_judges(ctx, &findings, case).await,
+        _ => (Opinion::Fine, None),
     };
-    let verdict = verdict.with(heard.opinion);
-    let raw = judges::changed(&raw, &heard.changes).unwrap_or(raw);
+    let verdict = verdict.with(opinion);
+    let raw = changed.unwrap_or(raw);
     let raw = if transaction.is_binary() { binary::to_lines(raw).map_err(|fault| Fault::Peer(of_fault(fault)))? } else { raw };
     counter!("smtp_messages_received_total", "verdict" => verdict.name()).increment(1);
     tracing::info!(
@@ -125,6 +124,7 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         local::rejects::keep(&ctx.server, &arrival, &reply.text, &people).await;
         return Err(Fault::Peer(reply));
     }
+    let asked = Asked::of(&transaction);
     let mut transaction = transaction;
     if arrival.judgement == Judgement::Welcome {
         reports::take(&ctx.server, &findings, &mut transaction, &arrival.raw).await?;
@@ -136,7 +136,18 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
     if let ([(_, reply), ..], true, 0) = (wishes.refused.as_slice(), transaction.recipients.is_empty(), wishes.lists) {
         return Err(Fault::Peer(reply.clone()));
     }
-    deliver(ctx, trusted, &transaction, &arrival, wishes).await
+    deliver(ctx, trusted, &transaction, &arrival, asked, wishes).await
+}
+
+/// Judges see what we found, in our name, and nobody else's word in it.
+async fn ask_judges(ctx: &Ctx, findings: &check::Findings, case: Case<'_>) -> (Opinion, Option<Vec<u8>>) {
+    let policy = &ctx.server.policy;
+    if policy.judges.is_empty() {
+        return (Opinion::Fine, None);
+    }
+    let own = trace::without_claims(case.raw, case.hostname);
+    let shown = [trace::results(&findings.results).as_bytes(), own.as_deref().unwrap_or(case.raw)].concat();
+    judges::ask(&policy.judges, policy.judges_must_answer, &Case { raw: &shown, ..case }).await
 }
 
 /// Received and Authentication-Results.
@@ -158,7 +169,9 @@ fn head(
         from: Some((ctx.ip(), findings.host.as_deref())),
         by: &ctx.server.hostname,
         with: match door {
-            Door::Mx => trace::protocol(hello.is_some_and(|hello| hello.extended), ctx.tls.is_some(), false),
+            Door::Mx => {
+                trace::protocol(hello.is_some_and(|hello| hello.extended), ctx.tls.is_some(), false, transaction.params.smtputf8)
+            }
             Door::Lmtp => "LMTP",
         },
         tls: ctx.tls.as_ref().map(|tls| (tls.version, tls.cipher.as_str())),
@@ -169,7 +182,7 @@ fn head(
     trace::received(&hop) + &trace::results(&findings.results)
 }
 
-async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &Arrival, wishes: Wishes) -> Outcome {
+async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &Arrival, asked: Asked, wishes: Wishes) -> Outcome {
     let server = &ctx.server;
     let mut refused = wishes.refused;
     let (mut at_house, before) = (0, refused.len());
@@ -220,17 +233,24 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
     if full > 0 && full == outcomes.len() && forwarded.is_empty() && wishes.lists == 0 {
         return Err(Fault::Peer(MAILBOX_FULL_452_4_2_2));
     }
-    let failures = people.iter().zip(outcomes).zip(rejected).filter_map(|(((_, address), outcome), rejected)| {
+    let (mut failed, mut arrived) = (Vec::new(), Vec::new());
+    for (((_, address), outcome), rejected) in people.iter().zip(outcomes).zip(rejected) {
         let reply = match outcome {
             Err(Refusal::OverQuota) => Some(Reply::named(552, 2, 2, "the mailbox is full")),
             Ok(()) => rejected,
         };
-        reply.map(|reply| Failure { recipient: address.clone(), orcpt: None, reply, host: None })
-    });
-    // Nobody writes to a forger.
-    let told = if arrival.judgement == Judgement::Suspect { Vec::new() } else { refused };
-    let refused = told.into_iter().map(|(recipient, reply)| Failure { recipient, orcpt: None, reply, host: None });
-    tell(ctx, arrival, failures.chain(refused).collect()).await?;
+        match reply {
+            Some(reply) => failed.push((address.clone(), reply)),
+            None => arrived.push(address.clone()),
+        }
+    }
+    if arrival.judgement == Judgement::Welcome {
+        failed.extend(refused);
+    } else {
+        // Nobody writes to a forger.
+        arrived.clear();
+    }
+    told::tell(ctx, arrival, &asked, failed, arrived).await?;
     counter!("smtp_mailboxes_delivered_total").increment((people.len() - full) as u64);
     Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)))
 }
@@ -272,24 +292,6 @@ async fn forward(ctx: &Ctx, transaction: &Transaction, arrival: &Arrival, forwar
         });
     }
     mails
-}
-
-/// Some got it, so the sender hears 250; those who did not are told of in a report.
-async fn tell(ctx: &Ctx, arrival: &Arrival, failures: Vec<Failure>) -> Result<(), Fault<Reply>> {
-    let Some(sender) = arrival.sender.as_ref().filter(|_| !failures.is_empty()) else { return Ok(()) };
-    let report = bounce::Report {
-        hostname: &ctx.server.hostname,
-        id: &arrival.id,
-        sender,
-        envid: None,
-        arrived_at: ctx.server.clock.now(),
-        now: ctx.server.clock.now(),
-        action: bounce::Action::Failed,
-        recipients: failures,
-        returned: bounce::Returned::Header(arrival.trace.as_bytes()),
-    };
-    ctx.server.queue.enqueue(bounce::write(&report)).await.map_err(not_queued)?;
-    Ok(())
 }
 
 /// The queue's errors as a session sees them.

@@ -107,42 +107,45 @@ pub(crate) enum Change {
     Set(String, u32, Option<String>),
 }
 
-/// Opinion and changes.
+/// Opinion and changes of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Heard {
-    /// The worst that any thought.
+    /// What it thinks.
     pub opinion: Opinion,
-    /// What they change.
+    /// What it changes.
     pub changes: Vec<Change>,
 }
 
-/// Asks all of them. With `must_answer`, one that is silent puts the mail off.
-pub(crate) async fn ask(judges: &[Judge], must_answer: bool, case: &Case<'_>) -> Heard {
-    let mut heard = Heard::default();
+/// Asks all of them; each sees the mail as the one before left it. Gives the worst that any thought, and the mail where one
+/// changed it. With `must_answer`, one that is silent puts the mail off.
+pub(crate) async fn ask(judges: &[Judge], must_answer: bool, case: &Case<'_>) -> (Opinion, Option<Vec<u8>>) {
+    let (mut opinion, mut raw) = (Opinion::Fine, None);
     for judge in judges {
+        let case = Case { raw: raw.as_deref().unwrap_or(case.raw), ..*case };
         let asked = match judge {
-            Judge::Milter(place) => timeout(JUDGE_ANSWER, milter::ask(place, case)).await,
-            Judge::Rspamd(place) => timeout(JUDGE_ANSWER, rspamd::ask(place, case)).await,
+            Judge::Milter(place) => timeout(JUDGE_ANSWER, milter::ask(place, &case)).await,
+            Judge::Rspamd(place) => timeout(JUDGE_ANSWER, rspamd::ask(place, &case)).await,
         };
-        let one = match asked {
-            Ok(Ok(one)) => one,
+        let heard = match asked {
+            Ok(Ok(heard)) => heard,
             Ok(Err(error)) => silent(judge, must_answer, &error),
             Err(_) => silent(judge, must_answer, &"it does not answer in time"),
         };
-        let word = match &one.opinion {
+        let word = match &heard.opinion {
             Opinion::Fine => "fine",
             Opinion::Junk(_) => "junk",
             Opinion::Later(_) => "later",
             Opinion::Refuse(_) => "refuse",
         };
         counter!("smtp_judged_total", "judge" => judge.name(), "opinion" => word).increment(1);
-        heard.changes.extend(one.changes);
-        heard.opinion = worse(heard.opinion, one.opinion);
-        if matches!(heard.opinion, Opinion::Refuse(_) | Opinion::Later(_)) {
+        let changed = changed(case.raw, &heard.changes);
+        raw = changed.or(raw);
+        opinion = worse(opinion, heard.opinion);
+        if matches!(opinion, Opinion::Refuse(_) | Opinion::Later(_)) {
             break;
         }
     }
-    heard
+    (opinion, raw)
 }
 
 fn silent(judge: &Judge, must_answer: bool, error: &dyn std::fmt::Display) -> Heard {
@@ -163,7 +166,7 @@ fn worse(one: Opinion, other: Opinion) -> Opinion {
 }
 
 /// The header with the changes, in front of the body; `None` when nothing changes. What passes a bound is left out.
-pub(crate) fn changed(raw: &[u8], changes: &[Change]) -> Option<Vec<u8>> {
+fn changed(raw: &[u8], changes: &[Change]) -> Option<Vec<u8>> {
     use hearth_wire::smtp::Fields;
     if changes.is_empty() {
         return None;
@@ -259,7 +262,7 @@ mod tests {
             recipients: &[],
             raw: b"\r\n",
         };
-        assert_eq!(ask(std::slice::from_ref(&judge), false, &case).await, Heard::default());
-        assert!(matches!(ask(&[judge], true, &case).await.opinion, Opinion::Later(reply) if reply.code == 451));
+        assert_eq!(ask(std::slice::from_ref(&judge), false, &case).await, (Opinion::Fine, None));
+        assert!(matches!(ask(&[judge], true, &case).await.0, Opinion::Later(reply) if reply.code == 451));
     }
 }

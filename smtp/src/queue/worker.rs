@@ -310,9 +310,10 @@ async fn reports(server: &Server, mail: &Claimed, told: Told) -> Result<Vec<NewM
     }
     let raw = server.queue.body(mail.id).await.unwrap_or_default().unwrap_or_default();
     let header = raw.get(..body_offset(&raw)).unwrap_or(&raw);
-    let write = |(action, recipients): (Action, Vec<Failure>)| {
+    let mut mails = Vec::with_capacity(groups.len());
+    for (action, recipients) in groups.into_iter().filter(|(_, recipients)| !recipients.is_empty()) {
         let whole = action == Action::Failed && mail.return_full && raw.len() <= RETURNED_BYTES_MAX;
-        bounce::write(&bounce::Report {
+        let report = bounce::Report {
             hostname: &server.hostname,
             id: &mail.id.to_string(),
             sender,
@@ -322,9 +323,10 @@ async fn reports(server: &Server, mail: &Claimed, told: Told) -> Result<Vec<NewM
             action,
             recipients,
             returned: if whole { bounce::Returned::Message(&raw) } else { bounce::Returned::Header(header) },
-        })
-    };
-    Ok(groups.into_iter().filter(|(_, recipients)| !recipients.is_empty()).map(write).collect())
+        };
+        mails.push(bounce::signed(server, &report).await);
+    }
+    Ok(mails)
 }
 
 fn log(mail: &Claimed, due: &Due, sent: &Sent) {

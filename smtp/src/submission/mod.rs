@@ -125,7 +125,7 @@ fn received(ctx: &Ctx, hello: Option<&Hello>, transaction: &Transaction, id: &Id
         hello: hello.map_or("unknown", |hello| hello.name.as_str()),
         from: None,
         by: &ctx.server.hostname,
-        with: trace::protocol(hello.is_some_and(|hello| hello.extended), true, true),
+        with: trace::protocol(hello.is_some_and(|hello| hello.extended), true, true, transaction.params.smtputf8),
         tls: ctx.tls.as_ref().map(|tls| (tls.version, tls.cipher.as_str())),
         id: &id.to_string(),
         recipient,
