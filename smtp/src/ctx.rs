@@ -16,7 +16,7 @@ use hearth_types::{Address, Clock, Fault, Trouble};
 use hearth_wire::smtp::Reply;
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::inbound::pace::Pace;
+use crate::inbound::pace::{Of, Pace};
 use crate::limits::{MEMORY_STEP_BYTES, MESSAGES_IN_MEMORY_BYTES_MAX, MESSAGES_SPOOLED_BYTES_MAX};
 use crate::policy::Policy;
 use crate::queue::Queue;
@@ -218,6 +218,12 @@ impl Ctx {
     /// Is mail from there neither judged nor slowed?
     pub fn is_trusted(&self) -> bool {
         self.server.policy.trusts(self.ip())
+    }
+
+    /// Takes a token out of a bucket; false when there is none.
+    pub(crate) fn takes(&self, of: Of<'_>) -> bool {
+        let (server, now) = (&self.server, self.server.clock.now());
+        server.pace.take(of, server.policy.rates.of(&of), server.policy.pace_percent, now)
     }
 
     /// What SCRAM-PLUS can bind to.

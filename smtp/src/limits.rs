@@ -9,6 +9,10 @@ use hearth_net::lines::Deadlines;
 pub const RECIPIENTS_MAX: usize = 100;
 /// Mailboxes that the recipients of one message may come to (aliases, lists).
 pub const MAILBOXES_MAX: usize = 500;
+/// Refused commands on one connection that are answered at once,
+pub const ERRORS_FREE: u32 = 10;
+/// and how long the reply to each further one waits.
+pub const ERROR_DELAY: Duration = Duration::from_secs(1);
 /// Refused commands on one connection; then 421.
 pub const ERRORS_MAX: u32 = 20;
 /// Commands on one connection that move no mail (NOOP, RSET, VRFY, HELP, EHLO) between two messages; then 421.
@@ -55,6 +59,11 @@ pub const DATA: Duration = Duration::from_secs(30 * 60);
 /// All checks of a message together; what is not known by then is a temperror.
 pub const CHECKS: Duration = Duration::from_secs(20);
 
+/// Signatures of a mail that are looked at (RFC 6376 §6.1); each costs a look-up and may cost a hash over the whole.
+pub const SIGNATURES_MAX: usize = 20;
+/// Hops of a DKIM2 chain that are looked at.
+pub const DKIM2_HOPS_MAX: usize = 10;
+
 /// How fast something may be: so many at once, and so many in an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -64,6 +73,8 @@ pub struct Rate {
     pub per_hour: u32,
 }
 
+/// Mails over one connection.
+pub const CONNECTION_RATE: Rate = Rate { burst: 150, per_hour: 600 };
 /// Mails from one address.
 pub const ADDRESS_RATE: Rate = Rate { burst: 200, per_hour: 600 };
 /// Mails from one network.
@@ -82,6 +93,10 @@ pub const GREY_WITHIN: Duration = Duration::from_secs(24 * 3600);
 pub const GREY_KEPT: Duration = Duration::from_secs(35 * 24 * 3600);
 /// A sender is known to a person for this long after the last mail.
 pub const SENDER_KNOWN: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Whom somebody wrote to is trusted for this long after the last mail to them.
+pub const WRITTEN_TO_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Recipients of one mail who are noted so.
+pub const WRITTEN_TO_MAX: usize = 50;
 /// Sessions on the LMTP socket; the next one waits.
 pub const LMTP_SESSIONS_MAX: usize = 20;
 /// A proxy says for whom a connection is within this.

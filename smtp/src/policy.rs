@@ -11,6 +11,7 @@ use hearth_boot::Smtp;
 use hearth_filter::sieve;
 use ipnet::IpNet;
 
+use crate::inbound::pace::Rates;
 use crate::judges::Judge;
 
 /// What the owner of the home has decided.
@@ -26,6 +27,8 @@ pub struct Policy {
     pub first_sender_delay: Duration,
     /// How fast strangers may be, in percent of `limits.rs`; 0 is without bounds.
     pub pace_percent: u32,
+    /// How fast each kind may be.
+    pub rates: Rates,
     /// Zones that list servers which send junk.
     pub blocklists: Vec<String>,
     /// Zones that list servers which do not.
@@ -50,6 +53,7 @@ impl Policy {
             greylisting: section.greylisting,
             first_sender_delay: Duration::from_secs(section.first_sender_delay_seconds),
             pace_percent: section.pace_percent,
+            rates: rates(&section.rates)?,
             blocklists: lower(&section.blocklists),
             allowlists: lower(&section.allowlists),
             arc_sealers: lower(&section.arc_sealers),
@@ -88,6 +92,14 @@ impl Policy {
     pub fn trusts_sealer(&self, domain: &str) -> bool {
         self.arc_sealers.iter().any(|known| known.eq_ignore_ascii_case(domain))
     }
+}
+
+fn rates(texts: &[String]) -> anyhow::Result<Rates> {
+    let mut rates = Rates::default();
+    for text in texts {
+        anyhow::ensure!(rates.change(text), "smtp.rates: {text:?} is not like \"address=50/200\"");
+    }
+    Ok(rates)
 }
 
 fn networks(key: &str, texts: &[String]) -> anyhow::Result<Vec<IpNet>> {
@@ -133,6 +145,8 @@ mod tests {
             assert_eq!(policy.trusts(ip.parse().expect("an address")), trusted, "{ip}");
         }
         assert!(policy.trusts_sealer("lists.example") && !policy.is_proxy("192.0.2.9".parse().expect("an address")));
+        let wrong = Smtp { rates: vec!["address=0/0".into()], ..Smtp::default() };
+        assert!(Policy::new(&wrong).is_err_and(|error| error.to_string().contains("smtp.rates")));
         let wrong = Smtp { proxies: vec!["everybody".into()], ..Smtp::default() };
         assert!(Policy::new(&wrong).is_err_and(|error| error.to_string().contains("smtp.proxies")));
     }

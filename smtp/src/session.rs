@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::command;
 use crate::ctx::{Ctx, Outcome, Server};
-use crate::limits::{COMMAND_LINE, DEADLINES};
+use crate::limits::{COMMAND_LINE, DEADLINES, ERROR_DELAY};
 use crate::state::{Kind, State};
 
 /// How long a session waits for a command, and how long for the rest of a line that has begun.
@@ -135,6 +135,10 @@ where
     Ok(match line {
         Ok(Line::Line(line, Ending::CrLf)) => match parse_command(&line) {
             Ok(command) => Next::Command(command),
+            // How many octets follow is not known, and none of them may be taken for a command.
+            Err(error) if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT")) => {
+                Next::Close(Some(not_a_command(error)))
+            }
             Err(error) => Next::Say(not_a_command(error)),
         },
         // RFC 5321 §2.3.8: lines end with CRLF, commands' too.
@@ -229,6 +233,11 @@ where
 {
     let name = command.map_or("unknown", Command::name);
     counter!("smtp_commands_total", "command" => name, "class" => class(&reply)).increment(1);
+    if state.is_slowed() {
+        // Who tries things out has no time.
+        lines.flush().await?;
+        tokio::time::sleep(ERROR_DELAY).await;
+    }
     say(lines, &reply).await?;
     let spent = state.count(command, &reply);
     if let Some(last_word) = &spent {

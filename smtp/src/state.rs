@@ -10,7 +10,7 @@ use hearth_wire::smtp::replies::{
 };
 use hearth_wire::smtp::{Body, Command, LineCheck, MailParams, RcptParams, Reply, Severity};
 
-use crate::limits::{ERRORS_MAX, IDLE_COMMANDS_MAX, MESSAGES_MAX, SIGN_IN_FAILURES_MAX};
+use crate::limits::{ERRORS_FREE, ERRORS_MAX, IDLE_COMMANDS_MAX, MESSAGES_MAX, SIGN_IN_FAILURES_MAX};
 use crate::message::Intake;
 
 /// Which door the peer came in by.
@@ -165,6 +165,11 @@ impl State {
         self.hello.as_ref().is_some_and(|hello| hello.extended)
     }
 
+    /// Were there so many errors that replies are slowed?
+    pub fn is_slowed(&self) -> bool {
+        self.errors >= ERRORS_FREE
+    }
+
     /// Counts a command and its reply; gives what to say instead when the peer has used up what it may have.
     pub fn count(&mut self, command: Option<&Command>, reply: &Reply) -> Option<Reply> {
         if matches!(reply.severity(), Severity::Permanent | Severity::Transient) {
@@ -264,7 +269,8 @@ mod tests {
     #[test]
     fn errors_are_bounded_on_both_sides() {
         let mut state = State::new(Kind::Mx, false);
-        for _ in 0..ERRORS_MAX {
+        for count in 0..ERRORS_MAX {
+            assert_eq!(state.is_slowed(), count >= ERRORS_FREE);
             assert_eq!(state.count(None, &BAD_SEQUENCE_503_5_5_1), None);
         }
         assert_eq!(state.count(None, &BAD_SEQUENCE_503_5_5_1), Some(TOO_MUCH_421_4_7_0));

@@ -56,14 +56,18 @@ pub(crate) fn received(hop: &Hop<'_>) -> String {
     field
 }
 
-/// RFC 3848: which protocol it was.
-pub(crate) fn protocol(extended: bool, secured: bool, signed_in: bool) -> &'static str {
-    match (extended, secured, signed_in) {
+/// RFC 3848, RFC 6531 §4.3: which protocol it was.
+pub(crate) fn protocol(extended: bool, secured: bool, signed_in: bool, utf8: bool) -> &'static str {
+    match (extended, utf8, secured, signed_in) {
         (false, ..) => "SMTP",
-        (true, false, false) => "ESMTP",
-        (true, true, false) => "ESMTPS",
-        (true, false, true) => "ESMTPA",
-        (true, true, true) => "ESMTPSA",
+        (true, false, false, false) => "ESMTP",
+        (true, false, true, false) => "ESMTPS",
+        (true, false, false, true) => "ESMTPA",
+        (true, false, true, true) => "ESMTPSA",
+        (true, true, false, false) => "UTF8SMTP",
+        (true, true, true, false) => "UTF8SMTPS",
+        (true, true, false, true) => "UTF8SMTPA",
+        (true, true, true, true) => "UTF8SMTPSA",
     }
 }
 
@@ -148,7 +152,7 @@ mod tests {
             hello: "client(evil);x",
             from: Some(("192.0.2.1".parse().expect("an address"), Some("client.example"))),
             by: "mail.x.org",
-            with: protocol(true, true, false),
+            with: protocol(true, true, false, false),
             tls: Some(("TLSv1.3", "TLS_AES_128_GCM_SHA256")),
             id: "abc",
             recipient: Some(&recipient),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use hearth_tests::{Home, HomeBuilder, Imap, missing, run, stranger};
+use hearth_tests::{Home, HomeBuilder, Imap, Running, missing, rspamd, run, stranger, wait_for};
 
 /// Deliveries of the test that kills.
 const DELIVERIES: usize = 1_000;
@@ -152,74 +152,6 @@ async fn a_thousand_deliveries_and_kills() -> Result<()> {
     Ok(())
 }
 
-/// A program that is ended with the test.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command, log: &Path) -> Result<Self> {
-        let log = fs::File::create(log)?;
-        Ok(Self(command.stdout(log.try_clone()?).stderr(log).spawn()?))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-fn wait_for(what: &str, is_there: impl Fn() -> bool, log: &Path) -> Result<()> {
-    let begun = Instant::now();
-    while !is_there() {
-        if begun.elapsed() > Duration::from_secs(120) {
-            bail!("{what} did not start:\n{}", fs::read_to_string(log).unwrap_or_default());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
-}
-
-/// rspamd with a scanner at the first port and a milter at the second.
-fn rspamd(folder: &Path, dns: SocketAddr) -> Result<(Running, u16, u16)> {
-    let (scan, milter) = (free_port()?, free_port()?);
-    let of = |name: &str| folder.join(name);
-    for name in ["run", "db", "log", "local.d"] {
-        fs::create_dir_all(of(name))?;
-    }
-    let write = |name: &str, text: String| fs::write(of("local.d").join(name), text);
-    write(
-        "options.inc",
-        format!(
-            "disable_hyperscan = true;\ndns {{ nameserver = [\"{dns}\"]; timeout = 1s; retransmits = 1; }}\nlocal_addrs = [];\n"
-        ),
-    )?;
-    write("worker-normal.inc", format!("bind_socket = \"127.0.0.1:{scan}\";\n"))?;
-    write(
-        "worker-proxy.inc",
-        format!("bind_socket = \"127.0.0.1:{milter}\";\nmilter = yes;\nupstream \"local\" {{ default = yes; self_scan = yes; }}\n"),
-    )?;
-    write("worker-controller.inc", format!("bind_socket = \"127.0.0.1:{}\";\n", free_port()?))?;
-    write("worker-fuzzy.inc", "enabled = false;\n".into())?;
-    for module in ["redis", "fuzzy_check", "rbl", "greylist", "ratelimit", "neural", "asn", "dmarc", "phishing"] {
-        write(&format!("{module}.conf"), "enabled = false;\n".into())?;
-    }
-    run(stranger("chown").args(["-R", "_rspamd"]).arg(folder))?;
-    let var = |name: &str, at: &str| format!("--var={name}={}", of(at).display());
-    let mut command = stranger("rspamd");
-    command.args(["-f", "-i", "-u", "_rspamd", "-g", "_rspamd", &var("DBDIR", "db"), &var("RUNDIR", "run"), &var("LOGDIR", "log")]);
-    command.arg(format!("--var=LOCAL_CONFDIR={}", folder.display()));
-    let log = of("out");
-    let running = Running::start(&mut command, &log)?;
-    let answers = |port: u16| TcpStream::connect(("127.0.0.1", port)).is_ok();
-    wait_for("rspamd", || answers(scan) && answers(milter), &log)?;
-    Ok((running, scan, milter))
-}
-
 /// swaks from outside; its transcript.
 fn swaks(home: &Home, body: &str) -> Result<String> {
     let mut swaks = stranger("swaks");
@@ -302,7 +234,7 @@ impl Postfix {
              mydestination =\ninet_interfaces = loopback-only\ninet_protocols = ipv4\nmynetworks = 127.0.0.0/8\nalias_maps =\n\
              alias_database =\nrelayhost = [{host}]:{port}\nsmtp_bind_address = 127.0.0.9\nsmtp_tls_security_level = encrypt\n\
              smtp_tls_CAfile = {ca}\nsmtp_host_lookup = native\nmaillog_file = {log}\nmaillog_file_prefixes = /\n\
-             smtputf8_enable = yes\nminimal_backoff_time = 5s\nqueue_run_delay = 5s\n",
+             smtputf8_enable = yes\nsmtp_tls_loglevel = 1\ndebug_peer_list = {host}\nminimal_backoff_time = 5s\nqueue_run_delay = 5s\n",
             queue = of("queue").display(),
             data = of("data").display(),
             host = home.address,
@@ -373,12 +305,41 @@ async fn postfix_sends_to_us() -> Result<()> {
         ensure!(mail.contains("\r\n.a dot\r\nand größe\r\n"), "{mail}");
     }
     ensure!(postfix.log().contains("550 5.1.1"), "{}", postfix.log());
+    let log = postfix.log();
+    // It passes on what the sender wants to hear (RFC 3461), and the report of success is ours to send.
+    ensure!(log.contains("NOTIFY=SUCCESS,FAILURE"), "{log}");
+    ensure!(!log.contains("sender delivery status notification"), "{log}");
+    let queue = home.hearth(&["queue", "list"])?;
+    ensure!(queue.contains("a@stranger.example"), "{queue}");
+    // It speaks in groups (RFC 2920): DATA is on its way before the reply to MAIL is read.
+    let spoken: Vec<&str> = log.lines().filter(|line| line.contains("]: > ") || line.contains("]: < ")).collect();
+    let is_group =
+        |lines: &[&str]| ["MAIL FROM", "RCPT TO", "DATA"].iter().zip(lines).all(|(word, line)| line.contains(&format!(": {word}")));
+    ensure!(spoken.windows(3).any(is_group), "{log}");
+    // An address that is not ASCII, on both sides (RFC 6531).
+    let juergen = format!("jürgen@{}", home.domain);
+    home.hearth(&["alias", "add", &juergen, &home.bob.address])?;
+    let mail = format!("From: <grüße@stranger.example>\nTo: <{juergen}>\nSubject: schön\n\nhällo\n");
+    postfix.send(&["-f", "grüße@stranger.example", &juergen], &mail)?;
+    let begun = Instant::now();
+    let mail = loop {
+        let mut imap = Imap::sign_in(&home, &home.bob.address, &home.bob.app_password).await?;
+        imap.ok("SELECT INBOX").await?;
+        let (mails, _) = imap.command("FETCH 1:* BODY.PEEK[]").await?;
+        if let Some(mail) = mails.into_iter().find(|mail| mail.contains("schön")) {
+            break mail;
+        }
+        ensure!(begun.elapsed() < Duration::from_secs(60), "{}\n{}", postfix.log(), home.log());
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    ensure!(mail.contains("Return-Path: <grüße@stranger.example>\r\nDelivered-To: jürgen@"), "{mail}");
+    ensure!(mail.contains("with UTF8SMTPS\r\n"), "{mail}");
     // Many at once, of 10 KiB, over ten connections.
     let at = format!("inet:{}:{}", home.address, home.port(25));
     let words = ["-s", "10", "-m", "200", "-l", "10240", "-c", "-f", "a@stranger.example", "-t", &home.bob.address, &at];
     run(stranger("smtp-source").args(words))?;
     let mut imap = Imap::sign_in(&home, &home.bob.address, &home.bob.app_password).await?;
     let status = imap.ok("STATUS INBOX (MESSAGES)").await?;
-    ensure!(status.iter().any(|line| line.contains("MESSAGES 201")), "{status:?}");
+    ensure!(status.iter().any(|line| line.contains("MESSAGES 202")), "{status:?}");
     Ok(())
 }

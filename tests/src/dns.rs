@@ -29,6 +29,11 @@ pub struct Dns {
 impl Dns {
     /// Serves zones, each a name and its lines as `hearth domain records` prints them.
     pub fn start(zones: &[(&str, String)]) -> Result<Self> {
+        Self::start_at(None, zones)
+    }
+
+    /// The same at this address: programs of others ask at port 53 alone.
+    pub fn start_at(at: Option<SocketAddr>, zones: &[(&str, String)]) -> Result<Self> {
         let mut catalog = Catalog::new();
         // What no zone has does not exist, as on the Internet.
         catalog.upsert(LowerName::from(Name::root()), vec![Arc::new(zone(Name::root(), "")?)]);
@@ -39,16 +44,19 @@ impl Dns {
         let (stop, stopped) = oneshot::channel::<()>();
         let (told, address) = mpsc::channel();
         std::thread::spawn(move || {
-            let served = serve(catalog, stopped, |address| drop(told.send(Ok(address))));
+            let served = serve(at, catalog, stopped, |address| drop(told.send(Ok(address))));
             let _ = served.inspect_err(|error| drop(told.send(Err(anyhow::anyhow!("{error:#}")))));
         });
         Ok(Self { address: address.recv()??, _stop: stop })
     }
 }
 
-fn serve(catalog: Catalog, stopped: oneshot::Receiver<()>, tell: impl FnOnce(SocketAddr)) -> Result<()> {
+fn serve(at: Option<SocketAddr>, catalog: Catalog, stopped: oneshot::Receiver<()>, tell: impl FnOnce(SocketAddr)) -> Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let (udp, tcp, address) = one_port().await?;
+        let (udp, tcp, address) = match at {
+            Some(at) => (UdpSocket::bind(at).await?, TcpListener::bind(at).await?, at),
+            None => one_port().await?,
+        };
         let mut server = Server::new(catalog);
         server.register_socket(udp);
         server.register_listener(tcp, TCP_TIMEOUT, TCP_BUFFER);

@@ -4,7 +4,8 @@
 //! Nothing is done when somebody moves a mail or sets a keyword: the changes are in the account already, by modseq.
 //! [`lessons`] reads those since the last time, off the interactive path, and says what is new: a mail that is in Junk
 //! or has `$Junk` is junk; one with `$NotJunk`, one that was answered or flagged, one that was put into the archive or
-//! taken out of Junk is wanted. Where a mail was delivered to says nothing, and neither does throwing it away.
+//! taken out of Junk is wanted. Where a mail was delivered to says nothing, and neither does throwing it away: of what was
+//! thrown away unread it is noted alone who it was from.
 
 use hearth_types::MessageId;
 
@@ -47,6 +48,8 @@ pub struct Lesson {
 pub struct Lessons {
     /// To learn from.
     pub lessons: Vec<Lesson>,
+    /// Thrown away unread, since the last time.
+    pub thrown: Vec<MessageId>,
     /// The modseq of the last change that was looked at.
     pub until: u64,
     /// There are more.
@@ -76,10 +79,16 @@ pub fn lessons(tx: &mut MailTx<'_>, max: usize) -> Result<Lessons> {
             Ok((row.get::<MessageId>(0)?, row.get::<u64>(1)?, row.get::<u64>(2)?, flags))
         },
     )?;
-    let mut found = Lessons { lessons: Vec::new(), until: rows.last().map_or(since, |row| row.1), more: rows.len() >= max };
+    let mut found =
+        Lessons { lessons: Vec::new(), thrown: Vec::new(), until: rows.last().map_or(since, |row| row.1), more: rows.len() >= max };
     for (message, modseq, created, flags) in rows {
-        if modseq > created {
-            found.lessons.extend(lesson(tx, message, &flags)?);
+        if modseq <= created {
+            continue;
+        }
+        match lesson(tx, message, &flags)? {
+            Said::Nothing => {}
+            Said::Lesson(lesson) => found.lessons.push(lesson),
+            Said::Thrown => found.thrown.push(message),
         }
     }
     Ok(found)
@@ -92,7 +101,13 @@ pub fn looked_until(tx: &mut MailTx<'_>) -> Result<u64> {
     Ok(found.unwrap_or(0))
 }
 
-fn lesson(tx: &mut MailTx<'_>, message: MessageId, flags: &FlagSet) -> Result<Option<Lesson>> {
+enum Said {
+    Nothing,
+    Lesson(Lesson),
+    Thrown,
+}
+
+fn lesson(tx: &mut MailTx<'_>, message: MessageId, flags: &FlagSet) -> Result<Said> {
     let account = tx.account();
     let known = tx.find("SELECT junk, learnt FROM lesson WHERE account = $1 AND message = $2", &[&account, &message], |row| {
         Ok((if row.get(0)? { Class::Junk } else { Class::Good }, row.get::<bool>(1)?))
@@ -108,12 +123,30 @@ fn lesson(tx: &mut MailTx<'_>, message: MessageId, flags: &FlagSet) -> Result<Op
     )?;
     if places.iter().any(|(_, is_rejects)| *is_rejects) {
         // It lies where we put it.
-        return Ok(None);
+        return Ok(Said::Nothing);
     }
     let roles: Vec<Option<Role>> = places.into_iter().map(|(role, _)| role).collect();
+    if known.is_none() && !flags.contains(&Flag::Seen) && !roles.is_empty() && roles.iter().all(|role| *role == Some(Role::Trash)) {
+        return Ok(Said::Thrown);
+    }
     let was = known.map(|(class, _)| class);
-    let Some(is) = class(&roles, flags, was).filter(|is| Some(*is) != was) else { return Ok(None) };
-    Ok(Some(Lesson { message, was: was.filter(|_| known.is_some_and(|(_, learnt)| learnt)), is }))
+    let Some(is) = class(&roles, flags, was).filter(|is| Some(*is) != was) else { return Ok(Said::Nothing) };
+    Ok(Said::Lesson(Lesson { message, was: was.filter(|_| known.is_some_and(|(_, learnt)| learnt)), is }))
+}
+
+/// Counts a mail that was thrown away unread under this word, as if it were junk, and no other; once.
+pub fn note_thrown(tx: &mut MailTx<'_>, message: MessageId, word: i64) -> Result<()> {
+    let account = tx.account();
+    tx.execute(
+        "INSERT INTO word (account, word, good, junk) VALUES ($1, $2, 0, 1)
+         ON CONFLICT (account, word) DO UPDATE SET junk = word.junk + 1",
+        &[&account, &word],
+    )?;
+    tx.execute(
+        "INSERT INTO lesson (account, message, junk, learnt) VALUES ($1, $2, $3, $4) ON CONFLICT (account, message) DO NOTHING",
+        &[&account, &message, &false, &false],
+    )?;
+    Ok(())
 }
 
 /// What the person says of a mail that is there and looks so; `was` is what was thought of it before.
@@ -193,17 +226,23 @@ pub fn learnt_until(tx: &mut MailTx<'_>, modseq: u64) -> Result<()> {
 /// The counts of all mails that were learnt, and of each word, in their order.
 pub fn counts(tx: &mut MailTx<'_>, words: &[i64]) -> Result<(Counts, Vec<Counts>)> {
     let account = tx.account();
-    let read = |row: &hearth_db::Row<'_>| Ok(Counts { good: row.get(0)?, junk: row.get(1)? });
-    let all = tx.find("SELECT good, junk FROM learning WHERE account = $1", &[&account], read)?.unwrap_or_default();
+    let all = tx.find("SELECT good, junk FROM learning WHERE account = $1", &[&account], read_counts)?.unwrap_or_default();
     if all == Counts::default() {
         return Ok((all, vec![Counts::default(); words.len()]));
     }
-    let mut each = Vec::with_capacity(words.len());
-    for word in words {
-        let found = tx.find("SELECT good, junk FROM word WHERE account = $1 AND word = $2", &[&account, word], read)?;
-        each.push(found.unwrap_or_default());
-    }
+    let each = words.iter().map(|word| count_of(tx, *word)).collect::<Result<_>>()?;
     Ok((all, each))
+}
+
+/// The counts of one word.
+pub fn count_of(tx: &mut MailTx<'_>, word: i64) -> Result<Counts> {
+    let account = tx.account();
+    let found = tx.find("SELECT good, junk FROM word WHERE account = $1 AND word = $2", &[&account, &word], read_counts)?;
+    Ok(found.unwrap_or_default())
+}
+
+fn read_counts(row: &hearth_db::Row<'_>) -> hearth_db::Result<Counts> {
+    Ok(Counts { good: row.get(0)?, junk: row.get(1)? })
 }
 
 /// Forgets the lessons of mails that are gone; what was learnt from them stays.

@@ -11,7 +11,6 @@ use metrics::counter;
 
 use crate::ctx::{Ctx, Outcome};
 use crate::inbound::pace::Of;
-use crate::limits::{ADDRESS_RATE, NETWORK_RATE, SENDER_RATE};
 use crate::state::{Kind, State, Transaction};
 
 pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &MailParams) -> Outcome {
@@ -41,11 +40,11 @@ pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &Mail
 }
 
 fn is_slow_enough(ctx: &Ctx, sender: Option<&Address>) -> bool {
-    let (server, now) = (&ctx.server, ctx.server.clock.now());
-    let take = |of, rate| server.pace.take(of, rate, server.policy.pace_percent, now);
-    take(Of::Address(ctx.ip()), ADDRESS_RATE)
-        && take(Of::Network(ctx.ip()), NETWORK_RATE)
-        && sender.is_none_or(|sender| take(Of::Sender(sender), SENDER_RATE))
+    let take = |of| ctx.takes(of);
+    take(Of::Connection(ctx.peer.remote))
+        && take(Of::Address(ctx.ip()))
+        && take(Of::Network(ctx.ip()))
+        && sender.is_none_or(|sender| take(Of::Sender(sender)))
 }
 
 fn check_params(ctx: &Ctx, state: &State, path: &Path, params: &MailParams) -> Result<(), Fault<hearth_wire::smtp::Reply>> {
@@ -60,8 +59,8 @@ fn check_params(ctx: &Ctx, state: &State, path: &Path, params: &MailParams) -> R
     if !path.is_ascii() && !params.smtputf8 {
         return refuse(NEEDS_SMTPUTF8_553_5_6_7);
     }
-    if state.kind != Kind::Submission && (params.ret.is_some() || params.envid.is_some()) {
-        // Not advertised on port 25, so not understood there.
+    if state.kind == Kind::Lmtp && (params.ret.is_some() || params.envid.is_some()) {
+        // Not advertised there, so not understood.
         return refuse(UNKNOWN_PARAMETER_555_5_5_4);
     }
     Ok(())

@@ -13,7 +13,7 @@ use hearth_wire::smtp::{Path, RcptParams, Reply};
 
 use crate::ctx::{Ctx, Outcome};
 use crate::inbound::pace::Of;
-use crate::limits::{MAILBOXES_MAX, RECIPIENT_RATE, RECIPIENTS_MAX};
+use crate::limits::{MAILBOXES_MAX, RECIPIENTS_MAX};
 use crate::state::{Accepted, Goal, Kind, State, Transaction};
 
 pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &RcptParams) -> Outcome {
@@ -22,7 +22,7 @@ pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &Rcpt
         return Err(Fault::Peer(hearth_wire::smtp::replies::BAD_SEQUENCE_503_5_5_1));
     };
     let refuse = |reply| Err(Fault::Peer(reply));
-    if kind != Kind::Submission && (params.notify.is_some() || params.orcpt.is_some()) {
+    if kind == Kind::Lmtp && (params.notify.is_some() || params.orcpt.is_some()) {
         return refuse(UNKNOWN_PARAMETER_555_5_5_4);
     }
     if transaction.recipients.len() >= RECIPIENTS_MAX {
@@ -64,7 +64,7 @@ pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &Rcpt
 /// Not too much for one person, and with greylisting nobody's first attempt.
 fn check_pace(ctx: &Ctx, transaction: &Transaction, address: &Address) -> Result<(), Reply> {
     let (server, now) = (&ctx.server, ctx.server.clock.now());
-    if !server.pace.take(Of::Recipient(address), RECIPIENT_RATE, server.policy.pace_percent, now) {
+    if !ctx.takes(Of::Recipient(address)) {
         return Err(TOO_FAST_451_4_7_1);
     }
     if server.policy.greylisting && !server.pace.was_here(ctx.ip(), transaction.sender.as_ref(), address, now) {

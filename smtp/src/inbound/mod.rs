@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod pace;
+mod told;
 pub mod verdict;
 mod wishes;
 
@@ -22,15 +23,15 @@ use hearth_wire::smtp::{Reply, header_is_bounded};
 use metrics::counter;
 
 use crate::ctx::{Ctx, Outcome};
-use crate::judges::{self, Case, Heard};
+use crate::judges::{self, Case, Opinion};
 use crate::limits::RECEIVED_MAX;
 use crate::local::{self, Arrival};
 use crate::message::Message;
-use crate::queue::bounce::{self, Failure};
 use crate::queue::worker::for_the_house;
 use crate::queue::{NewMail, QueueError};
 use crate::state::{Goal, Hello, Transaction};
-use crate::{binary, reports, seal, trace};
+use crate::{binary, lists, reports, seal, submission, trace};
+use told::Asked;
 use verdict::Verdict;
 use wishes::Wishes;
 
@@ -56,7 +57,15 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
     let trusted = door == Door::Lmtp || ctx.is_trusted();
     let name = hello.map_or("unknown", |hello| hello.name.as_str());
     let hostname = ctx.server.hostname.as_str();
-    let subject = check::Subject { hostname, ip: ctx.ip(), hello: name, sender: transaction.sender.as_ref(), message: &message };
+    let recipients: Vec<Address> = transaction.recipients.iter().map(|known| known.address.clone()).collect();
+    let subject = check::Subject {
+        hostname,
+        ip: ctx.ip(),
+        hello: name,
+        sender: transaction.sender.as_ref(),
+        recipients: &recipients,
+        message: &message,
+    };
     let findings = if trusted { check::none(&subject) } else { check::run(&subject, &ctx.server.dns, &ctx.server.policy).await };
     let verdict = verdict::decide(&findings);
     let case = Case {
@@ -67,20 +76,15 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         host: findings.host.as_deref(),
         hello: name,
         sender: transaction.sender.as_ref(),
-        recipients: &transaction.recipients.iter().map(|known| known.address.clone()).collect::<Vec<_>>(),
+        recipients: &recipients,
         message: &message,
     };
-    let heard = match &verdict {
-        Verdict::Accept(_) | Verdict::Quarantine(_) if !trusted => {
-            judges::ask(&ctx.server.policy.judges, ctx.server.policy.judges_must_answer, &case).await
-        }
-        _ => Heard::default(),
+    let (opinion, changed) = match &verdict {
+        Verdict::Accept(_) | Verdict::Quarantine(_) if !trusted => ask_judges(ctx, &findings, case).await,
+        _ => (Opinion::Fine, None),
     };
-    let verdict = verdict.with(heard.opinion);
-    let message = match judges::changed(message.start(), &heard.changes) {
-        Some(start) => message.with_start(start),
-        None => message,
-    };
+    let verdict = verdict.with(opinion);
+    let message = changed.unwrap_or(message);
     let message = if transaction.is_binary() { binary::to_lines(&ctx.server, message).await? } else { message };
     counter!("smtp_messages_received_total", "verdict" => verdict.name()).increment(1);
     tracing::info!(
@@ -100,6 +104,10 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         None => message,
     };
     let sender = transaction.sender.clone();
+    let proven = match submission::authors(message.start()).as_deref() {
+        Ok([author]) => lists::is_proven(author, sender.as_ref(), Some(&findings)),
+        _ => false,
+    };
     let arrival = Arrival {
         id,
         sender,
@@ -108,6 +116,7 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         received_at: now,
         judgement: judgement.unwrap_or(Judgement::Suspect),
         reason,
+        proven,
         results: if findings.trusted { String::new() } else { findings.results.clone() },
         delivered_to,
         require_tls: transaction.params.require_tls,
@@ -117,6 +126,7 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         local::rejects::keep(&ctx.server, &arrival, &reply.text, &people).await;
         return Err(Fault::Peer(reply));
     }
+    let asked = Asked::of(&transaction);
     let mut transaction = transaction;
     if arrival.judgement == Judgement::Welcome {
         reports::take(&ctx.server, &findings, &mut transaction, &arrival.message).await?;
@@ -128,7 +138,19 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
     if let ([(_, reply), ..], true, 0) = (wishes.refused.as_slice(), transaction.recipients.is_empty(), wishes.lists) {
         return Err(Fault::Peer(reply.clone()));
     }
-    deliver(ctx, trusted, &transaction, &arrival, wishes).await
+    deliver(ctx, trusted, &transaction, &arrival, asked, wishes).await
+}
+
+/// Judges see what we found, in our name, and nobody else's word in it.
+async fn ask_judges(ctx: &Ctx, findings: &check::Findings, case: Case<'_>) -> (Opinion, Option<Message>) {
+    let policy = &ctx.server.policy;
+    if policy.judges.is_empty() {
+        return (Opinion::Fine, None);
+    }
+    let own = trace::without_claims(case.message.start(), case.hostname);
+    let start = [trace::results(&findings.results).as_bytes(), own.as_deref().unwrap_or(case.message.start())].concat();
+    let message = &case.message.with_start(start);
+    judges::ask(&policy.judges, policy.judges_must_answer, &Case { message, ..case }).await
 }
 
 /// Received and Authentication-Results.
@@ -150,7 +172,9 @@ fn head(
         from: Some((ctx.ip(), findings.host.as_deref())),
         by: &ctx.server.hostname,
         with: match door {
-            Door::Mx => trace::protocol(hello.is_some_and(|hello| hello.extended), ctx.tls.is_some(), false),
+            Door::Mx => {
+                trace::protocol(hello.is_some_and(|hello| hello.extended), ctx.tls.is_some(), false, transaction.params.smtputf8)
+            }
             Door::Lmtp => "LMTP",
         },
         tls: ctx.tls.as_ref().map(|tls| (tls.version, tls.cipher.as_str())),
@@ -161,7 +185,7 @@ fn head(
     trace::received(&hop) + &trace::results(&findings.results)
 }
 
-async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &Arrival, wishes: Wishes) -> Outcome {
+async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &Arrival, asked: Asked, wishes: Wishes) -> Outcome {
     let server = &ctx.server;
     let mut refused = wishes.refused;
     let (mut at_house, before) = (0, refused.len());
@@ -212,17 +236,24 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
     if full > 0 && full == outcomes.len() && forwarded.is_empty() && wishes.lists == 0 {
         return Err(Fault::Peer(MAILBOX_FULL_452_4_2_2));
     }
-    let failures = people.iter().zip(outcomes).zip(rejected).filter_map(|(((_, address), outcome), rejected)| {
+    let (mut failed, mut arrived) = (Vec::new(), Vec::new());
+    for (((_, address), outcome), rejected) in people.iter().zip(outcomes).zip(rejected) {
         let reply = match outcome {
             Err(Refusal::OverQuota) => Some(Reply::named(552, 2, 2, "the mailbox is full")),
             Ok(()) => rejected,
         };
-        reply.map(|reply| Failure { recipient: address.clone(), orcpt: None, reply, host: None })
-    });
-    // Nobody writes to a forger.
-    let told = if arrival.judgement == Judgement::Suspect { Vec::new() } else { refused };
-    let refused = told.into_iter().map(|(recipient, reply)| Failure { recipient, orcpt: None, reply, host: None });
-    tell(ctx, arrival, failures.chain(refused).collect()).await?;
+        match reply {
+            Some(reply) => failed.push((address.clone(), reply)),
+            None => arrived.push(address.clone()),
+        }
+    }
+    if arrival.judgement == Judgement::Welcome {
+        failed.extend(refused);
+    } else {
+        // Nobody writes to a forger.
+        arrived.clear();
+    }
+    told::tell(ctx, arrival, &asked, failed, arrived).await?;
     counter!("smtp_mailboxes_delivered_total").increment((people.len() - full) as u64);
     Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)))
 }
@@ -264,24 +295,6 @@ async fn forward(ctx: &Ctx, transaction: &Transaction, arrival: &Arrival, forwar
         });
     }
     mails
-}
-
-/// Some got it, so the sender hears 250; those who did not are told of in a report.
-async fn tell(ctx: &Ctx, arrival: &Arrival, failures: Vec<Failure>) -> Result<(), Fault<Reply>> {
-    let Some(sender) = arrival.sender.as_ref().filter(|_| !failures.is_empty()) else { return Ok(()) };
-    let report = bounce::Report {
-        hostname: &ctx.server.hostname,
-        id: &arrival.id,
-        sender,
-        envid: None,
-        arrived_at: ctx.server.clock.now(),
-        now: ctx.server.clock.now(),
-        action: bounce::Action::Failed,
-        recipients: failures,
-        returned: bounce::Returned::Header(arrival.trace.as_bytes()),
-    };
-    ctx.server.queue.enqueue(bounce::write(&report)).await.map_err(not_queued)?;
-    Ok(())
 }
 
 /// The queue's errors as a session sees them.

@@ -4,18 +4,23 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hearth_types::{Address, Timestamp};
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::limits::{GREY_AFTER, GREY_KEPT, GREY_WITHIN, PACE_PLACES_MAX, Rate};
+use crate::limits::{
+    ADDRESS_RATE, CONNECTION_RATE, GREY_AFTER, GREY_KEPT, GREY_WITHIN, NETWORK_RATE, PACE_PLACES_MAX, RECIPIENT_RATE, Rate,
+    SENDER_RATE,
+};
 
 /// Of whom a bucket is.
 #[derive(Clone, Copy, Debug, Hash)]
 pub enum Of<'a> {
+    /// One connection, by its other end.
+    Connection(SocketAddr),
     /// One address.
     Address(IpAddr),
     /// Its network: 24 bits of IPv4, 48 of IPv6.
@@ -24,6 +29,60 @@ pub enum Of<'a> {
     Sender(&'a Address),
     /// A recipient.
     Recipient(&'a Address),
+}
+
+/// How fast each kind may be: what `limits.rs` says, or the owner of the home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    connection: Rate,
+    address: Rate,
+    network: Rate,
+    sender: Rate,
+    recipient: Rate,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            connection: CONNECTION_RATE,
+            address: ADDRESS_RATE,
+            network: NETWORK_RATE,
+            sender: SENDER_RATE,
+            recipient: RECIPIENT_RATE,
+        }
+    }
+}
+
+impl Rates {
+    /// Takes `"address=50/200"` in; false when it is no such thing.
+    pub fn change(&mut self, text: &str) -> bool {
+        let Some((kind, rate)) = text.split_once('=') else { return false };
+        let Some((Ok(burst), Ok(per_hour))) = rate.split_once('/').map(|(burst, hour)| (burst.trim().parse(), hour.trim().parse()))
+        else {
+            return false;
+        };
+        let slot = match kind.trim() {
+            "connection" => &mut self.connection,
+            "address" => &mut self.address,
+            "network" => &mut self.network,
+            "sender" => &mut self.sender,
+            "recipient" => &mut self.recipient,
+            _ => return false,
+        };
+        *slot = Rate { burst, per_hour };
+        burst > 0
+    }
+
+    /// The one that holds for this.
+    pub fn of(&self, of: &Of<'_>) -> Rate {
+        match of {
+            Of::Connection(_) => self.connection,
+            Of::Address(_) => self.address,
+            Of::Network(_) => self.network,
+            Of::Sender(_) => self.sender,
+            Of::Recipient(_) => self.recipient,
+        }
+    }
 }
 
 /// Token buckets, and the greylist.
@@ -135,6 +194,25 @@ mod tests {
         assert!(pace.take(Of::Address(ip("192.0.2.2")), RATE, 100, NOON), "everybody has a bucket of their own");
         assert!((0..100).all(|_| pace.take(Of::Address(ip("192.0.2.1")), RATE, 0, NOON)));
         assert_eq!((0..10).filter(|_| pace.take(Of::Address(ip("192.0.2.9")), RATE, 200, NOON)).count(), 6);
+    }
+
+    #[test]
+    fn rates_are_the_owners_to_change() {
+        let mut rates = Rates::default();
+        for (text, good) in [
+            ("address=50/200", true),
+            (" recipient = 3 / 9 ", true),
+            ("address=0/200", false),
+            ("address=50", false),
+            ("address=x/1", false),
+            ("street=1/1", false),
+            ("", false),
+        ] {
+            assert_eq!(rates.change(text), good, "{text}");
+        }
+        let alice = "alice@home.example".parse().expect("an address");
+        assert_eq!(rates.of(&Of::Recipient(&alice)), Rate { burst: 3, per_hour: 9 });
+        assert_eq!(rates.of(&Of::Sender(&alice)), SENDER_RATE);
     }
 
     #[test]

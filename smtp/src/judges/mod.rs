@@ -108,42 +108,47 @@ pub(crate) enum Change {
     Set(String, u32, Option<String>),
 }
 
-/// Opinion and changes.
+/// Opinion and changes of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Heard {
-    /// The worst that any thought.
+    /// What it thinks.
     pub opinion: Opinion,
-    /// What they change.
+    /// What it changes.
     pub changes: Vec<Change>,
 }
 
-/// Asks all of them. With `must_answer`, one that is silent puts the mail off.
-pub(crate) async fn ask(judges: &[Judge], must_answer: bool, case: &Case<'_>) -> Heard {
-    let mut heard = Heard::default();
+/// Asks all of them; each sees the mail as the one before left it. Gives the worst that any thought, and the mail where one
+/// changed it. With `must_answer`, one that is silent puts the mail off.
+pub(crate) async fn ask(judges: &[Judge], must_answer: bool, case: &Case<'_>) -> (Opinion, Option<Message>) {
+    let (mut opinion, mut message) = (Opinion::Fine, None::<Message>);
     for judge in judges {
+        let shown = message.clone();
+        let case = Case { message: shown.as_ref().unwrap_or(case.message), ..*case };
         let asked = match judge {
-            Judge::Milter(place) => timeout(JUDGE_ANSWER, milter::ask(place, case)).await,
-            Judge::Rspamd(place) => timeout(JUDGE_ANSWER, rspamd::ask(place, case)).await,
+            Judge::Milter(place) => timeout(JUDGE_ANSWER, milter::ask(place, &case)).await,
+            Judge::Rspamd(place) => timeout(JUDGE_ANSWER, rspamd::ask(place, &case)).await,
         };
-        let one = match asked {
-            Ok(Ok(one)) => one,
+        let heard = match asked {
+            Ok(Ok(heard)) => heard,
             Ok(Err(error)) => silent(judge, must_answer, &error),
             Err(_) => silent(judge, must_answer, &"it does not answer in time"),
         };
-        let word = match &one.opinion {
+        let word = match &heard.opinion {
             Opinion::Fine => "fine",
             Opinion::Junk(_) => "junk",
             Opinion::Later(_) => "later",
             Opinion::Refuse(_) => "refuse",
         };
         counter!("smtp_judged_total", "judge" => judge.name(), "opinion" => word).increment(1);
-        heard.changes.extend(one.changes);
-        heard.opinion = worse(heard.opinion, one.opinion);
-        if matches!(heard.opinion, Opinion::Refuse(_) | Opinion::Later(_)) {
+        if let Some(start) = changed(case.message.start(), &heard.changes) {
+            message = Some(case.message.with_start(start));
+        }
+        opinion = worse(opinion, heard.opinion);
+        if matches!(opinion, Opinion::Refuse(_) | Opinion::Later(_)) {
             break;
         }
     }
-    heard
+    (opinion, message)
 }
 
 fn silent(judge: &Judge, must_answer: bool, error: &dyn std::fmt::Display) -> Heard {
@@ -164,7 +169,7 @@ fn worse(one: Opinion, other: Opinion) -> Opinion {
 }
 
 /// The start of a message with the changes to its header; `None` when nothing changes. What passes a bound is left out.
-pub(crate) fn changed(raw: &[u8], changes: &[Change]) -> Option<Vec<u8>> {
+fn changed(raw: &[u8], changes: &[Change]) -> Option<Vec<u8>> {
     use hearth_wire::smtp::Fields;
     if changes.is_empty() {
         return None;
@@ -260,7 +265,7 @@ mod tests {
             recipients: &[],
             message: &Message::from(b"\r\n".as_slice()),
         };
-        assert_eq!(ask(std::slice::from_ref(&judge), false, &case).await, Heard::default());
-        assert!(matches!(ask(&[judge], true, &case).await.opinion, Opinion::Later(reply) if reply.code == 451));
+        assert_eq!(ask(std::slice::from_ref(&judge), false, &case).await, (Opinion::Fine, None));
+        assert!(matches!(ask(&[judge], true, &case).await.0, Opinion::Later(reply) if reply.code == 451));
     }
 }

@@ -10,7 +10,7 @@ use metrics::counter;
 
 use super::{Arrival, Plan, notice};
 use crate::ctx::Server;
-use crate::message::Spool;
+use crate::message::{Message, Spool};
 
 /// Seals what is planned for those who want it. A copy that cannot be sealed is kept as it is, and its owner is
 /// told; an `Err` means that it is not known who wants it, and nothing may be stored.
@@ -29,17 +29,7 @@ pub(super) async fn seal(server: &Server, arrival: &Arrival, plans: &mut [Plan])
                 Some(edited) => edited.clone(),
                 None => arrival.message.with_fields(plan.prefix.as_bytes()),
             };
-            let (cert, now, dir) = (Arc::clone(&cert), server.clock.now(), server.queue.dir().to_path_buf());
-            let edge = format!("=_{}", Id::new(now));
-            let sealed = tokio::task::spawn_blocking(move || {
-                let mut sealed = Spool::new(&dir);
-                let mut rest = mail.rest()?;
-                match at_rest::seal_to(&mut sealed, mail.start(), &mut rest, &cert, now.into(), &edge) {
-                    Ok(()) => Ok(Ok(sealed.finish()?)),
-                    Err(error) => Ok::<_, std::io::Error>(Err(error)),
-                }
-            });
-            match sealed.await?? {
+            match seal_one(server, &cert, mail).await? {
                 Ok(sealed) => {
                     counter!("smtp_sealed_total").increment(1);
                     copy.edited = Some(sealed);
@@ -50,6 +40,35 @@ pub(super) async fn seal(server: &Server, arrival: &Arrival, plans: &mut [Plan])
         }
     }
     Ok(())
+}
+
+async fn seal_one(server: &Server, cert: &Arc<Vec<u8>>, mail: Message) -> Result<Result<Message, NotSealed>, Trouble> {
+    let (cert, now, dir) = (Arc::clone(cert), server.clock.now(), server.queue.dir().to_path_buf());
+    let edge = format!("=_{}", Id::new(now));
+    let sealed = tokio::task::spawn_blocking(move || {
+        let mut sealed = Spool::new(&dir);
+        let mut rest = mail.rest()?;
+        match at_rest::seal_to(&mut sealed, mail.start(), &mut rest, &cert, now.into(), &edge) {
+            Ok(()) => Ok(Ok(sealed.finish()?)),
+            Err(error) => Ok::<_, std::io::Error>(Err(error)),
+        }
+    });
+    Ok(sealed.await??)
+}
+
+/// A refused mail as it may be kept: sealed for who wants that, else as it is. `None`: it cannot be sealed, and nobody
+/// expects it, so that it is not kept at all.
+pub(super) async fn kept(server: &Server, account: AccountId, mail: Message) -> Result<Option<Message>, Trouble> {
+    let Some(sealing) = server.directory.find_sealing(account).await? else { return Ok(Some(mail)) };
+    let Some(cert) = sealing.whole.map(Arc::new) else { return Ok(None) };
+    match seal_one(server, &cert, mail.clone()).await? {
+        Ok(sealed) => {
+            counter!("smtp_sealed_total").increment(1);
+            Ok(Some(sealed))
+        }
+        Err(NotSealed::Already) => Ok(Some(mail)),
+        Err(_) => Ok(None),
+    }
 }
 
 async fn not_sealed(server: &Server, plan: &Plan, why: &str) {

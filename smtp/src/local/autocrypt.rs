@@ -54,6 +54,7 @@ mod tests {
             received_at: Timestamp::from_secs(1_795_366_800),
             judgement: Judgement::Welcome,
             reason: None,
+            proven: true,
             results: String::new(),
             delivered_to: Vec::new(),
             require_tls: false,

@@ -14,7 +14,7 @@ pub(super) fn is_due(tx: &mut MailTx<'_>) -> hearth_mailstore::Result<bool> {
     let found = lesson::lessons(tx, LESSONS_AT_ONCE_MAX)?;
     let far = found.until.saturating_sub(lesson::looked_until(tx)?);
     // Looking again at a few changes costs less than writing down that they said nothing.
-    Ok(!found.lessons.is_empty() || far > LESSONS_UNNOTED_MAX)
+    Ok(!found.lessons.is_empty() || !found.thrown.is_empty() || far > LESSONS_UNNOTED_MAX)
 }
 
 /// Learns what there is, within a bound. What fails is logged: the mail is judged by what is known.
@@ -39,14 +39,19 @@ fn learn(tx: &mut MailTx<'_>) -> hearth_mailstore::Result<u64> {
             continue;
         }
         let mail = body.bytes()?;
-        if at_rest::is_encrypted(&mail) {
-            // Its words are noise.
-            continue;
-        }
         let parsed = hearth_wire::message::parse(&mail);
-        let words: Vec<i64> = junk::tokens(&parsed).into_iter().map(|token| token.hash).collect();
+        // The words of what is encrypted are noise; who sent it is not.
+        let tokens = if at_rest::is_encrypted(&mail) { Vec::new() } else { junk::tokens(&parsed) };
+        let mut words: Vec<i64> = tokens.into_iter().map(|token| token.hash).collect();
+        words.extend(junk::sender(&parsed).into_iter().flat_map(|sender| [sender.of_address, sender.of_domain]));
         lesson::learn(tx, *one, &words)?;
         count += 1;
+    }
+    for message in found.thrown {
+        let Some(summary) = message::summaries(tx, &[message])?.pop() else { continue };
+        if let Some(sender) = junk::sender(&summary.parsed) {
+            lesson::note_thrown(tx, message, sender.of_thrown)?;
+        }
     }
     lesson::learnt_until(tx, found.until)?;
     Ok(count)

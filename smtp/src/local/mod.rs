@@ -31,7 +31,7 @@ use crate::inbound::not_queued;
 use crate::message::Message;
 use crate::queue::{NewMail, NewRecipient};
 
-pub(crate) use plan::plan;
+pub(crate) use plan::{plan, written_to};
 
 /// A mail, and what was thought of it so far.
 pub(crate) struct Arrival {
@@ -49,6 +49,8 @@ pub(crate) struct Arrival {
     pub judgement: Judgement,
     /// Why; `None` for our own people's mail.
     pub reason: Option<Reason>,
+    /// The one author that From names proved to be it.
+    pub proven: bool,
     /// Our Authentication-Results; empty for our own people's mail.
     pub results: String,
     /// The addresses that it says it was delivered to before.

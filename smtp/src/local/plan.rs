@@ -4,11 +4,11 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use hearth_filter::junk::{self, Counts, Opinion, Token};
+use hearth_filter::junk::{self, Counts, Token};
 use hearth_filter::sieve::{self, Action, Lookup, Place, Ran, Remember, Subject};
 use hearth_filter::{Judgement, Placement, Reason, place};
 use hearth_identity::directory::Account;
-use hearth_mailstore::{MailTx, Role, Target, lesson, mailbox, memory, script};
+use hearth_mailstore::{MailTx, Role, Target, annotation, lesson, mailbox, memory, script};
 use hearth_types::{AccountId, Address, Timestamp, Trouble};
 use hearth_wire::message::{Parsed, Scanner, kept};
 use hearth_wire::smtp::{Reply, body_offset};
@@ -36,6 +36,7 @@ pub(crate) async fn plan(server: &Server, arrival: &Arrival, people: &[(AccountI
 /// What a classifier looks at, once for everybody.
 struct Words {
     tokens: Arc<Vec<Token>>,
+    sender: Option<junk::Sender>,
     is_gtube: bool,
     /// What scripts see of the mail: all of a small one.
     shown: Arc<Vec<u8>>,
@@ -57,7 +58,7 @@ fn read(message: &Message) -> std::io::Result<Words> {
         Some(whole) => Arc::clone(whole),
         None => Arc::new(cut(message, &parsed)?),
     };
-    Ok(Words { is_gtube: junk::is_gtube(&parsed), tokens: Arc::new(junk::tokens(&parsed)), shown })
+    Ok(Words { is_gtube: junk::is_gtube(&parsed), sender: junk::sender(&parsed), tokens: Arc::new(junk::tokens(&parsed)), shown })
 }
 
 /// Of a large mail all headers, and of each part so much as rules may look at.
@@ -91,19 +92,19 @@ async fn plan_one(
     address: &Address,
 ) -> Result<Plan, Trouble> {
     let sender_id = format!("sender {}", arrival.sender.as_ref().map(Address::key).unwrap_or_default());
-    let mut known = ask(server, words, account, &sender_id, true).await?;
+    let mut known = ask(server, arrival, words, account, &sender_id, true).await?;
     if known.is_none() {
         learn::catch_up(server, account).await;
-        known = ask(server, words, account, &sender_id, false).await?;
+        known = ask(server, arrival, words, account, &sender_id, false).await?;
     }
-    let Known { opinion, script, sender_until } = known.unwrap_or_default();
+    let Known { score, judged: opinion, script, sender_until } = known.unwrap_or_default();
     let ours = arrival.reason.is_none();
     let judged = match arrival.judgement {
         Judgement::Welcome if words.is_gtube => {
             Some((Judgement::Suspect, Reason::new("It is the test mail that every junk filter must know (GTUBE).")))
         }
         // What our own people send each other is not junk.
-        Judgement::Welcome if !ours => opinion.judgement(),
+        Judgement::Welcome if !ours => opinion,
         _ => None,
     };
     let (judgement, reason) = match judged {
@@ -132,7 +133,7 @@ async fn plan_one(
     let owner = if scripts.is_empty() { None } else { server.directory.find_account(account).await? };
     let ran = match owner {
         Some(owner) => {
-            let junk = if judgement == Judgement::Suspect { 1.0 } else { opinion.score };
+            let junk = if judgement == Judgement::Suspect { 1.0 } else { score };
             run(server, arrival, words, &plan, scripts, &owner, junk).await
         }
         None => Ran::usual(),
@@ -149,15 +150,24 @@ async fn plan_one(
 /// What a person's own mail says of a new one.
 #[derive(Default)]
 struct Known {
-    opinion: Opinion,
+    score: f64,
+    judged: Option<(Judgement, Reason)>,
     script: Option<Vec<u8>>,
     /// The sender is known until then.
     sender_until: Option<Timestamp>,
 }
 
 /// All that is asked of an account, in one read. `None`, with `may_learn`: there is something to be learnt first.
-async fn ask(server: &Server, words: &Words, account: AccountId, sender: &str, may_learn: bool) -> Result<Option<Known>, Trouble> {
+async fn ask(
+    server: &Server,
+    arrival: &Arrival,
+    words: &Words,
+    account: AccountId,
+    sender: &str,
+    may_learn: bool,
+) -> Result<Option<Known>, Trouble> {
     let (tokens, sender) = (Arc::clone(&words.tokens), sender.to_string());
+    let (author, proven) = (words.sender.clone(), arrival.proven);
     let asked = server.store.read(account, move |tx| {
         if may_learn && learn::is_due(tx)? {
             return Ok::<_, hearth_mailstore::Error>(None);
@@ -165,10 +175,30 @@ async fn ask(server: &Server, words: &Words, account: AccountId, sender: &str, m
         let hashes: Vec<i64> = tokens.iter().map(|token| token.hash).collect();
         let (all, each) = lesson::counts(tx, &hashes)?;
         let opinion = junk::judge(&tokens, &each.into_iter().map(counts).collect::<Vec<_>>(), counts(all));
+        let judged = match author {
+            Some(author) => junk::decide(&author, &history(tx, &author, proven)?, &opinion),
+            None => opinion.judgement(),
+        };
         let script = script::active(tx)?.map(|(_, text)| text);
-        Ok(Some(Known { opinion, script, sender_until: memory::remembered_until(tx, &sender)? }))
+        Ok(Some(Known { score: opinion.score, judged, script, sender_until: memory::remembered_until(tx, &sender)? }))
     });
     Ok(asked.await?)
+}
+
+/// What the person did with mail of this sender before.
+fn history(tx: &mut MailTx<'_>, author: &junk::Sender, proven: bool) -> hearth_mailstore::Result<junk::Known> {
+    Ok(junk::Known {
+        proven,
+        written_to: memory::is_remembered(tx, &written_to(&author.address))?,
+        address: counts(lesson::count_of(tx, author.of_address)?),
+        domain: counts(lesson::count_of(tx, author.of_domain)?),
+        thrown: lesson::count_of(tx, author.of_thrown)?.junk,
+    })
+}
+
+/// As whom the people that somebody wrote to are remembered.
+pub(crate) fn written_to(address: &str) -> String {
+    format!("written to {}", address.to_lowercase())
 }
 
 fn counts(counts: lesson::Counts) -> Counts {
@@ -286,6 +316,20 @@ impl Lookup for House<'_, '_> {
 
     fn is_remembered(&mut self, id: &str) -> bool {
         self.ask(|tx| memory::is_remembered(tx, id).map(Some)).unwrap_or(false)
+    }
+
+    fn annotations(&mut self) -> Vec<(Option<String>, String, String)> {
+        let all = self.ask(|tx| {
+            let mut places = vec![(None, None)];
+            places.extend(mailbox::list(tx)?.into_iter().map(|mailbox| (Some(mailbox.path), Some(mailbox.id))));
+            let mut all = Vec::new();
+            for (path, id) in places {
+                let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+                all.extend(annotation::list(tx, id)?.into_iter().map(|(name, value)| (path.clone(), name, text(value))));
+            }
+            Ok(Some(all))
+        });
+        all.unwrap_or_default()
     }
 
     fn script(&mut self, name: &str) -> Option<Vec<u8>> {

@@ -4,9 +4,9 @@
 
 use hearth_filter::Reason;
 use hearth_mailstore::{Delivery, Durability, Flag, MailTx, Recipient, Target, lesson, mailbox, message};
-use hearth_types::{AccountId, Address};
+use hearth_types::{AccountId, Address, Trouble};
 
-use super::Arrival;
+use super::{Arrival, at_rest};
 use crate::ctx::Server;
 use crate::limits::{REJECTS_KEPT, REJECTS_MAX};
 use crate::trace;
@@ -14,36 +14,42 @@ use crate::trace;
 /// Keeps a copy for each of these people, and lets old ones go. What fails is logged: the mail is refused anyway.
 pub(crate) async fn keep(server: &Server, arrival: &Arrival, reason: &str, people: &[(AccountId, Address)]) {
     let reason = Reason::new(&format!("It was refused: {reason}."));
-    let recipients = people.iter().map(|(account, address)| Recipient {
-        account: *account,
-        prefix: (trace::delivery(arrival.sender.as_ref(), address) + &arrival.trace + &trace::reason(reason.as_str())).into_bytes(),
-        targets: vec![Target::Path { path: mailbox::REJECTS.to_string(), create: true }],
-        // Nobody is called to look at it.
-        flags: std::iter::once(Flag::Seen).collect(),
-    });
-    let delivery = Delivery {
-        id: arrival.id.clone(),
-        content: arrival.message.content(),
-        received_at: arrival.received_at,
-        recipients: recipients.collect(),
-    };
-    let kept = match server.store.deliver(delivery).await {
-        Ok(kept) => kept,
-        Err(error) => {
-            tracing::warn!(mail = %arrival.id, %error, "a refused mail could not be kept");
-            return;
+    for (account, address) in people {
+        if let Err(error) = keep_one(server, arrival, &reason, *account, address).await {
+            tracing::warn!(mail = %arrival.id, %account, %error, "a refused mail could not be kept");
         }
+    }
+}
+
+async fn keep_one(
+    server: &Server,
+    arrival: &Arrival,
+    reason: &Reason,
+    account: AccountId,
+    address: &Address,
+) -> Result<(), Trouble> {
+    let head = trace::delivery(arrival.sender.as_ref(), address) + &arrival.trace + &trace::reason(reason.as_str());
+    let Some(mail) = at_rest::kept(server, account, arrival.message.with_fields(head.as_bytes())).await? else { return Ok(()) };
+    let delivery = Delivery {
+        id: format!("{}-{account}", arrival.id),
+        content: mail.content(),
+        received_at: arrival.received_at,
+        recipients: vec![Recipient {
+            account,
+            prefix: Vec::new(),
+            targets: vec![Target::Path { path: mailbox::REJECTS.to_string(), create: true }],
+            // Nobody is called to look at it.
+            flags: std::iter::once(Flag::Seen).collect(),
+        }],
     };
-    for ((account, _), outcome) in people.iter().zip(kept) {
-        let Ok(delivered) = outcome else { continue };
-        let done = server.store.write(*account, Durability::Committed, move |tx| {
+    if let Some(Ok(delivered)) = server.store.deliver(delivery).await?.pop() {
+        let noted = server.store.write(account, Durability::Committed, move |tx| {
             lesson::judged_junk(tx, delivered.id)?;
             let_go(tx)
         });
-        if let Err(error) = done.await {
-            tracing::warn!(%account, %error, "old refused mail could not be removed");
-        }
+        noted.await?;
     }
+    Ok(())
 }
 
 /// Removes what is older than [`REJECTS_KEPT`], and the oldest beyond [`REJECTS_MAX`].

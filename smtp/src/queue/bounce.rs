@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! Pure: reports to senders (RFC 3464 in a multipart/report, RFC 6522): failed, delayed, arrived.
+//! Reports to senders (RFC 3464 in a multipart/report, RFC 6522): failed, delayed, arrived.
 
 use std::fmt::Write;
 
 use hearth_types::id::Id;
-use hearth_types::{Address, Timestamp};
+use hearth_types::{Address, Domain, Timestamp};
 use hearth_wire::smtp::{OriginalRecipient, Reply, encode_xtext};
 
 use super::{NewMail, NewRecipient};
+use crate::ctx::Server;
 use crate::trace::date;
 
 /// What happened to some recipients.
@@ -97,6 +98,17 @@ impl Action {
             Self::Relayed => "Your mail was passed on to another server, which sends no report by itself, for:",
         }
     }
+}
+
+/// The report as a mail for the queue, signed by the domain that the host is named in: its null sender proves nothing, and
+/// that domain may ask others to refuse what is not proven.
+pub(crate) async fn signed(server: &Server, report: &Report<'_>) -> NewMail {
+    let mut mail = write(report);
+    let domain = report.hostname.split_once('.').and_then(|(_, domain)| Domain::parse(domain).ok());
+    if let Some(domain) = domain {
+        mail.head = server.signer.fields(&domain, &mail.message).await.into_bytes();
+    }
+    mail
 }
 
 /// The report as a mail for the queue, from the null sender (RFC 5321 §6.1).

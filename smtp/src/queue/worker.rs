@@ -207,6 +207,7 @@ async fn deliver_here(
         received_at: server.clock.now(),
         judgement: Judgement::Welcome,
         reason: None,
+        proven: true,
         results: String::new(),
         delivered_to: trace::delivered_to(message.start()),
         require_tls: mail.require_tls,
@@ -321,10 +322,11 @@ async fn reports(server: &Server, mail: &Claimed, told: Told) -> Result<Vec<NewM
     }
     let message = server.queue.body(mail.id).await.unwrap_or_default().unwrap_or_default();
     let header = message.start().get(..body_offset(message.start())).unwrap_or(message.start());
-    let write = |(action, recipients): (Action, Vec<Failure>)| {
+    let mut mails = Vec::with_capacity(groups.len());
+    for (action, recipients) in groups.into_iter().filter(|(_, recipients)| !recipients.is_empty()) {
         let whole = message.whole().filter(|whole| mail.return_full && whole.len() <= RETURNED_BYTES_MAX);
         let whole = whole.filter(|_| action == Action::Failed);
-        bounce::write(&bounce::Report {
+        let report = bounce::Report {
             hostname: &server.hostname,
             id: &mail.id.to_string(),
             sender,
@@ -334,9 +336,10 @@ async fn reports(server: &Server, mail: &Claimed, told: Told) -> Result<Vec<NewM
             action,
             recipients,
             returned: whole.map_or(bounce::Returned::Header(header), |whole| bounce::Returned::Message(whole)),
-        })
-    };
-    Ok(groups.into_iter().filter(|(_, recipients)| !recipients.is_empty()).map(write).collect())
+        };
+        mails.push(bounce::signed(server, &report).await);
+    }
+    Ok(mails)
 }
 
 fn log(mail: &Claimed, due: &Due, sent: &Sent) {

@@ -7,8 +7,9 @@ mod compose;
 pub mod sign;
 
 use hearth_identity::login::Login;
+use hearth_mailstore::{Durability, memory};
 use hearth_types::id::Id;
-use hearth_types::{Address, Fault, Timestamp, Trouble};
+use hearth_types::{AccountId, Address, Fault, Timestamp, Trouble};
 use hearth_wire::autocrypt::{self, Autocrypt};
 use hearth_wire::smtp::replies::{
     ACCEPTED_250_2_6_0, HEADER_TOO_BIG_554_5_6_0, LOOP_554_5_4_6, NO_FROM_550_5_6_0, NOT_YOUR_FROM_550_5_7_1,
@@ -18,11 +19,11 @@ use metrics::counter;
 
 use crate::ctx::{Ctx, Outcome};
 use crate::inbound::not_queued;
-use crate::limits::RECEIVED_MAX;
+use crate::limits::{RECEIVED_MAX, WRITTEN_TO_KEPT, WRITTEN_TO_MAX};
 use crate::message::Message;
 use crate::queue::{NewMail, NewRecipient};
 use crate::state::{Hello, Transaction};
-use crate::{binary, trace};
+use crate::{binary, local, trace};
 
 /// Takes a whole message from a submission port.
 pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, transaction: Transaction, message: Message) -> Outcome {
@@ -48,6 +49,8 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
     let message = start.map_or_else(|| message.clone(), |start| message.with_start(start));
     let mut head = ctx.server.signer.fields(&domain, &message).await;
     head.push_str(&received(ctx, hello, &transaction, &id, now));
+    let people = transaction.recipients.iter().map(|accepted| accepted.address.to_string());
+    let people: Vec<String> = people.take(WRITTEN_TO_MAX).collect();
     let recipients = transaction.recipients.into_iter().map(|accepted| NewRecipient {
         notify: accepted.params.notify,
         orcpt: accepted.params.orcpt,
@@ -66,9 +69,21 @@ pub(crate) async fn accept(ctx: &Ctx, login: &Login, hello: Option<&Hello>, tran
     };
     let (bytes, count) = (mail.message.len(), mail.recipients.len());
     ctx.server.queue.enqueue_as(id, mail).await.map_err(not_queued)?;
+    note_people(ctx, login.account, people).await;
     counter!("smtp_messages_submitted_total").increment(1);
     tracing::info!(queue = %id, account = %login.account, bytes, recipients = count, "a mail was submitted");
     Ok(ACCEPTED_250_2_6_0.saying(format!("queued as {id}")))
+}
+
+/// Whom somebody writes to is no stranger to them. The mail is queued, so no error is the client's to hear.
+async fn note_people(ctx: &Ctx, account: AccountId, people: Vec<String>) {
+    let until = ctx.server.clock.now().after(WRITTEN_TO_KEPT);
+    let noted = ctx.server.store.write(account, Durability::Committed, move |tx| {
+        people.iter().try_for_each(|address| memory::remember(tx, &local::written_to(address), until))
+    });
+    if let Err(error) = noted.await {
+        tracing::warn!(%account, %error, "whom somebody wrote to could not be noted");
+    }
 }
 
 /// The key that the author published, for those who get the mail. A mail without it is as good, so no error keeps it.
@@ -109,7 +124,7 @@ fn received(ctx: &Ctx, hello: Option<&Hello>, transaction: &Transaction, id: &Id
         hello: hello.map_or("unknown", |hello| hello.name.as_str()),
         from: None,
         by: &ctx.server.hostname,
-        with: trace::protocol(hello.is_some_and(|hello| hello.extended), true, true),
+        with: trace::protocol(hello.is_some_and(|hello| hello.extended), true, true, transaction.params.smtputf8),
         tls: ctx.tls.as_ref().map(|tls| (tls.version, tls.cipher.as_str())),
         id: &id.to_string(),
         recipient,

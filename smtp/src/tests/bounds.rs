@@ -7,7 +7,9 @@ use hearth_mailstore::Role;
 use hearth_types::Address;
 
 use super::house::{House, SIZE_BYTES_MAX};
-use crate::limits::{COMMAND_LINE, DEADLINES, ERRORS_MAX, OVERRUN_BYTES_MAX, RECEIVED_MAX, RECIPIENTS_MAX};
+use crate::limits::{
+    COMMAND_LINE, DEADLINES, ERROR_DELAY, ERRORS_FREE, ERRORS_MAX, OVERRUN_BYTES_MAX, RECEIVED_MAX, RECIPIENTS_MAX,
+};
 
 #[tokio::test]
 async fn recipients() {
@@ -98,10 +100,17 @@ async fn a_header_that_would_choke_a_parser_is_refused() {
 #[tokio::test]
 async fn errors() {
     let house = House::new().await;
-    let mut pipe = house.talk();
+    let mut pipe = in_quick_time(&house).await;
     pipe.reply().await;
-    for _ in 0..ERRORS_MAX {
+    let begun = tokio::time::Instant::now();
+    for count in 0..ERRORS_MAX {
         assert!(pipe.say("FOO").await.starts_with("500 "));
+        // At once at first; then each waits.
+        assert_eq!(
+            begun.elapsed().as_secs(),
+            u64::from((count + 1).saturating_sub(ERRORS_FREE)) * ERROR_DELAY.as_secs(),
+            "{count}"
+        );
     }
     assert!(pipe.say("FOO").await.starts_with("500 "));
     assert!(pipe.reply().await.starts_with("421 "));
@@ -111,7 +120,7 @@ async fn errors() {
 #[tokio::test]
 async fn garbage_gets_replies_and_an_end() {
     let house = House::new().await;
-    let mut pipe = house.talk();
+    let mut pipe = in_quick_time(&house).await;
     let noise: Vec<u8> = (0..20_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let mut garbage = noise;
     garbage.extend_from_slice(&b"\r\n\x16\x03\x01\r\n\xff\xfe\r\n".repeat(20));

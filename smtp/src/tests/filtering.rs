@@ -15,7 +15,7 @@ use crate::queue::worker;
 const MESSAGE: &str =
     "From: Carol <carol@else.example>\r\nTo: alice@home.example\r\nSubject: Hello\r\nMessage-ID: <1@else.example>\r\n\r\nhi\r\n";
 
-async fn rules(house: &House, account: AccountId, text: &str) {
+pub(super) async fn rules(house: &House, account: AccountId, text: &str) {
     let text = text.to_string();
     let done = house.server.store.write(account, Durability::Synced, move |tx| {
         script::put(tx, "rules", text.as_bytes())?;
@@ -30,13 +30,13 @@ async fn send_to(house: &House, recipients: &[&str], message: &str) -> String {
 }
 
 /// The paths of the mailboxes with anything in them.
-async fn filled(house: &House, account: AccountId) -> Vec<String> {
+pub(super) async fn filled(house: &House, account: AccountId) -> Vec<String> {
     let all = house.server.store.read(account, mailbox::list).await.expect("mailboxes");
     all.into_iter().filter(|mailbox| mailbox.total > 0).map(|mailbox| mailbox.path).collect()
 }
 
 /// What waits to leave: (sender, recipients, body).
-async fn leaving(house: &House) -> Vec<(String, Vec<String>, String)> {
+pub(super) async fn leaving(house: &House) -> Vec<(String, Vec<String>, String)> {
     let mut all = Vec::new();
     for mail in house.server.queue.list().await.expect("the queue") {
         let body = house.server.queue.body(mail.id).await.expect("read").expect("there");

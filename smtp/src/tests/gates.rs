@@ -66,6 +66,48 @@ async fn a_recipient_has_a_pace() {
 }
 
 #[tokio::test]
+async fn each_kind_has_a_rate_that_the_owner_may_change() {
+    // Three mails, of which the third meets the bound: (the kind, addresses to send from, senders, recipients, its command)
+    let (one, net, far) =
+        (&["192.0.2.7"; 3], ["192.0.2.7", "192.0.2.8", "192.0.2.9"], ["192.0.2.7", "198.51.100.7", "203.0.113.7"]);
+    let (carol, people) = (["carol"; 3], ["carol", "dave", "eve"]);
+    for (kind, from, senders, recipients) in [
+        ("address", *one, people, ["a", "b", "c"]),
+        ("network", net, people, ["a", "b", "c"]),
+        ("sender", far, carol, ["a", "b", "c"]),
+        ("recipient", far, people, ["a"; 3]),
+    ] {
+        for (burst, last) in [(2, "451 4.7.1 too much"), (3, "250 ")] {
+            let mut rates = crate::inbound::pace::Rates::default();
+            assert!(rates.change(&format!("{kind}={burst}/60")));
+            let clock = clock();
+            let house = strict(Policy { pace_percent: 100, rates, ..Policy::default() }, &clock).await;
+            let attempt = async |n: usize| {
+                let mut pipe = greeted(&house, from[n]).await;
+                let reply = pipe.say(&format!("MAIL FROM:<{}@else.example>", senders[n])).await;
+                if !reply.starts_with("250 ") {
+                    return reply;
+                }
+                pipe.say(&format!("RCPT TO:<alice+{}@home.example>", recipients[n])).await
+            };
+            assert!(attempt(0).await.starts_with("250 ") && attempt(1).await.starts_with("250 "), "{kind}");
+            let reply = attempt(2).await;
+            assert!(reply.starts_with(last), "{kind} {burst}: {reply}");
+            clock.advance(Duration::from_secs(60));
+            assert!(attempt(2).await.starts_with("250 "), "{kind} {burst}: one a minute");
+        }
+    }
+    let mut rates = crate::inbound::pace::Rates::default();
+    assert!(rates.change("connection=2/60"));
+    let house = strict(Policy { pace_percent: 100, rates, ..Policy::default() }, &clock()).await;
+    let mut pipe = greeted(&house, STRANGER).await;
+    for want in ["250 ", "250 ", "451 4.7.1 too much"] {
+        assert!(pipe.say("MAIL FROM:<carol@else.example>").await.starts_with(want), "{want}");
+        pipe.say("RSET").await;
+    }
+}
+
+#[tokio::test]
 async fn a_trusted_peer_has_none() {
     let policy = Policy {
         pace_percent: 1,
@@ -178,6 +220,38 @@ async fn lmtp_replies_for_each_recipient() {
     house.server.stop.request();
     serving.await.expect("ended");
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn who_asks_hears_of_what_arrived_and_what_did_not() {
+    let house = House::new().await;
+    super::filtering::rules(&house, house.bob.id, "require \"reject\"; reject \"Not me.\";").await;
+    let mut pipe = house.talk();
+    pipe.reply().await;
+    pipe.say("EHLO x").await;
+    for (alice, bob, reports) in [
+        ("", "", vec!["failed"]),
+        (" NOTIFY=SUCCESS ORCPT=rfc822;first@else.example", " NOTIFY=NEVER", vec!["delivered"]),
+        (" NOTIFY=SUCCESS,FAILURE", " NOTIFY=FAILURE", vec!["failed", "delivered"]),
+        (" NOTIFY=DELAY", " NOTIFY=SUCCESS", vec![]),
+    ] {
+        assert!(pipe.say("MAIL FROM:<carol@else.example> ENVID=QQ7").await.starts_with("250 "));
+        assert!(pipe.say(&format!("RCPT TO:<alice@home.example>{alice}")).await.starts_with("250 "));
+        assert!(pipe.say(&format!("RCPT TO:<bob@home.example>{bob}")).await.starts_with("250 "));
+        pipe.say("DATA").await;
+        assert!(pipe.say(&format!("{MESSAGE}.")).await.starts_with("250 "));
+        let told = super::filtering::leaving(&house).await;
+        let actions: Vec<&str> =
+            told.iter().filter_map(|(_, _, body)| body.split("Action: ").nth(1)?.split("\r\n").next()).collect();
+        assert_eq!(actions, reports, "{alice}{bob}");
+        for (sender, to, body) in &told {
+            assert!(sender.is_empty() && to == &["carol@else.example"] && body.contains("Original-Envelope-Id: QQ7"), "{body}");
+            assert_eq!(body.contains("Original-Recipient: rfc822; first@else.example"), alice.contains("first"), "{body}");
+        }
+        for mail in house.server.queue.list().await.expect("a list") {
+            house.server.queue.drop_mail(mail.id).await.expect("dropped");
+        }
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use hearth_db::Source;
 use hearth_identity::directory::{Account, Kind as AccountKind, NewAccount, NewSession, SessionKind};
 use hearth_identity::login::{Answer, Gate, Question, Refusal, read_frame, write_frame};
 use hearth_identity::{Directory, Services};
-use hearth_mailstore::{Backend, Role, Store, StoreConfig, mailbox, message};
+use hearth_mailstore::{Backend, MailTx, Role, Store, StoreConfig, mailbox, message};
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::listen::Peer;
 use hearth_net::tls::Tls;
@@ -107,8 +107,22 @@ impl House {
 
     /// The raw mails of a mailbox, in order.
     pub async fn mails(&self, account: AccountId, role: Role) -> Vec<String> {
+        self.mails_in(account, move |tx| mailbox::find_by_role(tx, role)).await
+    }
+
+    /// The same, by path.
+    pub async fn mails_at(&self, account: AccountId, path: &str) -> Vec<String> {
+        let path = path.to_string();
+        self.mails_in(account, move |tx| mailbox::find_by_name(tx, &path)).await
+    }
+
+    async fn mails_in(
+        &self,
+        account: AccountId,
+        find: impl FnOnce(&mut MailTx<'_>) -> hearth_mailstore::Result<Option<mailbox::Mailbox>> + Send + 'static,
+    ) -> Vec<String> {
         let mails = self.server.store.read(account, move |tx| {
-            let Some(mailbox) = mailbox::find_by_role(tx, role)? else { return Ok(Vec::new()) };
+            let Some(mailbox) = find(tx)? else { return Ok(Vec::new()) };
             let mut mails = Vec::new();
             for entry in message::view(tx, mailbox.id)? {
                 if let Some(body) = message::body(tx, entry.id)? {

@@ -12,7 +12,7 @@ use crate::policy::Policy;
 use crate::state::Kind;
 
 /// An rspamd that says this of each mail.
-async fn rspamd(says: &'static str) -> String {
+pub(super) async fn rspamd(says: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -25,13 +25,13 @@ async fn rspamd(says: &'static str) -> String {
     format!("rspamd:{address}")
 }
 
-async fn house(judge: &str, must_answer: bool) -> House {
+pub(super) async fn house(judge: &str, must_answer: bool) -> House {
     let judges = vec![Judge::parse(judge).expect("a judge")];
     let policy = Policy { judges, judges_must_answer: must_answer, ..Policy::default() };
     House::of("home.example", &["127.0.0.1:9".parse().expect("an address")], Clock::system(), policy).await
 }
 
-async fn send(house: &House) -> String {
+pub(super) async fn send(house: &House) -> String {
     let mut pipe = house.talk_from(Kind::Mx, false, "192.0.2.7");
     pipe.send("c@else.example", &["alice@home.example"], "From: c@else.example\r\nSubject: x\r\n\r\nhi\r\n").await
 }

@@ -53,8 +53,14 @@ fn read(message: &Message) -> Vec<u8> {
 
 async fn found(house: &House, message: &Message) -> Findings {
     let sender = "alice@one.example".parse().expect("an address");
-    let subject =
-        Subject { hostname: "mail.home.example", ip: HERE.into(), hello: "mail.one.example", sender: Some(&sender), message };
+    let subject = Subject {
+        hostname: "mail.home.example",
+        ip: HERE.into(),
+        hello: "mail.one.example",
+        sender: Some(&sender),
+        recipients: &[],
+        message,
+    };
     check::run(&subject, &house.server.dns, &Policy::default()).await
 }
 

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The server as a whole, in memory: sessions over pipes against stores in a temporary folder.
 
+mod arc;
 mod bounds;
+mod dkim2;
 mod filtering;
 mod gates;
 mod homes;
 mod house;
 mod judging;
+mod known;
 mod large;
 mod letters;
 mod lists;
 mod reports;
 mod sealing;
 mod sessions;
+mod sieve;
 mod transcripts;
 mod vectors;

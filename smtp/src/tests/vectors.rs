@@ -17,13 +17,13 @@ use crate::inbound::check::{self, Finding, Findings, Subject};
 use crate::policy::Policy;
 
 /// What a name has; `None` stands for an answer that does not come.
-type Zone = HashMap<String, Vec<Option<RData>>>;
+pub(super) type Zone = HashMap<String, Vec<Option<RData>>>;
 
 fn name(text: &str) -> Option<Name> {
     Name::from_ascii(format!("{}.", text.trim_end_matches('.'))).ok()
 }
 
-fn text(pieces: &[&str]) -> RData {
+pub(super) fn text(pieces: &[&str]) -> RData {
     // The suite writes octets as characters.
     let octets = |piece: &&str| -> Vec<u8> { piece.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect() };
     let pieces: Vec<Vec<u8>> =
@@ -63,7 +63,7 @@ fn answer(zone: &Zone, question: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A resolver that sees this zone alone.
-async fn serve(zone: Zone) -> Resolver {
+pub(super) async fn serve(zone: Zone) -> Resolver {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
     let address: SocketAddr = socket.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -103,9 +103,9 @@ fn zone_of(scenario: &Value) -> Zone {
     zone
 }
 
-async fn findings(dns: &Resolver, ip: IpAddr, hello: &str, sender: Option<&Address>, raw: &[u8]) -> Findings {
+pub(super) async fn findings(dns: &Resolver, ip: IpAddr, hello: &str, sender: Option<&Address>, raw: &[u8]) -> Findings {
     let message = &raw.into();
-    let subject = Subject { hostname: "mail.home.example", ip, hello, sender, message };
+    let subject = Subject { hostname: "mail.home.example", ip, hello, sender, recipients: &[], message };
     check::run(&subject, dns, &Policy::default()).await
 }
 

@@ -194,6 +194,9 @@ pub struct Smtp {
     pub first_sender_delay_seconds: u64,
     /// How fast strangers may send, in percent of what is usual; 0 is without bounds. Default 100.
     pub pace_percent: u32,
+    /// How many mails at once, and how many in an hour, from or to one of a kind, in place of what is usual:
+    /// `"address=50/200"`, `"network=.."`, `"sender=.."`, `"recipient=.."`, `"connection=.."`. Default: none.
+    pub rates: Vec<String>,
     /// Zones that list servers which send junk (DNSBL). Default: none.
     pub blocklists: Vec<String>,
     /// Zones that list servers which do not (DNSWL). Default: none.
@@ -219,6 +222,7 @@ impl Default for Smtp {
             greylisting: false,
             first_sender_delay_seconds: 3,
             pace_percent: 100,
+            rates: Vec::new(),
             blocklists: Vec::new(),
             allowlists: Vec::new(),
             arc_sealers: Vec::new(),

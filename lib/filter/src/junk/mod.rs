@@ -4,8 +4,10 @@
 //! [`tokens`] makes words out of a mail; the store counts, per person, in how many good and how many junk mails each
 //! was; [`judge`] combines the most telling ones into one number. Robinson's estimate of a word's probability and
 //! Fisher's method to combine them are described in G. Robinson, "A Statistical Approach to the Spam Problem", Linux
-//! Journal 107 (2003). A fresh mailbox has the opinion of [`prior`] alone.
+//! Journal 107 (2003). A fresh mailbox has the opinion of [`prior`] alone. Before the words comes what the person's history
+//! says of the sender: [`decide`].
 
+mod known;
 mod prior;
 mod token;
 
@@ -14,6 +16,7 @@ use hearth_wire::message::Parsed;
 use crate::limits::TELLING_MAX;
 use crate::{Judgement, Reason};
 
+pub use known::{DOMAIN_JUNK_FROM, Known, SENDER_JUNK_FROM, Sender, THROWN_FROM, decide, sender};
 pub use token::{Token, tokens};
 
 /// The mail that every judge of junk must know (<https://spamassassin.apache.org/gtube/>).

@@ -67,7 +67,7 @@ fn words(text: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 /// FNV-1a, 64 bits.
-fn hash(word: &str) -> i64 {
+pub(super) fn hash(word: &str) -> i64 {
     let hash = word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     i64::from_ne_bytes(hash.to_ne_bytes())
 }

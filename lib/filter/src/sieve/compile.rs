@@ -9,6 +9,7 @@ use ::sieve::compiler::{CompileError, ErrorType};
 use ::sieve::runtime::RuntimeError;
 use ::sieve::{Compiler, Input, Runtime, Sieve};
 
+use super::ended;
 use crate::limits::{
     DUPLICATE_SECONDS, HOPS_ANSWERED_MAX, INCLUDES_NESTED_MAX, INSTRUCTIONS_MAX, OUT_MESSAGES_MAX, REDIRECTS_MAX, SCRIPT_BYTES_MAX,
     SCRIPT_NESTING_MAX, SCRIPT_STRING_BYTES_MAX, VACATION_SECONDS, VARIABLE_BYTES_MAX,
@@ -17,7 +18,6 @@ use crate::limits::{
 /// The extensions that a script may `require`; what ManageSieve shows (RFC 5804 §1.7, SIEVE).
 pub const CAPABILITIES: &[&str] = &[
     "body",
-    "comparator-elbonia",
     "comparator-i;ascii-casemap",
     "comparator-i;ascii-numeric",
     "comparator-i;octet",
@@ -41,11 +41,13 @@ pub const CAPABILITIES: &[&str] = &[
     "index",
     "mailbox",
     "mailboxid",
+    "mboxmetadata",
     "mime",
     "regex",
     "reject",
     "relational",
     "replace",
+    "servermetadata",
     "spamtest",
     "spamtestplus",
     "special-use",
@@ -60,7 +62,11 @@ pub const NOTIFY_METHODS: &[&str] = &["mailto"];
 
 /// A script that can run. Cheap to clone.
 #[derive(Clone)]
-pub struct Script(pub(super) Arc<Sieve>);
+pub struct Script {
+    pub(super) sieve: Arc<Sieve>,
+    /// It, or one that it includes, may look at annotations, which are read before it runs.
+    pub(super) reads_annotations: bool,
+}
 
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,7 +91,11 @@ pub fn compile(text: &[u8]) -> Result<Script, ScriptError> {
         Err(error) => return Err(with_its_place(&error, text)),
     };
     check_required(&sieve, text)?;
-    Ok(Script(sieve))
+    if let Some(line) = ended::open_end(text) {
+        return Err(ScriptError { line, says: format!("The last command wants a \";\" at line {line}.") });
+    }
+    let mentions = |word: &[u8]| text.windows(word.len()).any(|at| at.eq_ignore_ascii_case(word));
+    Ok(Script { sieve, reads_annotations: mentions(b"metadata") || mentions(b"include") })
 }
 
 /// As [`compile`], to be run against part of a mail of `cut_from` bytes.
@@ -157,19 +167,17 @@ fn find_word(text: &[u8], word: &str) -> Option<(usize, usize)> {
     })
 }
 
-/// What sieve-rs has and this house does not: no annotations (RFC 5490 §3), no lists to look into (RFC 6134), no
-/// judge of viruses, and what only a queue with priorities could keep (RFC 6009).
-fn declined() -> [Capability; 11] {
+/// What sieve-rs has and this house does not: no lists to look into (RFC 6134), no judge of viruses, and what only a
+/// queue with priorities could keep (RFC 6009).
+fn declined() -> [Capability; 9] {
     [
         Capability::Convert,
         Capability::EnvelopeDeliverBy,
         Capability::EnvelopeDsn,
         Capability::ExtLists,
         Capability::ImapSieve,
-        Capability::MboxMetadata,
         Capability::RedirectDeliverBy,
         Capability::RedirectDsn,
-        Capability::ServerMetadata,
         Capability::VirusTest,
         Capability::While,
     ]

@@ -13,6 +13,7 @@
 mod answer;
 mod chain;
 mod compile;
+mod ended;
 mod run;
 mod size;
 #[cfg(test)]
@@ -55,6 +56,8 @@ pub trait Lookup {
     fn mailbox_by_use(&mut self, special_use: &str) -> Option<String>;
     /// Was this id remembered, and not for too long (RFC 7352, RFC 5230 §4.2)?
     fn is_remembered(&mut self, id: &str) -> bool;
+    /// Entries of METADATA (RFC 5464): the mailbox's path (`None`: of the account), the entry, its value.
+    fn annotations(&mut self) -> Vec<(Option<String>, String, String)>;
     /// Another script of this person.
     fn script(&mut self, name: &str) -> Option<Vec<u8>>;
 }

@@ -27,6 +27,14 @@ impl Script {
         if let Some(junk) = subject.junk {
             context.set_spam_status(if junk >= 1.0 { SpamStatus::Spam } else { SpamStatus::MaybeSpam(junk.max(0.0)) });
         }
+        let annotations = if self.reads_annotations { lookup.annotations() } else { Vec::new() };
+        for (mailbox, name, value) in annotations {
+            // RFC 5490 §3.3, §5.2.
+            match mailbox {
+                Some(path) => context.set_medatata((path, name), value),
+                None => context.set_medatata(name, value),
+            }
+        }
         let mut run = Run {
             lookup,
             cut_from: subject.cut_from,
@@ -63,7 +71,7 @@ struct Run<'l> {
 
 impl Run<'_> {
     fn finish(&mut self, context: &mut Context<'_>, script: &Script) -> Result<(), String> {
-        let mut input = Input::Script { name: Name::Personal(String::new()), script: Arc::clone(&script.0) };
+        let mut input = Input::Script { name: Name::Personal(String::new()), script: Arc::clone(&script.sieve) };
         while let Some(event) = context.run(input) {
             input = self.answer(event.map_err(|error| error.to_string())?)?;
         }
@@ -132,7 +140,7 @@ impl Run<'_> {
             Some(text) => {
                 let script = compile_for(&text, self.cut_from)
                     .map_err(|error| format!("In the included script {:?}: {error}", name.as_str()))?;
-                Ok(Input::Script { name, script: script.0 })
+                Ok(Input::Script { name, script: script.sieve })
             }
             None if optional => Ok(Input::False),
             None => Err(format!("There is no script {:?} to include.", name.as_str())),

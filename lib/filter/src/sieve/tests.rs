@@ -39,6 +39,10 @@ impl Lookup for House {
     fn is_remembered(&mut self, id: &str) -> bool {
         self.remembered.iter().any(|known| known == id)
     }
+    fn annotations(&mut self) -> Vec<(Option<String>, String, String)> {
+        let entry = |mailbox: Option<&str>, name: &str| (mailbox.map(str::to_string), name.to_string(), "yes".to_string());
+        vec![entry(Some("Lists"), "/private/comment"), entry(None, "/private/vendor/hearth/away")]
+    }
     fn script(&mut self, name: &str) -> Option<Vec<u8>> {
         self.scripts.get(name).map(|text| text.clone().into_bytes())
     }
@@ -113,6 +117,9 @@ fn where_a_mail_goes() {
             vec![path("Hello", false)],
         ),
         ("require \"ihave\"; if ihave \"virustest\" { discard; }", vec![Place::Usual]),
+        ("require \"mboxmetadata\"; if metadata \"Lists\" \"/private/comment\" \"yes\" { discard; }", vec![]),
+        ("require \"mboxmetadata\"; if metadata \"INBOX\" \"/private/comment\" \"yes\" { discard; }", vec![Place::Usual]),
+        ("require \"servermetadata\"; if servermetadataexists \"/private/vendor/hearth/away\" { discard; }", vec![]),
     ] {
         assert_eq!(places(&run(script)), want, "{script}");
     }
@@ -266,6 +273,7 @@ fn what_is_wrong_is_said_before_a_mail_comes() {
         "if header :regex \"subject\" \"(\" { stop; }",
         "\u{0}",
         "redirect;",
+        "keep; discard",
     ] {
         assert!(compile(script.as_bytes()).is_err(), "{script:?}");
     }

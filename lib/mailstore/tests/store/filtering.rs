@@ -72,6 +72,26 @@ fn moves_and_keywords_are_lessons() {
 }
 
 #[test]
+fn what_is_thrown_away_unread_is_noted_once() {
+    on_each_engine(|home| async move {
+        let store = home.store().await;
+        let (inbox, trash) = (by_role(&store, Role::Inbox).await, by_role(&store, Role::Trash).await);
+        append(&store, inbox.id, mail("unread", ""), FlagSet::EMPTY).await;
+        append(&store, inbox.id, mail("read", ""), [Flag::Seen].into_iter().collect()).await;
+        let ids = read(&store, move |tx| Ok(message::view(tx, inbox.id)?.iter().map(|entry| entry.id).collect::<Vec<_>>())).await;
+        write(&store, move |tx| message::move_to(tx, inbox.id, &[1, 2], trash.id)).await.expect("moved");
+        let look = || read(&store, |tx| lesson::lessons(tx, 100));
+        let found = look().await;
+        assert_eq!((found.thrown.as_slice(), found.lessons.as_slice()), (&ids[..1], [].as_slice()));
+        let first = ids[0];
+        write(&store, move |tx| lesson::note_thrown(tx, first, 7)).await.expect("noted");
+        assert_eq!(look().await.thrown, vec![]);
+        let known = read(&store, |tx| Ok((lesson::count_of(tx, 7)?, lesson::counts(tx, &[7])?))).await;
+        assert_eq!(known, (Counts { good: 0, junk: 1 }, (Counts::default(), vec![Counts::default()])), "no word was learnt");
+    });
+}
+
+#[test]
 fn what_we_put_into_junk_is_no_lesson_until_it_is_taken_out() {
     on_each_engine(|home| async move {
         let store = home.store().await;

@@ -7,16 +7,18 @@
 mod arc;
 mod body;
 mod dkim;
+mod dkim2;
 mod dmarc;
 mod iprev;
 mod lists;
 mod spf;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use hearth_net::dns::Resolver;
 use hearth_types::Address;
-use hearth_wire::smtp::Fields;
+use hearth_wire::smtp::{Field, Fields};
 use mail_auth::{AuthenticationResults, MessageAuthenticator};
 use tokio::time::timeout;
 
@@ -24,9 +26,10 @@ pub(crate) use body::authenticated;
 pub use dkim::DkimFinding;
 pub use dmarc::{DmarcFinding, Policy};
 
-use crate::limits::CHECKS;
+use crate::limits::{CHECKS, SIGNATURES_MAX};
 use crate::message::Message;
 use crate::policy::Policy as HomePolicy;
+use crate::trace;
 
 /// What a check came to (RFC 8601 §2.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub struct Findings {
     pub spf: Finding,
     /// Each signature (RFC 6376).
     pub dkim: Vec<DkimFinding>,
+    /// The chain of DKIM2 signatures; a draft still, and never decisive.
+    pub dkim2: Finding,
     /// The domain in From is the one that SPF or DKIM vouches for (RFC 9989).
     pub dmarc: DmarcFinding,
     /// A chain of forwarders that each vouch for the one before (RFC 8617).
@@ -95,6 +100,8 @@ pub struct Subject<'a> {
     pub hello: &'a str,
     /// The envelope sender; `None` is the null sender.
     pub sender: Option<&'a Address>,
+    /// The envelope recipients.
+    pub recipients: &'a [Address],
     /// The message, whose header is bounded.
     pub message: &'a Message,
 }
@@ -134,7 +141,8 @@ fn unknown(subject: &Subject<'_>, from_list: bool) -> Findings {
 
 async fn look(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Option<Findings> {
     let authenticator = MessageAuthenticator(dns.inner().await.clone());
-    let message = match authenticated(subject.message, None).await {
+    let few = with_few_signatures(subject.message);
+    let message = match authenticated(&few, None).await {
         Ok(message) => message?,
         Err(error) => {
             tracing::error!(%error, "a large mail cannot be read; its signatures are not known now");
@@ -142,10 +150,11 @@ async fn look(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Opt
         }
     };
     let sender = subject.sender.map(ToString::to_string).unwrap_or_default();
-    let (iprev, spf, dkim, arc, blocked_by, vouched) = tokio::join!(
+    let (iprev, spf, dkim, dkim2, arc, blocked_by, vouched) = tokio::join!(
         authenticator.verify_iprev(subject.ip),
         spf::look(&authenticator, subject, &sender),
         authenticator.verify_dkim(&message),
+        dkim2::look(&authenticator, subject, &message),
         authenticator.verify_arc(&message),
         lists::find(dns, subject.ip, &policy.blocklists),
         lists::find(dns, subject.ip, &policy.allowlists),
@@ -158,6 +167,9 @@ async fn look(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Opt
         .with_iprev_result(&iprev, subject.ip)
         .with_spf_mailfrom_result(&spf, subject.ip, &sender, subject.hello)
         .with_dkim_results(&dkim, message.from());
+    if dkim2::finding(&dkim2) != Finding::None {
+        results = results.with_dkim2_result(&dkim2);
+    }
     let has_chain = !message.as_headers.is_empty();
     if has_chain {
         results = results.with_arc_result(&arc, subject.ip);
@@ -173,6 +185,7 @@ async fn look(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Opt
         host: iprev::host(&iprev),
         spf: spf::finding(&spf),
         dkim: dkim.iter().map(dkim::finding).collect(),
+        dkim2: dkim2::finding(&dkim2),
         dmarc: dmarc::finding(&dmarc),
         arc: if has_chain { arc::finding(&arc) } else { Finding::None },
         sealer_is_trusted: sealer.is_some_and(|domain| policy.trusts_sealer(domain)),
@@ -181,4 +194,35 @@ async fn look(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Opt
         from_list: false,
         results,
     })
+}
+
+/// Without the signatures beyond [`SIGNATURES_MAX`]: mail-auth makes a hash over the whole for each that is of another form.
+fn with_few_signatures(message: &Message) -> Cow<'_, Message> {
+    let raw = message.start();
+    let is_signature = |field: &Field<'_>| field.is("DKIM-Signature");
+    let Some(spare) = Fields::of(raw).filter(is_signature).nth(SIGNATURES_MAX) else { return Cow::Borrowed(message) };
+    // Fields are pieces of the one message, so where they begin is their order.
+    let from = spare.raw.as_ptr();
+    trace::without(raw, |field| is_signature(field) && field.raw.as_ptr() >= from)
+        .map_or(Cow::Borrowed(message), |start| Cow::Owned(message.with_start(start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_bounded() {
+        let mail = |count: usize| {
+            let signatures: String = (0..count).map(|n| format!("DKIM-Signature: s={n};\r\n x\r\nX-Other: y\r\n")).collect();
+            Message::from(format!("{signatures}\r\nDKIM-Signature: in the body\r\n").into_bytes())
+        };
+        assert!(matches!(with_few_signatures(&mail(SIGNATURES_MAX)), Cow::Borrowed(_)));
+        let raw = mail(SIGNATURES_MAX + 3);
+        let kept = String::from_utf8(with_few_signatures(&raw).start().to_vec()).expect("text");
+        assert_eq!(kept.matches("DKIM-Signature: s=").count(), SIGNATURES_MAX);
+        assert!(kept.contains("s=0;") && kept.contains(&format!("s={};", SIGNATURES_MAX - 1)));
+        assert_eq!(kept.matches("X-Other").count(), SIGNATURES_MAX + 3, "all else stays");
+        assert!(kept.ends_with("in the body\r\n"));
+    }
 }
