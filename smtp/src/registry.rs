@@ -49,6 +49,14 @@ pub const ROWS: &[Row] = &[
         ),
     },
     Row::spoken("LMTP", 2033, ""),
+    Row {
+        name: "TLS-Required",
+        rfc: 8689,
+        section: "§5",
+        status: Status::Partial(
+            "kept as it stands: every way out is opportunistic, so that nothing is relaxed for it; REQUIRETLS goes before it",
+        ),
+    },
     Row::later("DANE", 7672, ""),
     Row::later("MTA-STS", 8461, ""),
     Row::spoken("SPF", 7208, ""),

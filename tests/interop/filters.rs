@@ -301,7 +301,7 @@ async fn postfix_sends_to_us() -> Result<()> {
         std::thread::sleep(Duration::from_millis(200));
     };
     for mail in &mails {
-        ensure!(mail.contains("with ESMTPS\r\n"), "TLS: {mail}");
+        ensure!(mail.contains("SMTPS\r\n"), "TLS: {mail}");
         ensure!(mail.contains("\r\n.a dot\r\nand größe\r\n"), "{mail}");
     }
     ensure!(postfix.log().contains("550 5.1.1"), "{}", postfix.log());

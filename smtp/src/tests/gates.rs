@@ -263,11 +263,10 @@ async fn what_requires_tls_stays_in_the_house() {
     pipe.reply().await;
     assert!(!pipe.say("EHLO x").await.contains("REQUIRETLS"));
     assert_eq!(pipe.say("MAIL FROM:<c@else.example> REQUIRETLS").await, "530 5.7.10 REQUIRETLS wants TLS on this connection\r\n");
-    // The queue keeps it with the mail.
-    let mail = crate::queue::NewMail {
-        require_tls: true,
-        ..crate::local::leaving(None, vec![alias.clone()], Vec::new(), MESSAGE.as_bytes().into())
-    };
+    // The queue keeps it with the mail, whatever TLS-Required says (RFC 8689 §5).
+    let raw = format!("TLS-Required: No\r\n{MESSAGE}").into_bytes();
+    let mail =
+        crate::queue::NewMail { require_tls: true, ..crate::local::leaving(None, vec![alias.clone()], Vec::new(), raw.into()) };
     house.server.queue.enqueue(mail).await.expect("queued");
     let claimed = house.server.queue.claim().await.expect("claimed");
     assert!(claimed[0].require_tls);
