@@ -70,6 +70,8 @@ pub struct Shared {
     pub maildrops: Maildrops,
     /// The JMAP session of this home (RFC 9698), as a URL.
     pub jmap_url: String,
+    /// ManageSieve of this home (RFC 6785 §3), as a URL.
+    pub sieve_url: String,
 }
 
 /// Who has signed in.
@@ -187,6 +189,7 @@ impl Ctx {
             compressed: self.compressed,
             binding: &self.binding(),
             append_bytes_max: self.shared.append_bytes_max,
+            sieve_url: &self.shared.sieve_url,
         })
     }
 

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use hearth_mailstore::scan::{Scanned, scan};
-use hearth_mailstore::{FlagSet, MailTx, message};
-use hearth_types::MailboxId;
+use hearth_mailstore::{FlagSet, MailTx, message, search};
+use hearth_types::{MailboxId, MessageId};
 use hearth_wire::imap::SearchKey;
 use hearth_wire::imap::response::Reply;
 use hearth_wire::message::parse;
@@ -16,7 +16,7 @@ use crate::fault::Failure;
 use crate::limits::{FETCH_BODIES_MAX, FETCH_ROWS_MAX, SCAN_GAP_MAX, SCAN_ROWS_MAX, SEARCH_BODY_BYTES_MAX};
 use crate::news::{Look, refresh};
 use crate::progress::Progress;
-use crate::search::{Against, Answer, Content, Facts, Test, compile};
+use crate::search::{Against, Answer, Content, Facts, Ranks, Test, compile, fuzzy_texts, relevancy};
 use crate::view::{Line, Snapshot};
 
 /// A message that may match.
@@ -35,6 +35,8 @@ pub struct Place {
     pub now: Arc<Snapshot>,
     /// What `$` stands for.
     pub saved: Vec<u32>,
+    /// What the text index said of what is looked for by its words; known when something was found.
+    pub ranks: Ranks,
 }
 
 impl Place {
@@ -42,17 +44,42 @@ impl Place {
     pub async fn selected(ctx: &mut Ctx) -> Result<Self, Failure> {
         let now = refresh(ctx, Look::IfCalled).await?.ok_or_else(|| Reply::bad("select a mailbox first"))?;
         let selected = ctx.selected()?;
-        Ok(Self { mailbox: selected.mailbox, told: Arc::clone(selected.view.told()), now, saved: selected.saved.clone() })
+        let told = Arc::clone(selected.view.told());
+        Ok(Self { mailbox: selected.mailbox, told, now, saved: selected.saved.clone(), ranks: Ranks::new() })
+    }
+
+    /// How relevant messages are that were found here, in their order.
+    pub fn relevancy(&self, found: &[Found]) -> Vec<u8> {
+        let id = |uid: u32| self.told.find(uid).map_or(MessageId::from_i64(0), |line| line.id);
+        relevancy(&self.ranks, &found.iter().map(|&(_, uid, _)| id(uid)).collect::<Vec<_>>())
+    }
+
+    async fn rank(&mut self, ctx: &mut Ctx, keys: &[SearchKey]) -> Result<(), Failure> {
+        let texts = fuzzy_texts(keys);
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let work = move |tx: &mut MailTx<'_>| {
+            let rank = |(in_body_alone, text): (bool, String)| {
+                let ranked = search::rank(tx, in_body_alone, &text)?;
+                Ok::<_, Failure>(((in_body_alone, text), Arc::new(ranked)))
+            };
+            texts.into_iter().map(rank).collect::<Result<Ranks, _>>()
+        };
+        self.ranks = ctx.shared.store.read(ctx.account()?, work).await?;
+        Ok(())
     }
 }
 
 /// Finds messages, ascending.
-pub async fn find(ctx: &mut Ctx, tag: &str, keys: &[SearchKey], place: &Place) -> Result<Vec<Found>, Failure> {
+pub async fn find(ctx: &mut Ctx, tag: &str, keys: &[SearchKey], place: &mut Place) -> Result<Vec<Found>, Failure> {
+    place.rank(ctx, keys).await?;
     let against = Against {
         largest_number: u32::try_from(place.told.len()).unwrap_or(u32::MAX),
         largest_uid: place.told.last_uid(),
         saved: &place.saved,
         now: ctx.shared.clock.now(),
+        ranks: &place.ranks,
     };
     let test = Arc::new(compile(keys, against).map_err(|why| Reply::no(why).word("LIMIT"))?);
     let mailbox = place.mailbox;

@@ -12,6 +12,9 @@
 //! 4. `news.rs` tells what changed meanwhile: the difference of two snapshots (`view.rs`), of which the process
 //!    keeps one per open mailbox (`mirror.rs`).
 //!
+//! A script of the person may run on what a command did (`event.rs`).
+//! By itself it does one thing: mail that was put off comes back (`snooze.rs`).
+//!
 //! Beside the server: `transfer/` brings mail from elsewhere and back out, for the `hearth` command.
 //!
 //! Read first: `session.rs`, then `view.rs`, then the command that you came for.
@@ -27,8 +30,10 @@ mod command;
 pub mod ctx;
 mod deflate;
 mod door;
+mod event;
 pub mod fault;
 mod fetch;
+mod filters;
 mod find;
 pub mod limits;
 pub mod managesieve;
@@ -40,6 +45,7 @@ pub mod registry;
 pub mod search;
 pub mod serve;
 pub mod session;
+pub mod snooze;
 mod sort;
 pub mod state;
 mod thread;

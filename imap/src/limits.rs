@@ -64,9 +64,21 @@ pub const POP3_MESSAGES_MAX: usize = 100_000;
 pub const POP3_DELETE_MAX: usize = 200;
 /// Silence of a ManageSieve session. RFC 5804 §1.2: at least 30 minutes.
 pub const SIEVE_IDLE_TIME_MAX: Duration = Duration::from_secs(31 * 60);
+/// Messages of one command that a script for events (RFC 6785) runs for, the first ones.
+pub const EVENT_MESSAGES_MAX: usize = 200;
+/// Octets of a message that such a script runs for; larger ones are left alone.
+pub const EVENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Mail that was put off is looked for this often.
+pub const SNOOZE_LOOK: Duration = Duration::from_secs(10);
+/// Messages that come back in one transaction.
+pub const SNOOZE_MESSAGES_MAX: usize = 200;
 /// Octets of a header that HEADER.FIELDS and SEARCH HEADER look through.
 pub const HEADER_BYTES_MAX: u64 = 1024 * 1024;
 /// Octets of a message that SEARCH BODY and TEXT look through.
 pub const SEARCH_BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How deep a filter (RFC 5466) may use others.
+pub const FILTERS_NESTED_MAX: usize = 5;
+/// Filters that one search uses, those within others counted each time.
+pub const FILTERS_USED_MAX: usize = 50;
 /// Octets of a text that SEARCH looks for.
 pub const SEARCH_TEXT_BYTES_MAX: usize = 1024;

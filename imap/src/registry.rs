@@ -149,11 +149,15 @@ pub const ENTRIES: &[Entry] = &[
     capability("THREAD=ORDEREDSUBJECT", 5256, "§3", Shown::AfterLogin),
     capability("THREAD=REFERENCES", 5256, "§3", Shown::AfterLogin),
     capability("THREAD=REFS", 0, "draft-ietf-morg-inthread", Shown::AfterLogin),
+    capability("SEARCH=FUZZY", 6203, "", Shown::AfterLogin),
+    capability("IMAPSIEVE", 6785, "§3", Shown::AfterLogin),
+    capability("FILTERS", 5466, "", Shown::AfterLogin),
     capability("I18NLEVEL=1", 5255, "§4", Shown::AfterLogin),
     capability("MULTISEARCH", 7377, "", Shown::AfterLogin),
     capability("PARTIAL", 9394, "", Shown::AfterLogin),
     capability("REPLACE", 8508, "", Shown::AfterLogin),
     capability("CATENATE", 4469, "", Shown::AfterLogin),
+    capability("URL-PARTIAL", 5550, "§5.7.1", Shown::AfterLogin),
     capability("UIDBATCHES", 10022, "", Shown::AfterLogin),
     capability("UNAUTHENTICATE", 8437, "", Shown::AfterLogin),
     capability("COMPRESS=DEFLATE", 4978, "", Shown::Uncompressed),
@@ -178,11 +182,6 @@ pub const ENTRIES: &[Entry] = &[
     declined("CONVERT", 5259, "mail programs show attachments themselves"),
     later("NOTIFY", 5465),
     later("ACL", 4314),
-    declined(
-        "SEARCH=FUZZY",
-        6203,
-        "SEARCH finds what was typed, as RFC 9051 asks; JMAP's text filter has the index, with its ranking",
-    ),
 ];
 
 /// The rows alone, for the documents.
@@ -233,11 +232,13 @@ pub struct Situation<'a> {
     pub binding: &'a ChannelBinding,
     /// APPENDLIMIT (RFC 7889).
     pub append_bytes_max: u64,
+    /// Where ManageSieve is (RFC 5804 §3).
+    pub sieve_url: &'a str,
 }
 
 /// The names of the CAPABILITY response, with a space between.
 pub fn capabilities(situation: Situation<'_>) -> String {
-    let Situation { tls, signed_in, compressed, binding, append_bytes_max } = situation;
+    let Situation { tls, signed_in, compressed, binding, append_bytes_max, sieve_url } = situation;
     let mut names: Vec<String> = Vec::new();
     for entry in ENTRIES.iter().filter(|entry| entry.row.is_spoken()) {
         let name = entry.row.name;
@@ -254,6 +255,8 @@ pub fn capabilities(situation: Situation<'_>) -> String {
             names.push(match (entry.kind, name) {
                 (Kind::Mechanism, name) => format!("AUTH={name}"),
                 (_, "APPENDLIMIT") => format!("APPENDLIMIT={append_bytes_max}"),
+                // RFC 6785 §3: where the scripts are.
+                (_, "IMAPSIEVE") => format!("IMAPSIEVE={sieve_url}"),
                 (_, name) => name.to_string(),
             });
         }
@@ -267,7 +270,14 @@ mod tests {
 
     fn shown(tls: bool, signed_in: bool) -> String {
         let binding = ChannelBinding { exporter: Some(vec![1]), server_end_point: None };
-        capabilities(Situation { tls, signed_in, compressed: false, binding: &binding, append_bytes_max: 1000 })
+        capabilities(Situation {
+            tls,
+            signed_in,
+            compressed: false,
+            binding: &binding,
+            append_bytes_max: 1000,
+            sieve_url: "sieve://x",
+        })
     }
 
     #[test]

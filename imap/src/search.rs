@@ -6,12 +6,14 @@
 //! only when nothing cheaper has decided. Texts are found as substrings by
 //! i;unicode-casemap (RFC 5051), as RFC 5255 §4 asks for I18NLEVEL=1.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use hearth_mailstore::{Flag, FlagSet, Summary};
 use hearth_types::{MailboxId, MessageId, ThreadId, Timestamp};
 use hearth_wire::imap::{DateOf, Day, SearchKey, SequenceSet, When, contains};
-use hearth_wire::message::{Addr, Headers, Parsed, casemap};
+use hearth_wire::message::{Addr, Headers, Parsed, Part, casemap};
 
 use crate::limits::SEARCH_TEXT_BYTES_MAX;
 use crate::view::Line;
@@ -49,6 +51,10 @@ pub enum Test {
     Body(String),
     /// Header or body do.
     Text(String),
+    /// One of these, which the text index has found.
+    Ranked(Arc<HashMap<MessageId, u64>>),
+    /// A header field (in lower case) has words that begin with each of these (without marks, in their one case).
+    Words(String, Vec<String>),
     /// Not this.
     Not(Box<Test>),
     /// One of these.
@@ -68,11 +74,16 @@ pub enum Answer {
     Unknown,
 }
 
+/// What the text index says of each text that is looked for by its words: in the body alone, or anywhere.
+pub type Ranks = HashMap<(bool, String), Arc<HashMap<MessageId, u64>>>;
+
 /// The text of a message.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
     /// Header fields: names in lower case, decoded values in their one case.
     fields: Vec<(String, String)>,
+    /// The header fields of its parts, and the names of attachments, in their one case.
+    parts: Vec<String>,
     /// The decoded text parts, in their one case.
     text: String,
 }
@@ -81,10 +92,25 @@ impl Content {
     /// From the octets of a message and what was read from them.
     pub fn new(raw: &[u8], parsed: &Parsed) -> Self {
         let at = |octet: u64| usize::try_from(octet).unwrap_or(usize::MAX).min(raw.len());
-        let header = &parsed.structure.header;
-        let block = raw.get(at(header.start)..at(header.end)).unwrap_or_default();
-        let fields = Headers::new(block).map(|field| (field.name.to_lowercase(), casemap(&field.text()))).collect();
-        Self { fields, text: casemap(&parsed.text) }
+        let block = |part: &Part| raw.get(at(part.header.start)..at(part.header.end)).unwrap_or_default();
+        let root = &parsed.structure;
+        let fields = Headers::new(block(root)).map(|field| (field.name.to_lowercase(), casemap(&field.text()))).collect();
+        let mut parts = Vec::new();
+        for part in root.walk() {
+            // A name in pieces (RFC 2231) is found as it is shown.
+            parts.extend(part.file_name().map(casemap));
+            if part.header != root.header {
+                parts.extend(Headers::new(block(part)).map(|field| casemap(&format!("{}: {}", field.name, field.text()))));
+            }
+        }
+        Self { fields, parts, text: casemap(&parsed.text) }
+    }
+
+    /// RFC 9051 §6.4.4 TEXT: in the header, the MIME header fields included, or in the body.
+    fn has(&self, text: &str) -> bool {
+        self.text.contains(text)
+            || self.fields.iter().any(|(name, value)| value.contains(text) || casemap(name).contains(text))
+            || self.parts.iter().any(|part| part.contains(text))
     }
 }
 
@@ -116,14 +142,20 @@ pub struct Against<'a> {
     pub saved: &'a [u32],
     /// The time.
     pub now: Timestamp,
+    /// What FUZZY texts were found by.
+    pub ranks: &'a Ranks,
 }
 
 /// Makes one test of keys that all have to hold; an error says why they cannot be asked.
 pub fn compile(keys: &[SearchKey], against: Against<'_>) -> Result<Test, &'static str> {
-    keys.iter().map(|key| compile_key(key, against)).collect::<Result<_, _>>().map(Test::And)
+    compile_all(keys, against, false)
 }
 
-fn compile_key(key: &SearchKey, against: Against<'_>) -> Result<Test, &'static str> {
+fn compile_all(keys: &[SearchKey], against: Against<'_>, fuzzy: bool) -> Result<Test, &'static str> {
+    keys.iter().map(|key| compile_key(key, against, fuzzy)).collect::<Result<_, _>>().map(Test::And)
+}
+
+fn compile_key(key: &SearchKey, against: Against<'_>, fuzzy: bool) -> Result<Test, &'static str> {
     let earlier = |seconds: u32| Timestamp::from_secs(against.now.secs() - i64::from(seconds));
     Ok(match key {
         SearchKey::All | SearchKey::SaveDateSupported => Test::Constant(true),
@@ -146,13 +178,65 @@ fn compile_key(key: &SearchKey, against: Against<'_>) -> Result<Test, &'static s
         SearchKey::Younger(seconds) => Test::ReceivedFrom(earlier(*seconds)),
         SearchKey::Larger(size) => Test::Larger(*size),
         SearchKey::Smaller(size) => Test::Smaller(*size),
+        SearchKey::Header(name, text) if fuzzy => Test::Words(name.to_lowercase(), words(&needle(text)?)),
+        SearchKey::Body(text) | SearchKey::Text(text) if fuzzy => {
+            let ranked = against.ranks.get(&(matches!(key, SearchKey::Body(_)), text.clone()));
+            Test::Ranked(ranked.cloned().unwrap_or_default())
+        }
         SearchKey::Header(name, text) => Test::Header(name.to_lowercase(), needle(text)?),
         SearchKey::Body(text) => Test::Body(needle(text)?),
         SearchKey::Text(text) => Test::Text(needle(text)?),
-        SearchKey::Not(key) => Test::Not(Box::new(compile_key(key, against)?)),
-        SearchKey::Or(one, other) => Test::Or(Box::new(compile_key(one, against)?), Box::new(compile_key(other, against)?)),
-        SearchKey::And(keys) => compile(keys, against)?,
+        // RFC 6203 §3: it says how the key in it is to be taken; what is not a text is taken as ever.
+        SearchKey::Fuzzy(key) => compile_key(key, against, true)?,
+        // They were put in already.
+        SearchKey::Filter(_) => Test::Constant(false),
+        SearchKey::Not(key) => Test::Not(Box::new(compile_key(key, against, fuzzy)?)),
+        SearchKey::Or(one, other) => {
+            Test::Or(Box::new(compile_key(one, against, fuzzy)?), Box::new(compile_key(other, against, fuzzy)?))
+        }
+        SearchKey::And(keys) => compile_all(keys, against, fuzzy)?,
     })
+}
+
+/// The texts that the text index is to be asked for: in the body alone or anywhere, and what.
+pub fn fuzzy_texts(keys: &[SearchKey]) -> Vec<(bool, String)> {
+    let mut texts = Vec::new();
+    let mut next: Vec<(&SearchKey, bool)> = keys.iter().map(|key| (key, false)).collect();
+    while let Some((key, fuzzy)) = next.pop() {
+        match key {
+            SearchKey::Fuzzy(key) => next.push((key.as_ref(), true)),
+            SearchKey::Not(key) => next.push((key.as_ref(), fuzzy)),
+            SearchKey::Or(one, other) => next.extend([(one.as_ref(), fuzzy), (other.as_ref(), fuzzy)]),
+            SearchKey::And(keys) => next.extend(keys.iter().map(|key| (key, fuzzy))),
+            SearchKey::Body(text) | SearchKey::Text(text) if fuzzy => {
+                texts.push((matches!(key, SearchKey::Body(_)), text.clone()));
+            }
+            _ => {}
+        }
+    }
+    texts
+}
+
+/// How relevant these messages are, 1 to 100 (RFC 6203 §4): the best of them is 100.
+pub fn relevancy(ranks: &Ranks, ids: &[MessageId]) -> Vec<u8> {
+    let score = |id: &MessageId| ranks.values().filter_map(|ranked| ranked.get(id)).sum::<u64>();
+    let scores: Vec<u64> = ids.iter().map(score).collect();
+    let best = scores.iter().copied().max().unwrap_or(0);
+    let part = |score: u64| if best == 0 { 100 } else { 1 + u128::from(score) * 99 / u128::from(best) };
+    scores.into_iter().map(|score| u8::try_from(part(score)).unwrap_or(100)).collect()
+}
+
+/// The words of a text in its one case, without the marks on its letters.
+fn words(text: &str) -> Vec<String> {
+    let is_mark = |c: &char| ('\u{300}'..='\u{36f}').contains(c);
+    let plain: String = text.chars().filter(|c| !is_mark(c)).collect();
+    plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_string).collect()
+}
+
+/// Does each of these begin one of the text's words?
+fn has_words(text: &str, wanted: &[String]) -> bool {
+    let there = words(text);
+    wanted.iter().all(|wanted| there.iter().any(|word| word.starts_with(wanted)))
 }
 
 fn needle(text: &str) -> Result<String, &'static str> {
@@ -175,6 +259,7 @@ impl Test {
             Self::Uids(ranges) => contains(ranges, facts.line.uid).into(),
             Self::ModSeq(modseq) => (facts.line.modseq >= *modseq).into(),
             Self::Email(id) => (facts.line.id == *id).into(),
+            Self::Ranked(ranked) => ranked.contains_key(&facts.line.id).into(),
             Self::Not(test) => match test.ask(facts) {
                 Answer::Yes => Answer::No,
                 Answer::No => Answer::Yes,
@@ -198,20 +283,22 @@ impl Test {
             Self::ReceivedUntil(time) => (summary.received_at <= *time).into(),
             Self::ReceivedFrom(time) => (summary.received_at >= *time).into(),
             Self::Date(of, when, day) => date_of(*of, summary, facts.mailbox).is_some_and(|date| compare(date, *when, *day)).into(),
-            Self::Header(name, text) => match envelope_text(name, summary) {
-                Some(value) => value.is_some_and(|value| casemap(&value).contains(text)).into(),
-                None => facts.content.map_or(Answer::Unknown, |content| {
-                    content.fields.iter().any(|(field, value)| field == name && value.contains(text)).into()
-                }),
-            },
+            Self::Header(name, text) => ask_field(facts, summary, name, |value| value.contains(text)),
+            Self::Words(name, words) => ask_field(facts, summary, name, |value| has_words(value, words)),
             Self::Body(text) => facts.content.map_or(Answer::Unknown, |content| content.text.contains(text).into()),
-            Self::Text(text) => facts.content.map_or(Answer::Unknown, |content| {
-                (content.text.contains(text)
-                    || content.fields.iter().any(|(name, value)| value.contains(text) || casemap(name).contains(text)))
-                .into()
-            }),
+            Self::Text(text) => facts.content.map_or(Answer::Unknown, |content| content.has(text).into()),
             _ => Answer::No,
         }
+    }
+}
+
+/// A field is there, and its text in its one case is so.
+fn ask_field(facts: Facts<'_>, summary: &Summary, name: &str, is_so: impl Fn(&str) -> bool) -> Answer {
+    match envelope_text(name, summary) {
+        Some(value) => value.is_some_and(|value| is_so(&casemap(&value))).into(),
+        None => facts
+            .content
+            .map_or(Answer::Unknown, |content| content.fields.iter().any(|(field, value)| field == name && is_so(value)).into()),
     }
 }
 
@@ -309,7 +396,9 @@ mod tests {
     fn answers(search: &str) -> [Answer; 3] {
         let command = parse_command(format!("a SEARCH {search}\r\n").as_bytes(), Charset::Utf7).expect(search).command;
         let Command::Search(parsed) = command else { panic!("{search}") };
-        let against = Against { largest_number: 3, largest_uid: 7, saved: &[7], now: Timestamp::from_secs(2000) };
+        let ranked = |id: i64| Arc::new(HashMap::from([(MessageId::from_i64(id), 9)]));
+        let ranks = HashMap::from([((false, "helo".into()), ranked(5)), ((true, "helo".into()), ranked(6))]);
+        let against = Against { largest_number: 3, largest_uid: 7, saved: &[7], now: Timestamp::from_secs(2000), ranks: &ranks };
         let test = compile(&parsed.keys, against).expect(search);
         let summary = summary();
         let entry = Entry { uid: 7, id: summary.id, modseq: 9, flags: summary.flags.clone() };
@@ -361,6 +450,13 @@ mod tests {
             ("BODY \"llo wor\"", [Unknown, Unknown, Yes]),
             ("BODY \"gr\u{fc}\"", [Unknown, Unknown, No]),
             ("TEXT \"gr\u{fc}\u{df}e\"", [Unknown, Unknown, Yes]),
+            ("FUZZY TEXT helo", [Yes; 3]),
+            ("FUZZY BODY helo", [No; 3]),
+            ("FUZZY (NOT TEXT helo)", [No; 3]),
+            ("FUZZY SUBJECT \"gru\"", [Unknown, Yes, Yes]),
+            ("FUZZY SUBJECT \"russe\"", [Unknown, No, No]),
+            ("FUZZY FROM \"x anna\"", [Unknown, Yes, Yes]),
+            ("FUZZY SEEN", [Yes; 3]),
             ("NOT BODY x LARGER 99", [Unknown, Unknown, Yes]),
             ("(SEEN (SMALLER 1))", [Unknown, No, No]),
         ] {

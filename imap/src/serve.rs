@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use crate::ctx::{Shared, Stream};
 use crate::limits::{COMPRESSED_SESSIONS_MAX, PROGRESS_EVERY};
 use crate::mirror::Mirrors;
-use crate::{managesieve, pop3, session};
+use crate::{managesieve, pop3, session, snooze};
 
 /// IMAP with STARTTLS.
 const PORT: u16 = 143;
@@ -97,6 +97,7 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Arc<Shared>> {
         progress_every: PROGRESS_EVERY,
         compressors: Arc::new(Semaphore::new(COMPRESSED_SESSIONS_MAX)),
         maildrops: pop3::Maildrops::default(),
+        sieve_url: format!("sieve://{}:{}", config.hostname(), config.port(PORT_SIEVE)),
         jmap_url: config.https_url(&config.hostname(), "/jmap/session"),
     }))
 }
@@ -124,6 +125,7 @@ pub async fn run(boot: &Boot, shared: Arc<Shared>, doors: Doors) -> anyhow::Resu
     };
     use Protocol::{Imap, Pop3, Sieve};
     tokio::join!(
+        snooze::run(Arc::clone(&shared)),
         listen::serve(doors.plain, admission.clone(), REFUSAL, stop(), speak(Imap, false)),
         // The refusal would not be TLS, so there is none.
         listen::serve(doors.tls, admission.clone(), b"", stop(), speak(Imap, true)),

@@ -19,9 +19,9 @@ pub fn needs_envelopes(criteria: &[SortCriterion]) -> bool {
     criteria.iter().any(|criterion| matches!(criterion.key, SortKey::Cc | SortKey::From | SortKey::To | SortKey::DisplayTo))
 }
 
-/// Sorts UIDs. Equal ones stand in the order of the mailbox, whether a criterion is reversed or not (RFC 5256 §3).
-pub fn sort(criteria: &[SortCriterion], rows: Vec<Scanned>) -> Vec<u32> {
-    let keys = |row: &Scanned| criteria.iter().map(|criterion| key(criterion.key, row)).collect::<Vec<Key>>();
+/// Sorts UIDs; `score` says how relevant one is. Equal ones stand in the order of the mailbox, whether a criterion is reversed or not (RFC 5256 §3).
+pub fn sort(criteria: &[SortCriterion], rows: Vec<Scanned>, score: impl Fn(u32) -> u8) -> Vec<u32> {
+    let keys = |row: &Scanned| criteria.iter().map(|criterion| key(criterion.key, row, &score)).collect::<Vec<Key>>();
     let mut all: Vec<(Vec<Key>, u32)> = rows.iter().map(|row| (keys(row), row.uid)).collect();
     all.sort_by(|one, other| compare(criteria, &one.0, &other.0).then(one.1.cmp(&other.1)));
     all.into_iter().map(|(_, uid)| uid).collect()
@@ -37,12 +37,14 @@ fn compare(criteria: &[SortCriterion], one: &[Key], other: &[Key]) -> Ordering {
     Ordering::Equal
 }
 
-fn key(key: SortKey, row: &Scanned) -> Key {
+fn key(key: SortKey, row: &Scanned, score: &impl Fn(u32) -> u8) -> Key {
     let first = |list: fn(&Envelope) -> &Vec<Addr>| row.envelope.as_ref().and_then(|envelope| list(envelope).first());
     let mailbox = |addr: Option<&Addr>| Key::Text(casemap(addr.and_then(|addr| addr.mailbox.as_deref()).unwrap_or_default()));
     match key {
         SortKey::Arrival => Key::Number(row.received_at.millis()),
         SortKey::Date => Key::Number(row.sent_at.millis()),
+        // RFC 6203 §5: the most relevant first.
+        SortKey::Relevancy => Key::Number(-i64::from(score(row.uid))),
         SortKey::Size => Key::Number(i64::try_from(row.size_bytes).unwrap_or(i64::MAX)),
         SortKey::Subject => Key::Text(casemap(&row.subject)),
         SortKey::DisplayFrom => Key::Text(casemap(&row.sender)),
@@ -88,12 +90,12 @@ mod tests {
             row(4, 20, 9, "b", &[("amy", "ANNA")]),
         ];
         let criteria: Vec<SortCriterion> = criteria.iter().map(|&(reverse, key)| SortCriterion { reverse, key }).collect();
-        sort(&criteria, rows)
+        sort(&criteria, rows, |uid| u8::try_from(uid % 3).expect("small"))
     }
 
     #[test]
     fn orders() {
-        use SortKey::{Arrival, Date, DisplayTo, Size, Subject, To};
+        use SortKey::{Arrival, Date, DisplayTo, Relevancy, Size, Subject, To};
         for (criteria, uids) in [
             (&[(false, Date)][..], [2, 3, 4, 1]),
             (&[(true, Date)], [1, 3, 4, 2]),
@@ -101,6 +103,7 @@ mod tests {
             (&[(false, Subject)], [2, 3, 1, 4]),
             (&[(true, Subject)], [1, 4, 3, 2]),
             (&[(false, Size), (true, Date)], [1, 2, 3, 4]),
+            (&[(false, Relevancy)], [2, 1, 4, 3]),
             (&[(false, To)], [3, 1, 4, 2]),
             (&[(false, DisplayTo)], [3, 4, 2, 1]),
         ] {

@@ -125,6 +125,18 @@ pub struct MailboxImportArgs {
     /// Read the password for it from standard input; it is asked for when not given.
     #[arg(long, conflicts_with = "token_stdin")]
     pub password_stdin: bool,
+    /// Sign in by OAuth at google, microsoft, yahoo, fastmail, or at the issuer of this address.
+    #[arg(long, value_name = "PROVIDER", requires = "oauth_client", conflicts_with_all = ["token_stdin", "password_stdin"])]
+    pub oauth: Option<String>,
+    /// The id of a program that you have registered there.
+    #[arg(long, value_name = "ID", requires = "oauth")]
+    pub oauth_client: Option<String>,
+    /// A file with its secret, if it has one.
+    #[arg(long, value_name = "FILE", requires = "oauth")]
+    pub oauth_secret: Option<PathBuf>,
+    /// What to ask the issuer for.
+    #[arg(long, value_name = "SCOPE", default_value = "mail", requires = "oauth")]
+    pub oauth_scope: String,
     /// Connect to this address, instead of asking DNS.
     #[arg(long, value_name = "IP")]
     pub connect: Option<IpAddr>,

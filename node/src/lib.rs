@@ -15,6 +15,7 @@
 
 pub mod cli;
 mod command;
+mod elsewhere;
 mod gate;
 mod init;
 pub mod limits;

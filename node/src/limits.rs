@@ -43,6 +43,16 @@ pub const DIR_BYTES_MAX: usize = 74;
 pub const PORT_PROBE: Duration = Duration::from_millis(500);
 /// `doctor` warns when less is free.
 pub const DISK_FREE_BYTES_MIN: u64 = 500 * 1024 * 1024;
+/// Octets of an answer of an OAuth provider.
+pub const OAUTH_ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// How long a person has to sign in elsewhere, whatever the provider says.
+pub const OAUTH_WAIT_MAX: Duration = Duration::from_secs(30 * 60);
+/// A provider is asked again after this long at least.
+pub const OAUTH_POLL_MIN: Duration = Duration::from_secs(1);
+/// Mails that may wait for the text index before it is a fault: it is filled within seconds of a delivery.
+pub const INDEX_LAG_MAX: u64 = 2_000;
+/// Accounts whose text index is looked at.
+pub const INDEXES_LOOKED_AT_MAX: usize = 500;
 /// `doctor` warns when a mail has waited longer.
 pub const QUEUE_AGE: Duration = Duration::from_secs(4 * 3600);
 /// A password that a person chooses has at least so many characters (NIST SP 800-63B §3.1.1.2 wants 8).

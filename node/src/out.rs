@@ -50,6 +50,12 @@ impl Out {
         self.write(line);
     }
 
+    /// What a person has to do meanwhile, on standard error: the result is for who reads standard output.
+    pub fn say(&self, text: &str) {
+        // When nobody sees it, nobody does it.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
     /// Why it failed and what to do, in one line on standard error.
     pub fn fail(&self, error: &anyhow::Error) {
         let says = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use hearth_tests::{Home, Imap, Person, missing, run, stranger};
 
 const LETTER: &str = include_str!("letter.eml");
 /// Mails of the two-way sync.
-const MAILS: usize = 1000;
+const MAILS: usize = 5000;
 
 fn curl(home: &Home, person: &Person, scheme: &str, standard: u16, path: &str) -> Command {
     let mail = format!("mail.{}", home.domain);
@@ -327,5 +328,27 @@ async fn a_script_put_by_sieve_connect_runs_at_delivery() -> Result<()> {
     run(&mut swaks)?;
     let told = imap.ok("STATUS INBOX (MESSAGES)").await?;
     ensure!(told.iter().any(|line| line.contains("(MESSAGES 1)")), "{told:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_was_put_off_comes_back_though_the_node_was_down_at_its_time() -> Result<()> {
+    let mut home = Home::start()?;
+    let time = run(stranger("date").args(["--utc", "--date", "+2 seconds", "+%Y-%m-%dT%H:%M:%SZ"]))?.text;
+    let mut imap = Imap::sign_in(&home, &home.alice.address, &home.alice.app_password).await?;
+    imap.ok(&format!("CREATE Snoozed/{}", time.trim())).await?;
+    imap.ok("APPEND INBOX (\\Seen) {19+}\r\nSubject: later\r\n\r\nx").await?;
+    imap.ok("SELECT INBOX").await?;
+    imap.ok(&format!("MOVE 1 Snoozed/{}", time.trim())).await?;
+    home.down()?;
+    std::thread::sleep(Duration::from_secs(2));
+    home.up()?;
+    let mut imap = Imap::sign_in(&home, &home.alice.address, &home.alice.app_password).await?;
+    let begun = Instant::now();
+    while !imap.ok("STATUS INBOX (MESSAGES UNSEEN)").await?.iter().any(|line| line.contains("(MESSAGES 1 UNSEEN 1)")) {
+        ensure!(begun.elapsed() < Duration::from_secs(30), "it does not come back");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    ensure!(imap.ok("LIST \"\" Snoozed/*").await?.is_empty());
     Ok(())
 }

@@ -2,12 +2,13 @@
 //! `hearth mailbox import` and `export`: mbox, Maildir and another IMAP server; cut short, gone on with, and repeated.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, ensure};
-use hearth_tests::{Home, HomeBuilder, Imap, Person, hearth_command};
+use anyhow::{Context as _, Result, ensure};
+use hearth_tests::{Home, HomeBuilder, Imap, Person, Visitor, between, hearth_command};
 use serde_json::Value;
 
 const MBOX: &str = "From a@x.org Thu Jan  1 12:00:00 2026\nSubject: one\nStatus: RO\nX-Status: F\n\nFirst.\n>From here on\n\n\
@@ -148,5 +149,53 @@ async fn another_server_is_imported_resumed_and_repeated() -> Result<()> {
     let mut imap = Imap::sign_in(&theirs, &theirs.alice.address, &theirs.alice.app_password).await?;
     imap.ok("APPEND Sent {17+}\r\nSubject: new\r\n\r\nx").await?;
     ensure!(counts(&import(&ours, &words, &theirs.alice.app_password)?) == (1, 132, 0));
+    Ok(())
+}
+
+/// What a person does with the code that `hearth mailbox import --oauth` shows: on the pages of the other home.
+async fn let_in(home: &Home, person: &Person, code: &str) -> Result<()> {
+    let mut visitor = Visitor::sign_in(home, person).await?;
+    let page = visitor.get(&format!("/device?user_code={code}")).await?;
+    let form = between(&page, "name=\"form\" value=\"", "\"")?.to_string();
+    let page = visitor.post("/device", &[("form", &form), ("user_code", code)]).await?;
+    ensure!(page.contains("Importer"), "{page}");
+    let form = between(&page, "name=\"form\" value=\"", "\"")?.to_string();
+    visitor.post("/device/decide", &[("form", &form), ("user_code", code), ("decision", "allow")]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_provider_is_signed_in_at_by_oauth() -> Result<()> {
+    let theirs = Home::start()?;
+    let add = ["client", "add", "Importer", "--public", "--device", "--scope", "mail", "--json"];
+    let client: Value = serde_json::from_str(&theirs.hearth(&add)?)?;
+    let client = client["client_id"].as_str().context("a client id")?;
+    let mut imap = Imap::sign_in(&theirs, &theirs.alice.address, &theirs.alice.app_password).await?;
+    imap.ok("APPEND INBOX {20+}\r\nSubject: theirs\r\n\r\n").await?;
+    let ours = HomeBuilder::default().domain("ours.test").init("--extra-root").init(theirs.ca().display().to_string()).start()?;
+    let source = format!("imaps://mail.{}:{}", theirs.domain, theirs.port(993));
+    let (issuer, address) = (theirs.url("id", ""), theirs.address.to_string());
+    let mut child = hearth_command()?
+        .args(["mailbox", "import", &ours.alice.address, &source, "--connect", &address, "--user", &theirs.alice.address])
+        .args(["--oauth", &issuer, "--oauth-client", client, "--json", "--dir"])
+        .arg(&ours.dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().context("piped")?);
+    stderr.read_line(&mut said)?;
+    ensure!(said.contains(&format!("{issuer}/device")), "{said}");
+    let code = said.trim().rsplit(' ').next().unwrap_or_default();
+    let_in(&theirs, &theirs.alice, code).await?;
+    let output = child.wait_with_output()?;
+    let counted: Value = serde_json::from_slice(&output.stdout).with_context(|| said.clone())?;
+    // The other home has told its alice by mail that a device came in.
+    ensure!(counts(&counted).0 >= 1, "{counted}");
+    ensure!(lines(&ours, &ours.alice, "INBOX", "ENVELOPE").await?.iter().any(|line| line.contains("theirs")));
+    let words = ["mailbox", "import", &ours.alice.address, &source, "--oauth", "http://id.example.org", "--oauth-client", "x"];
+    let (status, _, said) = ours.hearth_status(&words, "")?;
+    ensure!(status == 1 && said.contains("https://"), "{said}");
     Ok(())
 }

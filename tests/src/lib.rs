@@ -2,14 +2,17 @@
 //! What the tests share: a real home, started by the real `hearth` command, and small raw clients.
 //!
 //! Every [`Home`] has a loopback address of its own, so tests run side by side on the standard ports
-//! plus an offset. Programs that we did not write are run by [`stranger`].
+//! plus an offset. Programs that we did not write are run by [`stranger`]; those that want the standard ports and
+//! names by a [`Machine`], and those that want a screen by a [`Terminal`] on it.
 
 mod dns;
 mod home;
 mod imap;
 mod judge;
+mod machine;
 mod postgres;
 mod stranger;
+mod terminal;
 mod token;
 mod visitor;
 
@@ -17,5 +20,7 @@ pub use dns::Dns;
 pub use home::{Home, HomeBuilder, Person, hearth_command, own_loopback_address};
 pub use imap::Imap;
 pub use judge::{Running, free_port, rspamd, wait_for};
+pub use machine::Machine;
 pub use stranger::{Ran, missing, run, stranger};
+pub use terminal::Terminal;
 pub use visitor::{Visitor, between};

@@ -20,6 +20,7 @@ use super::create::find_target;
 use super::store::parse_flags;
 use super::{catenate, spool::Spool};
 use crate::ctx::Ctx;
+use crate::event::{self, Cause, Changed};
 use crate::fault::{Failure, Outcome};
 use crate::limits::{APPEND_MESSAGES_MAX, APPEND_PARTS_MAX, APPEND_TIME_MAX, DISCARD_BYTES_MAX};
 use crate::news::{Look, tell};
@@ -243,9 +244,12 @@ async fn store(ctx: &mut Ctx, work: Work) -> Outcome {
                 return Err(Error::NoSuchMessage.into());
             }
         }
-        Ok::<_, Failure>((target.id, target.uid_validity, uids))
+        let script = event::find(tx, target.id)?;
+        Ok::<_, Failure>((target.id, target.uid_validity, uids, script))
     };
-    let (mailbox, validity, uids) = ctx.shared.store.write(account, Durability::Synced, work).await?;
+    let (mailbox, validity, uids, script) = ctx.shared.store.write(account, Durability::Synced, work).await?;
+    let changed = uids.iter().map(|&uid| Changed { uid, flags: Vec::new() }).collect();
+    event::run(ctx, script, Cause::Append, mailbox, changed).await;
     if replaced.is_some() {
         // RFC 8508 §3.4: APPENDUID comes before the EXPUNGE.
         ctx.write_untagged(&Reply::ok("stored").with(Code::AppendUid(validity, uids))).await?;

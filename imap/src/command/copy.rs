@@ -7,6 +7,7 @@ use hearth_wire::imap::{MailboxName, SequenceSet};
 
 use super::create::find_target;
 use crate::ctx::Ctx;
+use crate::event::{self, Cause, Changed};
 use crate::fault::{Failure, Outcome};
 use crate::news::{Look, tell};
 
@@ -46,12 +47,13 @@ async fn carry(ctx: &mut Ctx, uid: bool, set: &SequenceSet, to: &MailboxName, mo
             return Ok(None);
         }
         let pairs = if moves { message::move_to(tx, from, &uids, target.id)? } else { message::copy(tx, from, &uids, target.id)? };
-        Ok::<_, Failure>(Some((target.uid_validity, pairs)))
+        let script = event::find(tx, target.id)?;
+        Ok::<_, Failure>(Some((target, pairs, script)))
     };
     let done = ctx.shared.store.write(account, Durability::Synced, work).await?;
-    let code = |(validity, pairs): (u32, Vec<(u32, u32)>)| {
-        let (sources, targets): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
-        Code::CopyUid(validity, sources, targets)
-    };
-    Ok(done.filter(|(_, pairs)| !pairs.is_empty()).map(code))
+    let Some((target, pairs, script)) = done.filter(|(_, pairs, _)| !pairs.is_empty()) else { return Ok(None) };
+    let (sources, targets): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
+    let changed = targets.iter().map(|&uid| Changed { uid, flags: Vec::new() }).collect();
+    event::run(ctx, script, Cause::Copy, target.id, changed).await;
+    Ok(Some(Code::CopyUid(target.uid_validity, sources, targets)))
 }

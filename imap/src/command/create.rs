@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! CREATE (RFC 9051 §6.3.4), with a special use (RFC 6154 §3).
+//!
+//! (quirk: Outlook makes `Sent Items`, Apple Mail `Deleted Messages`, programs in French `Corbeille`, 2026-11.) The mailbox
+//! of that role is there already: the name is taken for it, wherever mail is put there or read, so that each role has
+//! one mailbox whatever program comes first.
 
-use hearth_mailstore::{Durability, Error, Role, mailbox};
+use hearth_mailstore::{Durability, Error, MailTx, Mailbox, Role, mailbox};
 use hearth_wire::imap::MailboxName;
-use hearth_wire::imap::response::{Code, Reply};
+use hearth_wire::imap::response::{Code, ListLine, Reply, encode_list_line};
 
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
@@ -24,7 +28,10 @@ pub async fn run(ctx: &mut Ctx, name: MailboxName, special_use: &[String]) -> Ou
     };
     let account = ctx.account()?;
     let path = name.as_str().to_string();
-    let work = move |tx: &mut hearth_mailstore::MailTx<'_>| {
+    let work = move |tx: &mut MailTx<'_>| {
+        if let Some(known) = find_known(tx, &path, role)? {
+            return Ok((known, true));
+        }
         if let Some(role) = role
             && mailbox::find_by_role(tx, role)?.is_some()
         {
@@ -32,11 +39,25 @@ pub async fn run(ctx: &mut Ctx, name: MailboxName, special_use: &[String]) -> Ou
         }
         let made = mailbox::add_path(tx, &path, role)?;
         let change = mailbox::Change { subscribed: Some(true), ..mailbox::Change::default() };
-        Ok(mailbox::change(tx, made.id, change)?)
+        Ok((mailbox::change(tx, made.id, change)?, false))
     };
-    let made = ctx.shared.store.write(account, Durability::Synced, work).await?;
+    let (made, is_known) = ctx.shared.store.write(account, Durability::Synced, work).await?;
+    if is_known && ctx.modes.rev2 {
+        // RFC 9051 §6.3.4: the name that the mailbox has, and the one that was asked for.
+        let line = ListLine { name: made.path, old_name: Some(name.as_str().to_string()), ..ListLine::default() };
+        let mut out = Vec::new();
+        encode_list_line(&mut out, "LIST", &line, ctx.charset());
+        ctx.write(&out).await?;
+    }
     // RFC 8474 §4.1
-    Ok(Reply::ok("made").with(Code::MailboxId(made.id.to_string())))
+    Ok(Reply::ok(if is_known { "it is there by another name" } else { "made" }).with(Code::MailboxId(made.id.to_string())))
+}
+
+/// The mailbox of a role that goes by another name; not the one that has this name, for that one cannot be made again.
+fn find_known(tx: &mut MailTx<'_>, path: &str, use_asked: Option<Role>) -> Result<Option<Mailbox>, Error> {
+    let found = mailbox::find_as_named(tx, path)?.filter(|found| found.role.is_some());
+    let is_other = mailbox::find_by_name(tx, path)?.is_none();
+    Ok(found.filter(|found| is_other && (use_asked.is_none() || use_asked == found.role)))
 }
 
 /// The store's refusal for a name that the client may make with CREATE (RFC 9051 §7.1 TRYCREATE).
@@ -50,6 +71,6 @@ pub fn try_create(failure: Failure) -> Failure {
 }
 
 /// A mailbox that a message is to go to, or NO [TRYCREATE].
-pub fn find_target(tx: &mut hearth_mailstore::MailTx<'_>, path: &str) -> Result<hearth_mailstore::Mailbox, Failure> {
-    mailbox::find_by_name(tx, path)?.ok_or_else(|| try_create(Error::NoSuchMailbox.into()))
+pub fn find_target(tx: &mut MailTx<'_>, path: &str) -> Result<Mailbox, Failure> {
+    mailbox::find_as_named(tx, path)?.ok_or_else(|| try_create(Error::NoSuchMailbox.into()))
 }

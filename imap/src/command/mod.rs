@@ -104,10 +104,11 @@ fn uses_numbers(command: &Command) -> bool {
     }
 }
 
-fn keys_use_numbers(keys: &[SearchKey]) -> bool {
+/// Does any key name messages by number?
+pub fn keys_use_numbers(keys: &[SearchKey]) -> bool {
     keys.iter().any(|key| match key {
         SearchKey::Numbers(set) => *set != SequenceSet::Saved,
-        SearchKey::Not(key) => keys_use_numbers(std::slice::from_ref(key)),
+        SearchKey::Not(key) | SearchKey::Fuzzy(key) => keys_use_numbers(std::slice::from_ref(key)),
         SearchKey::Or(one, other) => keys_use_numbers(std::slice::from_ref(one)) || keys_use_numbers(std::slice::from_ref(other)),
         SearchKey::And(keys) => keys_use_numbers(keys),
         _ => false,

@@ -1,21 +1,31 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! SEARCH (RFC 9051 §6.4.4) and SORT (RFC 5256), answering in the old form or by ESEARCH, and saving for `$`;
-//! ESEARCH over several mailboxes (RFC 7377).
+//! ESEARCH over several mailboxes (RFC 7377); how relevant what was found is (RFC 6203).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use hearth_mailstore::{Mailbox, Role, mailbox};
 use hearth_wire::imap::response::{Esearch, Reply, encode_esearch, encode_search, encode_sort};
-use hearth_wire::imap::{Charset, MailboxName, SEPARATOR, Search, SearchReturn, Source, uses_modseq};
+use hearth_wire::imap::{Charset, MailboxName, SEPARATOR, Search, SearchReturn, SortKey, Source, is_fuzzy, uses_modseq};
 
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
+use crate::filters;
 use crate::find::{Found, Place, find, rows};
+use crate::search::Ranks;
 use crate::sort;
+
+/// Messages that were found, and how relevant each is.
+type Matches<'a> = (&'a [Found], &'a [u8]);
 
 /// Finds messages.
 pub async fn run(ctx: &mut Ctx, tag: &str, search: Search) -> Outcome {
+    let search = Search { keys: filters::expand(ctx, search.keys).await?, ..search };
+    let by_relevancy = search.sort.iter().any(|criterion| criterion.key == SortKey::Relevancy);
+    if (by_relevancy || search.returns.is_some_and(|returns| returns.relevancy)) && !is_fuzzy(&search.keys) {
+        return Ok(Reply::bad("relevancy is of what a FUZZY key finds"));
+    }
     if uses_modseq(&search.keys) {
         ctx.modes.condstore = true;
     }
@@ -25,7 +35,7 @@ pub async fn run(ctx: &mut Ctx, tag: &str, search: Search) -> Outcome {
     if !search.sources.is_empty() && elsewhere {
         return run_elsewhere(ctx, tag, &search).await;
     }
-    let found = match find_in_order(ctx, tag, &search).await {
+    let (found, scores) = match find_in_order(ctx, tag, &search).await {
         Ok(found) => found,
         Err(failure) => {
             if saves {
@@ -39,23 +49,27 @@ pub async fn run(ctx: &mut Ctx, tag: &str, search: Search) -> Outcome {
         ctx.selected()?.saved = saved(&found, search.returns.unwrap_or_default());
     }
     let mut out = Vec::new();
-    answer(&mut out, tag, &search, &found, ctx.modes.rev2);
+    answer(&mut out, tag, &search, (&found, &scores), ctx.modes.rev2);
     ctx.write(&out).await?;
     Ok(Reply::ok("done"))
 }
 
-/// What matches in the open mailbox: by number, or as SORT has it.
-async fn find_in_order(ctx: &mut Ctx, tag: &str, search: &Search) -> Result<Vec<Found>, Failure> {
-    let place = Place::selected(ctx).await?;
-    let found = find(ctx, tag, &search.keys, &place).await?;
+/// What matches in the open mailbox: by number, or as SORT has it; and how relevant each is.
+async fn find_in_order(ctx: &mut Ctx, tag: &str, search: &Search) -> Result<(Vec<Found>, Vec<u8>), Failure> {
+    let mut place = Place::selected(ctx).await?;
+    let found = find(ctx, tag, &search.keys, &mut place).await?;
+    let scores = place.relevancy(&found);
     if search.sort.is_empty() {
-        return Ok(found);
+        return Ok((found, scores));
     }
     let rows = rows(ctx, place.mailbox, &found, sort::needs_envelopes(&search.sort)).await?;
+    let by_uid: HashMap<u32, (Found, u8)> = found.into_iter().zip(scores).map(|(found, score)| (found.1, (found, score))).collect();
     let criteria = search.sort.clone();
-    let order = tokio::task::spawn_blocking(move || sort::sort(&criteria, rows)).await.map_err(hearth_types::Trouble::from)?;
-    let by_uid: HashMap<u32, Found> = found.into_iter().map(|found| (found.1, found)).collect();
-    Ok(order.iter().filter_map(|uid| by_uid.get(uid).copied()).collect())
+    let work = move || {
+        let order = sort::sort(&criteria, rows, |uid| by_uid.get(&uid).map_or(0, |(_, score)| *score));
+        order.iter().filter_map(|uid| by_uid.get(uid).copied()).unzip()
+    };
+    Ok(tokio::task::spawn_blocking(work).await.map_err(hearth_types::Trouble::from)?)
 }
 
 /// RFC 7377 §2: one answer for each mailbox in which something was found.
@@ -78,10 +92,10 @@ async fn run_elsewhere(ctx: &mut Ctx, tag: &str, search: &Search) -> Outcome {
             Err(hearth_mailstore::Error::NoSuchMailbox) => continue,
             other => other?,
         };
-        let place = Place { mailbox: found.id, told: Arc::clone(&now), now, saved: Vec::new() };
-        let matches = find(ctx, tag, &search.keys, &place).await?;
+        let mut place = Place { mailbox: found.id, told: Arc::clone(&now), now, saved: Vec::new(), ranks: Ranks::new() };
+        let matches = find(ctx, tag, &search.keys, &mut place).await?;
         if !matches.is_empty() {
-            let mut response = respond(search, returns, &matches);
+            let mut response = respond(search, returns, (&matches, &place.relevancy(&matches)));
             response.mailbox = Some((found.path.clone(), found.uid_validity));
             let mut out = Vec::new();
             encode_esearch(&mut out, tag, &response, ctx.charset());
@@ -121,7 +135,7 @@ fn saved(found: &[Found], returns: SearchReturn) -> Vec<u32> {
 }
 
 /// The untagged response; with SAVE alone there is none.
-fn answer(out: &mut Vec<u8>, tag: &str, search: &Search, found: &[Found], rev2: bool) {
+fn answer(out: &mut Vec<u8>, tag: &str, search: &Search, (found, scores): Matches<'_>, rev2: bool) {
     let returns = match search.returns {
         Some(returns) => returns,
         // RFC 9051 §6.4.4: after ENABLE IMAP4rev2 every answer to SEARCH is an ESEARCH.
@@ -135,7 +149,7 @@ fn answer(out: &mut Vec<u8>, tag: &str, search: &Search, found: &[Found], rev2: 
         return;
     }
     // Names are written for the mailboxes of ESEARCH alone.
-    encode_esearch(out, tag, &respond(search, returns, found), Charset::Utf8);
+    encode_esearch(out, tag, &respond(search, returns, (found, scores)), Charset::Utf8);
 }
 
 fn shown(search: &Search, found: &[Found]) -> Vec<u32> {
@@ -146,7 +160,7 @@ fn newest(search: &Search, found: &mut dyn Iterator<Item = &Found>) -> Option<u6
     found.map(|&(_, _, modseq)| modseq).max().filter(|_| uses_modseq(&search.keys))
 }
 
-fn respond(search: &Search, returns: SearchReturn, found: &[Found]) -> Esearch {
+fn respond(search: &Search, returns: SearchReturn, (found, scores): Matches<'_>) -> Esearch {
     let shown = shown(search, found);
     let part = returns.partial.map(|partial| (partial, partial.window(found.len())));
     let ends_only = !(returns.all || returns.count);
@@ -159,8 +173,11 @@ fn respond(search: &Search, returns: SearchReturn, found: &[Found]) -> Esearch {
         }
         None => newest(search, &mut found.iter()),
     };
+    // RFC 6203 §4: of all that the response shows.
+    let scored = part.as_ref().map_or(0..scores.len(), |(_, window)| window.clone());
     Esearch {
         uid: search.uid,
+        relevancy: returns.relevancy.then(|| scores.get(scored).unwrap_or_default().to_vec()),
         min: shown.first().copied().filter(|_| returns.min),
         max: shown.last().copied().filter(|_| returns.max),
         count: returns.count.then_some(shown.len()),
@@ -182,7 +199,7 @@ mod tests {
             panic!("{text}")
         };
         let mut out = Vec::new();
-        answer(&mut out, "A1", &search, &[(2, 20, 5), (4, 40, 9), (5, 50, 7)], rev2);
+        answer(&mut out, "A1", &search, (&[(2, 20, 5), (4, 40, 9), (5, 50, 7)], &[7, 100, 1]), rev2);
         String::from_utf8(out).expect("ASCII").trim_end().to_string()
     }
 
@@ -201,6 +218,8 @@ mod tests {
             ("SEARCH RETURN (PARTIAL 2:3 COUNT) ALL", false, "* ESEARCH (TAG \"A1\") COUNT 3 PARTIAL (2:3 4:5)"),
             ("SEARCH RETURN (PARTIAL -1:-2) MODSEQ 1", false, "* ESEARCH (TAG \"A1\") MODSEQ 9 PARTIAL (-1:-2 4:5)"),
             ("UID SEARCH RETURN (PARTIAL 4:9) ALL", false, "* ESEARCH (TAG \"A1\") UID PARTIAL (4:9 NIL)"),
+            ("SEARCH RETURN (RELEVANCY ALL) FUZZY ALL", false, "* ESEARCH (TAG \"A1\") ALL 2,4:5 RELEVANCY (7 100 1)"),
+            ("SEARCH RETURN (RELEVANCY PARTIAL -1:-2) ALL", false, "* ESEARCH (TAG \"A1\") PARTIAL (-1:-2 4:5) RELEVANCY (100 1)"),
             ("SORT (DATE) UTF-8 ALL", true, "* SORT 2 4 5"),
             ("UID SORT RETURN () (DATE) UTF-8 ALL", false, "* ESEARCH (TAG \"A1\") UID ALL 20,40,50"),
         ] {

@@ -28,12 +28,18 @@ pub async fn run(ctx: &mut Ctx, read_only: bool, name: MailboxName, condstore: b
     }
     let account = ctx.account()?;
     let path = name.as_str().to_string();
-    let found = ctx.shared.store.read(account, move |tx| mailbox::find_by_name(tx, &path)).await.map_err(Failure::from)?;
+    let found = ctx.shared.store.read(account, move |tx| mailbox::find_as_named(tx, &path)).await.map_err(Failure::from)?;
     let found = found.ok_or(Error::NoSuchMailbox)?;
     let mirror = ctx.shared.mirrors.open(account, found.id);
     let snapshot = mirror.refresh(&ctx.shared.store, None).await?;
     let mut out = Vec::new();
     encode_facts(&mut out, &found, &snapshot, read_only, ctx.modes);
+    if ctx.modes.rev2 {
+        // RFC 9051 §6.3.2: the LIST response with the mailbox's true name.
+        let old_name = Some(name.as_str()).filter(|asked| *asked != found.path).map(str::to_string);
+        let line = ListLine { name: found.path.clone(), old_name, ..ListLine::default() };
+        encode_list_line(&mut out, "LIST", &line, ctx.charset());
+    }
     ctx.selected = Some(Box::new(Selected {
         mailbox: found.id,
         uid_validity: found.uid_validity,
@@ -72,10 +78,6 @@ fn encode_facts(out: &mut Vec<u8>, found: &Mailbox, snapshot: &Snapshot, read_on
         (Code::MailboxId(found.id.to_string()), "object id"),
     ] {
         Reply::ok(text).with(code).encode(out, None);
-    }
-    if modes.rev2 {
-        // RFC 9051 §6.3.2: the LIST response with the mailbox's true name.
-        encode_list_line(out, "LIST", &ListLine { name: found.path.clone(), ..ListLine::default() }, modes.charset());
     }
 }
 

@@ -14,7 +14,7 @@ pub async fn run(ctx: &mut Ctx, name: MailboxName, items: Vec<StatusItem>) -> Ou
     let path = name.as_str().to_string();
     let wants_deleted = items.contains(&StatusItem::DeletedStorage);
     let work = move |tx: &mut MailTx<'_>| {
-        let found = mailbox::find_by_name(tx, &path)?.ok_or(Error::NoSuchMailbox)?;
+        let found = mailbox::find_as_named(tx, &path)?.ok_or(Error::NoSuchMailbox)?;
         let deleted_bytes = if wants_deleted { deleted_bytes(tx, &found)? } else { 0 };
         Ok::<_, Failure>((found, deleted_bytes))
     };

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! STORE (RFC 9051 §6.4.6), with UNCHANGEDSINCE (RFC 7162 §3.1.3).
 
-use hearth_mailstore::{Durability, Flag, FlagChange, FlagSet, message};
+use std::collections::BTreeSet;
+
+use hearth_mailstore::{Durability, Entry, Flag, FlagChange, FlagSet, MailTx, message};
 use hearth_wire::imap::response::{Code, Reply};
 use hearth_wire::imap::{Store, StoreAction};
 
 use crate::ctx::Ctx;
+use crate::event::{self, Cause, Changed};
 use crate::fault::{Failure, Outcome};
 use crate::news::{encode_fetch_head, encode_flags_line};
 
@@ -32,8 +35,13 @@ pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
         StoreAction::Remove => FlagChange::Remove(flags),
     };
     let since = store.unchanged_since;
-    let work = move |tx: &mut hearth_mailstore::MailTx<'_>| message::store_flags(tx, mailbox, &uids, &change, since);
-    let stored = ctx.shared.store.write(account, Durability::Committed, work).await.map_err(Failure::from)?;
+    let work = move |tx: &mut MailTx<'_>| {
+        let script = event::find(tx, mailbox)?;
+        let before = if script.is_some() { message::entries(tx, mailbox, &uids)? } else { Vec::new() };
+        let stored = message::store_flags(tx, mailbox, &uids, &change, since)?;
+        Ok::<_, Failure>((changed(&before, &stored.entries), script, stored))
+    };
+    let (changed, script, stored) = ctx.shared.store.write(account, Durability::Committed, work).await?;
     let modes = ctx.modes;
     let uid = store.uid;
     let selected = ctx.selected()?;
@@ -52,6 +60,7 @@ pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
     let modified: Vec<u32> =
         if uid { stored.modified.clone() } else { stored.modified.iter().filter_map(|&uid| selected.view.number(uid)).collect() };
     ctx.write(&out).await?;
+    event::run(ctx, script, Cause::Flag, mailbox, changed).await;
     let gone = asked.saturating_sub(stored.entries.len() + stored.modified.len());
     if !modified.is_empty() {
         return Ok(Reply::ok("some had changed").with(Code::Modified(modified)));
@@ -61,6 +70,17 @@ pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
         return Ok(Reply::no("some of these messages are gone").word("EXPUNGEISSUED"));
     }
     Ok(Reply::ok("done"))
+}
+
+/// RFC 6785 §4.1: the messages whose flags are others now, and which.
+fn changed(before: &[Entry], after: &[Entry]) -> Vec<Changed> {
+    let names = |entry: &Entry| entry.flags.iter().map(|flag| flag.as_imap().to_string()).collect::<BTreeSet<String>>();
+    let difference = |entry: &Entry| {
+        let old = before.iter().find(|old| old.uid == entry.uid)?;
+        let flags: Vec<String> = names(old).symmetric_difference(&names(entry)).cloned().collect();
+        (!flags.is_empty()).then_some(Changed { uid: entry.uid, flags })
+    };
+    after.iter().filter_map(difference).collect()
 }
 
 /// The flags that a client may set; `None` when one of them may not be (`\Recent`, an unknown system flag).

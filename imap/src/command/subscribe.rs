@@ -13,7 +13,7 @@ pub async fn run(ctx: &mut Ctx, name: MailboxName, subscribed: bool) -> Outcome 
     let account = ctx.account()?;
     let path = name.as_str().to_string();
     let work = move |tx: &mut hearth_mailstore::MailTx<'_>| {
-        let found = mailbox::find_by_name(tx, &path)?.ok_or(Error::NoSuchMailbox)?;
+        let found = mailbox::find_as_named(tx, &path)?.ok_or(Error::NoSuchMailbox)?;
         if found.subscribed != subscribed {
             mailbox::change(tx, found.id, mailbox::Change { subscribed: Some(subscribed), ..mailbox::Change::default() })?;
         }

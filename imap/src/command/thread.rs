@@ -10,16 +10,18 @@ use hearth_wire::message::{base_subject, casemap};
 
 use crate::ctx::Ctx;
 use crate::fault::Outcome;
+use crate::filters;
 use crate::find::{Place, find, rows};
 use crate::thread::{Letter, thread};
 
 /// Finds messages and tells what belongs together.
 pub async fn run(ctx: &mut Ctx, tag: &str, uid: bool, algorithm: ThreadAlgorithm, keys: &[SearchKey]) -> Outcome {
+    let keys = &filters::expand(ctx, keys.to_vec()).await?;
     if uses_modseq(keys) {
         ctx.modes.condstore = true;
     }
-    let place = Place::selected(ctx).await?;
-    let found = find(ctx, tag, keys, &place).await?;
+    let mut place = Place::selected(ctx).await?;
+    let found = find(ctx, tag, keys, &mut place).await?;
     let rows = rows(ctx, place.mailbox, &found, algorithm != ThreadAlgorithm::OrderedSubject).await?;
     let numbers: HashMap<u32, u32> = found.iter().map(|&(number, uid, _)| (uid, number)).collect();
     let work = move || {

@@ -9,7 +9,7 @@ use hearth_wire::imap::response::{encode_literal_head, encode_number, encode_str
 use hearth_wire::imap::{Charset, FetchItem, encode_date_time, encode_envelope, encode_fetch_item_name, encode_structure};
 
 use super::decode::Decoder;
-use super::piece::{Piece, Renderer, decoded_len};
+use super::piece::{Piece, Renderer, decoded_len, hide_nuls};
 use super::section::{Located, cut, locate, select_fields};
 use crate::limits::HEADER_BYTES_MAX;
 use crate::news::{encode_fetch_head, encode_flag_set};
@@ -129,7 +129,8 @@ fn render_body(renderer: &mut Renderer, subject: &Subject<'_>, summary: &Summary
             Some(Located::Octets(range)) => render_slice(renderer, body, cut(range, *partial)),
             Some(Located::Fields { header, names, not }) => {
                 let end = header.end.min(header.start + HEADER_BYTES_MAX);
-                let selected = select_fields(&body.range(header.start..end)?, names, not);
+                let mut selected = select_fields(&body.range(header.start..end)?, names, not);
+                hide_nuls(&mut selected);
                 let part = cut(0..selected.len() as u64, *partial);
                 let at = |octet: u64| usize::try_from(octet).unwrap_or(usize::MAX);
                 encode_literal_head(renderer.tail(), part.end - part.start);

@@ -14,7 +14,7 @@ use super::decode::Decoder;
 pub enum Piece {
     /// Octets that are there.
     Bytes(Vec<u8>),
-    /// A slice of a body.
+    /// A slice of a body, without NUL.
     Slice(Arc<Body>, Range<u64>),
     /// A slice of a body, decoded, of which octets `window` are wanted.
     Decoded {
@@ -88,7 +88,8 @@ impl Renderer {
                 }
                 Some(Piece::Slice(body, range)) => {
                     let end = range.end.min(range.start + BODY_CHUNK_BYTES as u64);
-                    let read = body.range(range.start..end)?;
+                    let mut read = body.range(range.start..end)?;
+                    hide_nuls(&mut read);
                     pad(&mut out, &read, end - range.start);
                     range.start = end;
                     if range.is_empty() {
@@ -114,6 +115,15 @@ impl Renderer {
         }
         Ok(out)
     }
+}
+
+/// What stands for a NUL in a literal.
+const NUL_STANDS: u8 = 0x80;
+
+/// RFC 9051 §4.3.1: a literal holds no NUL; only literal8 does, which BINARY gives. Another octet stands for it, so that
+/// sizes and places hold.
+pub fn hide_nuls(octets: &mut [u8]) {
+    octets.iter_mut().filter(|octet| **octet == 0).for_each(|octet| *octet = NUL_STANDS);
 }
 
 /// A literal's length has been promised: if the disk gives less, the rest is made of spaces.

@@ -27,17 +27,18 @@ pub const ROWS: &[Row] = &[
     Row::spoken("AUTH-RESP-CODE", 3206, "§6"),
     Row::spoken("PIPELINING", 2449, "§6.6"),
     Row::spoken("EXPIRE", 2449, "§6.7"),
+    Row::spoken("UTF8", 6856, "§2"),
     Row::spoken("IMPLEMENTATION", 2449, "§6.9"),
     Row::declined("APOP", 1939, "§7", "it needs passwords in the clear on the server, and MD5"),
     Row::declined("LOGIN-DELAY", 2449, "§6.5", "who asks often costs little"),
-    Row::declined("UTF8", 6856, "§2", "messages go out as they came in, with it or without"),
     Row::declined("LANG", 6856, "§3", "replies are in English"),
 ];
 
 /// The lines of CAPA, each without its end.
 pub fn capabilities(tls: bool, can_tls: bool, signed_in: bool, binding: &ChannelBinding) -> Vec<String> {
     let mut lines: Vec<String> =
-        ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER", "IMPLEMENTATION Hearth"]
+        // RFC 6856 §2.2: names and passwords may be UTF-8 too.
+        ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER", "UTF8 USER", "IMPLEMENTATION Hearth"]
             .iter()
             .map(ToString::to_string)
             .collect();

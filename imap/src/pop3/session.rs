@@ -134,10 +134,13 @@ impl Session {
             Command::Capa => Ok(self.capa().await?),
             Command::Noop if self.inbox.is_some() => Ok(Next::Reply(Reply::ok(""))),
             Command::Quit => self.quit().await,
-            Command::Stls | Command::User(_) | Command::Pass(_) | Command::Auth { .. } if self.inbox.is_some() => {
+            Command::Stls | Command::Utf8 | Command::User(_) | Command::Pass(_) | Command::Auth { .. } if self.inbox.is_some() => {
                 Ok(Next::Reply(Reply::err("you have signed in already")))
             }
             Command::Stls => Ok(self.stls()),
+            // RFC 6856 §2.1. (deviates: without it a message goes out as it came in, too; programs that are older than UTF-8 in
+            // headers show it all the same, and a surrogate would be another message)
+            Command::Utf8 => Ok(Next::Reply(Reply::ok("UTF-8 it is"))),
             Command::Auth { mechanism: None, .. } => Ok(self.mechanisms().await?),
             Command::User(_) | Command::Pass(_) | Command::Auth { .. } if self.door.tls.is_none() => {
                 Ok(Next::Reply(Reply::err("use STLS before you sign in")))

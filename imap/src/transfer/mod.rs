@@ -13,6 +13,7 @@ mod values;
 
 use std::collections::HashSet;
 
+use hearth_mailstore::mailbox::role_of;
 use hearth_mailstore::{Content, Durability, Error, FlagSet, MailTx, Mailbox, Role, Store, import, mailbox, message};
 use hearth_types::{AccountId, MailboxId, Timestamp};
 
@@ -228,22 +229,6 @@ fn target(tx: &mut MailTx<'_>, folder: &Folder, below: Option<&str>) -> hearth_m
     Ok(mailbox::change(tx, made.id, change)?.id)
 }
 
-/// What a folder is for, by the names that mail programs and providers give.
-pub fn role_of(path: &str) -> Option<Role> {
-    let lower = path.to_lowercase();
-    let name =
-        ["inbox/", "inbox.", "[gmail]/", "[google mail]/"].iter().find_map(|above| lower.strip_prefix(above)).unwrap_or(&lower);
-    Some(match name {
-        "inbox" => Role::Inbox,
-        "sent" | "sent items" | "sent mail" | "sent messages" | "sent-mail" | "gesendet" | "gesendete objekte" => Role::Sent,
-        "drafts" | "draft" | "entwürfe" => Role::Drafts,
-        "trash" | "deleted items" | "deleted messages" | "bin" | "papierkorb" | "gelöscht" => Role::Trash,
-        "junk" | "junk e-mail" | "junk email" | "spam" | "bulk mail" => Role::Junk,
-        "archive" | "archives" | "archiv" => Role::Archive,
-        _ => return None,
-    })
-}
-
 /// LF alone becomes CRLF, as mail is on its way and in our store.
 fn to_crlf(octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len() + octets.len() / 30);
@@ -273,21 +258,6 @@ fn to_lf(octets: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_elsewhere() {
-        for (path, role) in [
-            ("INBOX", Some(Role::Inbox)),
-            ("[Gmail]/Sent Mail", Some(Role::Sent)),
-            ("INBOX.Drafts", Some(Role::Drafts)),
-            ("INBOX/Spam", Some(Role::Junk)),
-            ("Deleted Items", Some(Role::Trash)),
-            ("Lists/sent", None),
-            ("Holiday", None),
-        ] {
-            assert_eq!(role_of(path), role, "{path}");
-        }
-    }
 
     #[test]
     fn line_ends() {

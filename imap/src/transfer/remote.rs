@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use hearth_mailstore::mailbox::role_of;
 use hearth_mailstore::{Flag, FlagSet, Role};
 use hearth_net::lines::{Deadlines, Line, Lines};
 use hearth_net::tls::{ClientStream, Connector};
@@ -18,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::values::{Value, announced, find, parse};
-use super::{Folder, Importer, Letter, Stop, role_of};
+use super::{Folder, Importer, Letter, Stop};
 
 /// Octets of one line of theirs.
 const LINE_BYTES_MAX: usize = 1024 * 1024;

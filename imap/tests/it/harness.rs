@@ -93,6 +93,7 @@ impl Home {
             progress_every: Duration::from_secs(10),
             compressors: Arc::new(tokio::sync::Semaphore::new(2)),
             maildrops: hearth_imap::pop3::Maildrops::default(),
+            sieve_url: "sieve://mail.home.localhost:4190".into(),
             jmap_url: "https://mail.home.localhost/jmap/session".into(),
         });
         Self { shared, account, directory, session, _dir: dir }

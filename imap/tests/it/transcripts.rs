@@ -10,6 +10,7 @@
 //! S: a OK <*>                          the next line; <*> is any text
 //! S~ a OK <*>                          lines are passed over until this one
 //! C2: / S2:                            the same in a second session of the same person, which begins signed in
+//! @ script name                        `scripts/name.sieve` becomes a script of the person, as ManageSieve puts it
 //! @ silent                             nothing is said by itself;  @ silent 2
 //! @ closed                             the server closes
 //! @ hasty                              long commands give a sign of life at once
@@ -20,6 +21,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use hearth_mailstore::Durability;
 
 use crate::harness::{Client, Home, Protocol};
 
@@ -115,6 +118,13 @@ impl Replay {
                 let raw = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
                 // The files have LF, as git likes it; mails have CRLF.
                 self.home.add_mail(mailbox, raw.replace('\n', "\r\n").into_bytes()).await;
+            }
+            ["script", name] => {
+                let text = std::fs::read(folder(Protocol::Imap).join("scripts").join(format!("{name}.sieve")));
+                let (text, name) = (text.map_err(|error| error.to_string())?, name.to_string());
+                let put = move |tx: &mut hearth_mailstore::MailTx<'_>| hearth_mailstore::script::put(tx, &name, &text).map(drop);
+                let store = &self.home.shared.store;
+                store.write(self.home.account, Durability::Synced, put).await.map_err(|error| error.to_string())?;
             }
             ["silent"] | ["silent", "1"] if self.client('1').await.is_silent().await => {}
             ["silent", "2"] if self.client('2').await.is_silent().await => {}

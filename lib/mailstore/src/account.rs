@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::limits::ORPHAN_AGE;
 use crate::mailbox;
 use crate::schema;
+use crate::snooze;
 use crate::tx::MailTx;
 
 /// An open account.
@@ -25,9 +26,16 @@ pub(crate) struct Account {
     pub is_own_database: bool,
     folder: PathBuf,
     search: OnceLock<Database>,
+    /// Says that mail was put off.
+    pub snoozed: PathBuf,
     last_used: AtomicI64,
     /// Names this boot of the machine; never 0.
     pub boot: i64,
+}
+
+/// Where the accounts are listed that have put mail off.
+pub(crate) fn snoozed_folder(mail: &Path) -> PathBuf {
+    mail.join("snoozed")
 }
 
 /// The folder of an account: `DIR/mail/<last two letters of the id>/<id>`. The last letters are
@@ -53,8 +61,11 @@ impl Account {
         };
         let is_own_database = shared.is_none();
         let last_used = AtomicI64::new(clock.now().millis());
-        let account = Arc::new(Self { id, database, is_own_database, folder, search: OnceLock::new(), last_used, boot });
+        let snoozed = snoozed_folder(mail).join(id.to_string());
+        let account = Self { id, database, is_own_database, folder, search: OnceLock::new(), snoozed, last_used, boot };
+        let account = Arc::new(account);
         account.make_if_new(clock.now())?;
+        account.mark_if_snoozed()?;
         if is_new {
             // The folder's name must be as durable as the mail that is about to be put into it.
             for path in [Some(account.folder.as_path()), account.folder.parent(), Some(mail)].into_iter().flatten() {
@@ -86,6 +97,16 @@ impl Account {
             }
             Ok::<_, Error>(())
         })
+    }
+
+    /// The list of those who have put mail off may have been lost: it is beside what one copies of an account.
+    fn mark_if_snoozed(&self) -> Result<()> {
+        let name = snooze::SNOOZED.to_string();
+        let top = "SELECT id FROM mailbox WHERE account = $1 AND parent = 0 AND name = $2";
+        match self.database.read_now(|tx| tx.find(top, &[&self.id, &name], |_| Ok(())))? {
+            Some(()) => snooze::mark(&self.snoozed),
+            None => Ok(()),
+        }
     }
 
     /// Where the file of a large body is.
@@ -154,6 +175,7 @@ impl Account {
 
     /// Removes all of it.
     pub fn remove(mail: &Path, id: AccountId) -> Result<()> {
+        snooze::unmark(&snoozed_folder(mail).join(id.to_string()))?;
         match std::fs::remove_dir_all(folder(mail, id)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),

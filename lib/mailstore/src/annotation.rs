@@ -21,6 +21,17 @@ pub fn list(tx: &mut MailTx<'_>, mailbox: Option<MailboxId>) -> Result<Vec<(Stri
     Ok(all)
 }
 
+/// One entry of a mailbox; without it, that of the account.
+pub fn find_for(tx: &mut MailTx<'_>, mailbox: MailboxId, name: &str) -> Result<Option<Vec<u8>>> {
+    let (account, name) = (tx.account(), name.to_string());
+    let found = tx.query(
+        "SELECT mailbox, content FROM annotation WHERE account = $1 AND mailbox IN ($2, $3) AND name = $4",
+        &[&account, &mailbox, &NOWHERE, &name],
+        |row| Ok((row.get::<MailboxId>(0)?, row.get::<Vec<u8>>(1)?)),
+    )?;
+    Ok(found.into_iter().max_by_key(|(of, _)| *of == mailbox).map(|(_, value)| value))
+}
+
 /// Sets an entry, or removes it.
 pub fn change(tx: &mut MailTx<'_>, mailbox: Option<MailboxId>, name: &str, value: Option<&[u8]>) -> Result<()> {
     let (account, place) = (tx.account(), mailbox.unwrap_or(NOWHERE));

@@ -172,7 +172,7 @@ fn targets(tx: &mut MailTx<'_>, targets: &[Target]) -> Result<Vec<MailboxId>> {
     for target in targets {
         let id = match target {
             Target::Role(role) => mailbox::id_by_role(tx, *role)?,
-            Target::Path { path, create } => match mailbox::find_by_name(tx, path)? {
+            Target::Path { path, create } => match mailbox::find_as_named(tx, path)? {
                 Some(found) => Some(found.id),
                 // A name that cannot be is no reason to lose mail.
                 None if *create => mailbox::add_path(tx, path, None).map(|made| Some(made.id)).or_else(peers_to_none)?,

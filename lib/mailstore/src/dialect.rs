@@ -12,14 +12,14 @@ use crate::error::Result;
 pub(crate) enum Scope {
     /// The body.
     Body,
-    /// Body, subject and addresses.
+    /// Body, subject, addresses and names of attachments.
     All,
 }
 
 /// One message on its way into the index.
 pub(crate) struct Words {
     pub message: MessageId,
-    /// Subject and addresses.
+    /// Subject, addresses and names of attachments.
     pub head: String,
     pub body: String,
 }
@@ -51,16 +51,10 @@ pub(crate) fn unindex(tx: &mut Tx<'_>, account: AccountId, message: MessageId) -
 
 /// The messages in which every one of these words (letters and digits only) begins a word.
 pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, scope: Scope, words: &[String]) -> Result<Vec<MessageId>> {
+    let query = query(tx.engine(), scope, words);
     Ok(match tx.engine() {
-        Engine::Sqlite => {
-            let terms: Vec<String> = words.iter().map(|word| format!("\"{word}\"*")).collect();
-            let terms = terms.join(" AND ");
-            let query = if scope == Scope::Body { format!("body : ({terms})") } else { terms };
-            tx.query("SELECT rowid FROM words WHERE words MATCH $1", &[&query], |row| row.get(0))?
-        }
+        Engine::Sqlite => tx.query("SELECT rowid FROM words WHERE words MATCH $1", &[&query], |row| row.get(0))?,
         Engine::Postgres => {
-            let terms: Vec<String> = words.iter().map(|word| format!("{word}:*")).collect();
-            let query = terms.join(" & ");
             let sql = match scope {
                 Scope::Body => "SELECT message FROM words WHERE account = $1 AND body @@ to_tsquery('simple', $2)",
                 Scope::All => "SELECT message FROM words WHERE account = $1 AND (head || body) @@ to_tsquery('simple', $2)",
@@ -68,4 +62,42 @@ pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, scope: Scope, words: &[S
             tx.query(sql, &[&account, &query], |row| row.get(0))?
         }
     })
+}
+
+/// The same, each with how well it fits: more is better. A word in subject or addresses counts four times as much.
+pub(crate) fn rank(tx: &mut Tx<'_>, account: AccountId, scope: Scope, words: &[String]) -> Result<Vec<(MessageId, i64)>> {
+    let query = query(tx.engine(), scope, words);
+    let read = |row: &hearth_db::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    Ok(match tx.engine() {
+        Engine::Sqlite => tx.query(
+            "SELECT rowid, CAST(-1000000.0 * bm25(words, 4.0, 1.0) AS INTEGER) FROM words WHERE words MATCH $1",
+            &[&query],
+            read,
+        )?,
+        Engine::Postgres => {
+            let sql = match scope {
+                Scope::Body => {
+                    "SELECT message, CAST(1000000.0 * ts_rank(body, to_tsquery('simple', $2)) AS BIGINT) FROM words
+                     WHERE account = $1 AND body @@ to_tsquery('simple', $2)"
+                }
+                Scope::All => {
+                    "SELECT message, CAST(1000000.0 * ts_rank(setweight(head, 'A') || body, to_tsquery('simple', $2)) AS BIGINT)
+                     FROM words WHERE account = $1 AND (head || body) @@ to_tsquery('simple', $2)"
+                }
+            };
+            tx.query(sql, &[&account, &query], read)?
+        }
+    })
+}
+
+/// Every one of these words begins a word.
+fn query(engine: Engine, scope: Scope, words: &[String]) -> String {
+    let each = |term: fn(&String) -> String, and: &str| words.iter().map(term).collect::<Vec<_>>().join(and);
+    match engine {
+        Engine::Sqlite => {
+            let terms = each(|word| format!("\"{word}\"*"), " AND ");
+            if scope == Scope::Body { format!("body : ({terms})") } else { terms }
+        }
+        Engine::Postgres => each(|word| format!("{word}:*"), " & "),
+    }
 }

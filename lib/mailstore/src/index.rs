@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The text index: filled in batches after delivery, and again before it is asked.
 //!
-//! It holds words of subject, addresses and text parts, and no text. A search brings it up to date
+//! It holds words of subject, addresses, names of attachments and text parts, and no text. A search brings it up to date
 //! first, so that it never misses mail; what was removed is found in it no more because an answer is
 //! only ever a choice among the messages that are there.
 
@@ -36,6 +36,25 @@ pub(crate) fn find(tx: &mut MailTx<'_>, scope: Scope, text: &str) -> Result<Hash
     let account = tx.account();
     let found = database(tx)?.read_now(|index| dialect::find(index, account, scope, &words))?;
     Ok(found.into_iter().collect())
+}
+
+/// The same, each with how well it fits.
+pub(crate) fn rank(tx: &mut MailTx<'_>, scope: Scope, text: &str) -> Result<Vec<(MessageId, i64)>> {
+    let words = words(text);
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    catch_up(tx)?;
+    let account = tx.account();
+    database(tx)?.read_now(|index| dialect::rank(index, account, scope, &words))
+}
+
+/// Mails that the index does not know yet.
+pub(crate) fn lag(tx: &mut MailTx<'_>) -> Result<u64> {
+    let account = tx.account();
+    let done = database(tx)?.read_now(|index| indexed(index, account))?;
+    let sql = "SELECT COUNT(*) FROM message WHERE account = $1 AND created_modseq > $2";
+    tx.one(sql, &[&account, &number(done)?], |row| row.get(0))
 }
 
 /// Where the index is.
@@ -107,7 +126,11 @@ fn words_of(tx: &mut MailTx<'_>, id: MessageId) -> Result<Option<Words>> {
     let Some(summary) = message::find(tx, id)? else { return Ok(None) };
     let envelope = &summary.parsed.envelope;
     let fields = [Field::Subject, Field::From, Field::To, Field::Cc, Field::Bcc];
-    let head = fields.map(|field| said_in(envelope, field)).join("\n");
+    let mut head = fields.map(|field| said_in(envelope, field)).join("\n");
+    for name in summary.parsed.structure.walk().into_iter().filter_map(|part| part.file_name()) {
+        head.push('\n');
+        head.push_str(name);
+    }
     let text = match message::body(tx, id) {
         Ok(Some(stored)) => body::parse_stored(&stored).map(|parsed| parsed.text),
         Ok(None) => Ok(String::new()),

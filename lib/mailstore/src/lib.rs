@@ -17,6 +17,7 @@
 //! - [`thread`], [`blob`], [`quota`], [`script`], [`annotation`]
 //! - [`memory`], [`lesson`]: what a person's filter has seen, and what it learns from what they do
 //! - [`import`]: what was brought from elsewhere
+//! - [`snooze`]: what was put off
 //! - [`delivery`]: mail on its way in, for hearth-smtp alone: durable before it is answered
 //! - [`Store::subscribe`]: wakes when another session, in any process, changed the account
 //!
@@ -54,6 +55,7 @@ mod schema;
 pub mod script;
 pub mod search;
 mod snippet;
+pub mod snooze;
 mod store;
 pub mod thread;
 mod tx;

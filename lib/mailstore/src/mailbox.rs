@@ -9,6 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::error::{Error, Result};
 use crate::limits::{MAILBOX_DEPTH_MAX, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX};
 use crate::message;
+use crate::snooze;
 use crate::tx::{MailTx, number};
 
 /// Where refused mail is kept for a while; a mailbox like any other, and made when it is first needed.
@@ -239,6 +240,63 @@ pub fn find_by_name(tx: &mut MailTx<'_>, path: &str) -> Result<Option<Mailbox>> 
     Ok(list(tx)?.into_iter().find(|mailbox| mailbox.path == path))
 }
 
+/// By path, or else by what mail programs call the mailbox of a role: `Sent Items` is Sent as long as there is no other
+/// mailbox of that name. For what is put there or looked at; never for what is removed.
+pub fn find_as_named(tx: &mut MailTx<'_>, path: &str) -> Result<Option<Mailbox>> {
+    let path = normal(path);
+    let all = list(tx)?;
+    let by_path = all.iter().find(|mailbox| mailbox.path == path);
+    let by_role = || role_of(&path).and_then(|role| all.iter().find(|mailbox| mailbox.role == Some(role)));
+    Ok(by_path.or_else(by_role).cloned())
+}
+
+/// What a mailbox is for, by the names that mail programs and providers give (Outlook, Apple Mail, Thunderbird, K-9,
+/// Gmail, in English, French and German).
+pub fn role_of(path: &str) -> Option<Role> {
+    let lower = path.to_lowercase();
+    let above = ["inbox/", "inbox.", "[gmail]/", "[google mail]/"];
+    let name = above.iter().find_map(|above| lower.strip_prefix(above)).unwrap_or(&lower);
+    Some(match name {
+        "inbox" => Role::Inbox,
+        "sent"
+        | "sent items"
+        | "sent mail"
+        | "sent messages"
+        | "sent-mail"
+        | "envoyés"
+        | "messages envoyés"
+        | "éléments envoyés"
+        | "courrier envoyé"
+        | "gesendet"
+        | "gesendete objekte"
+        | "gesendete elemente" => Role::Sent,
+        "drafts" | "draft" | "brouillons" | "entwürfe" => Role::Drafts,
+        "trash"
+        | "deleted items"
+        | "deleted messages"
+        | "bin"
+        | "corbeille"
+        | "éléments supprimés"
+        | "messages supprimés"
+        | "papierkorb"
+        | "gelöscht"
+        | "gelöschte elemente"
+        | "gelöschte objekte" => Role::Trash,
+        "junk"
+        | "junk e-mail"
+        | "junk email"
+        | "spam"
+        | "bulk mail"
+        | "courrier indésirable"
+        | "indésirables"
+        | "pourriel"
+        | "junk-e-mail"
+        | "werbung" => Role::Junk,
+        "archive" | "archives" | "archiv" => Role::Archive,
+        _ => return None,
+    })
+}
+
 /// By role.
 pub fn find_by_role(tx: &mut MailTx<'_>, role: Role) -> Result<Option<Mailbox>> {
     Ok(list(tx)?.into_iter().find(|mailbox| mailbox.role == Some(role)))
@@ -270,6 +328,7 @@ pub fn add(tx: &mut MailTx<'_>, new: New) -> Result<Mailbox> {
 }
 
 fn insert(tx: &mut MailTx<'_>, new: New) -> Result<MailboxId> {
+    mark_if_snoozed(tx, new.parent, &new.name)?;
     let account = tx.account();
     let id = MailboxId::new(tx.now());
     let modseq = number(tx.next_modseq()?)?;
@@ -295,6 +354,10 @@ fn insert(tx: &mut MailTx<'_>, new: New) -> Result<MailboxId> {
         ],
     )?;
     Ok(id)
+}
+
+fn mark_if_snoozed(tx: &MailTx<'_>, parent: Option<MailboxId>, name: &str) -> Result<()> {
+    if parent.is_none() && name == snooze::SNOOZED { snooze::mark(&tx.place.snoozed) } else { Ok(()) }
 }
 
 /// One level of a name.
@@ -409,6 +472,7 @@ pub fn change(tx: &mut MailTx<'_>, id: MailboxId, change: Change) -> Result<Mail
     if new == old {
         return Ok(old);
     }
+    mark_if_snoozed(tx, new.parent, &new.name)?;
     let account = tx.account();
     let modseq = number(tx.next_modseq()?)?;
     tx.execute(
@@ -505,4 +569,26 @@ pub(crate) fn take_uids(tx: &mut MailTx<'_>, id: MailboxId, count: u32) -> Resul
 pub(crate) fn id_by_role(tx: &mut MailTx<'_>, role: Role) -> Result<Option<MailboxId>> {
     let account = tx.account();
     tx.find("SELECT id FROM mailbox WHERE account = $1 AND role = $2", &[&account, &role.as_str()], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_elsewhere() {
+        for (path, role) in [
+            ("INBOX", Some(Role::Inbox)),
+            ("[Gmail]/Sent Mail", Some(Role::Sent)),
+            ("INBOX.Drafts", Some(Role::Drafts)),
+            ("INBOX/Spam", Some(Role::Junk)),
+            ("Deleted Items", Some(Role::Trash)),
+            ("ÉLÉMENTS ENVOYÉS", Some(Role::Sent)),
+            ("Courrier indésirable", Some(Role::Junk)),
+            ("Lists/sent", None),
+            ("Holiday", None),
+        ] {
+            assert_eq!(role_of(path), role, "{path}");
+        }
+    }
 }

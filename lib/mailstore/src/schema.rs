@@ -11,10 +11,14 @@ pub(crate) const STEPS: &[Migration] = &[
     Migration { version: 3, name: "filters", breaking: false, sql: FILTERS },
     Migration { version: 4, name: "annotations", breaking: false, sql: ANNOTATIONS },
     Migration { version: 5, name: "imports", breaking: false, sql: IMPORTS },
+    Migration { version: 6, name: "attachment names", breaking: false, sql: INDEX_ANEW },
 ];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
-pub(crate) const SEARCH_STEPS: &[Migration] = &[Migration { version: 1, name: "search", breaking: false, sql: SEARCH }];
+pub(crate) const SEARCH_STEPS: &[Migration] = &[
+    Migration { version: 1, name: "search", breaking: false, sql: SEARCH },
+    Migration { version: 2, name: "attachment names", breaking: false, sql: SEARCH_ANEW },
+];
 
 const MAIL: &str = "
 -- One row: the counters. boot names the boot of the machine in which modseq was last given out.
@@ -272,6 +276,20 @@ CREATE TABLE imported (
 -- postgres:
 );
 -- both:
+";
+
+/// The index knows more of each mail: it is filled anew.
+const INDEX_ANEW: &str = "
+-- postgres:
+DELETE FROM words;
+UPDATE account SET indexed_modseq = 0;
+-- both:
+";
+
+const SEARCH_ANEW: &str = "
+DROP TABLE words;
+CREATE VIRTUAL TABLE words USING fts5 (head, body, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2');
+UPDATE indexed SET modseq = 0;
 ";
 
 const SEARCH: &str = "

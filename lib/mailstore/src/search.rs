@@ -60,7 +60,7 @@ pub enum Filter {
     Header(String, Option<String>),
     /// Words (each a prefix) in the text of the body. From the index, and from bodies not yet in it.
     Body(String),
-    /// The same in body, addresses and subject.
+    /// The same in body, addresses, subject and names of attachments.
     Text(String),
 }
 
@@ -384,6 +384,18 @@ fn has_header(tx: &mut MailTx<'_>, id: MessageId, name: &str, text: Option<&str>
     let needle = text.map(str::to_lowercase);
     let mut fields = hearth_wire::message::Headers::new(&block).filter(|field| field.is(name));
     Ok(fields.any(|field| needle.as_ref().is_none_or(|needle| field.text().to_lowercase().contains(needle))))
+}
+
+/// How well each message that has all words of a text fits it, by the index: more is better (RFC 6203 §4).
+pub fn rank(tx: &mut MailTx<'_>, in_body_alone: bool, text: &str) -> Result<HashMap<MessageId, u64>> {
+    let scope = if in_body_alone { Scope::Body } else { Scope::All };
+    let ranked = index::rank(tx, scope, text)?;
+    Ok(ranked.into_iter().map(|(id, score)| (id, u64::try_from(score).unwrap_or(0))).collect())
+}
+
+/// Mails that the text index does not know yet: a search puts them in first.
+pub(crate) fn index_lag(tx: &mut MailTx<'_>) -> Result<u64> {
+    index::lag(tx)
 }
 
 /// What a message is sorted by, in the order of the sorts.

@@ -21,7 +21,7 @@ use crate::journal::{self, Journal};
 use crate::limits::{ACCOUNT_IDLE_MAX, FEED_TIMER, HOUSEKEEPING, INDEX_DELAY, OPEN_ACCOUNTS_MAX, SYNC_DELAY};
 use crate::message::Prepared;
 use crate::tx::{After, MailTx};
-use crate::{blob, changes, lesson, limits, memory, message, quota, schema, search};
+use crate::{blob, changes, lesson, limits, memory, message, quota, schema, search, snooze};
 
 /// Where rows live. Journal, large bodies and the feed are in the data directory on both.
 #[derive(Clone, Debug)]
@@ -279,6 +279,20 @@ impl Store {
             Ok(Prepared { id, packed, parsed })
         })
         .await
+    }
+
+    /// Mails that the text index of an account does not know yet. An account that was never opened is not made by asking.
+    pub async fn index_lag(&self, account: AccountId) -> Result<u64> {
+        if self.0.shared.is_none() && !self.0.has_folder(account) {
+            return Ok(0);
+        }
+        self.read(account, search::index_lag).await
+    }
+
+    /// Accounts that may have put mail off ([`snooze`]).
+    pub async fn snoozers(&self) -> Result<Vec<AccountId>> {
+        let folder = account::snoozed_folder(&self.0.mail);
+        blocking(move || snooze::marked(&folder)).await
     }
 
     /// The body of a message, to be read in pieces.

@@ -19,7 +19,7 @@ use hearth_net::records::State;
 use super::domain;
 use super::{queue, status};
 use crate::init::certificate;
-use crate::limits::{CERTIFICATE_RENEW_DAYS, DISK_FREE_BYTES_MIN, QUEUE_AGE};
+use crate::limits::{CERTIFICATE_RENEW_DAYS, DISK_FREE_BYTES_MIN, INDEX_LAG_MAX, INDEXES_LOOKED_AT_MAX, QUEUE_AGE};
 use crate::out::Out;
 use crate::place::{Place, directory};
 use crate::supervisor::{PROCESSES, lock};
@@ -89,6 +89,7 @@ async fn look(config: &Config) -> Vec<Finding> {
     findings.push(databases(config).await);
     findings.push(processes(config, running));
     findings.push(ports(config, running).await);
+    findings.push(text_index(config).await);
     findings.push(queue_age(config).await);
     findings.push(dns(config).await);
     findings
@@ -197,6 +198,37 @@ async fn databases(config: &Config) -> Finding {
         Err(error) => {
             Finding::wrong("databases", format!("identity.db cannot be checked: {error}"), "stop the node and restore a backup")
         }
+    }
+}
+
+/// How far the text index is behind the mail. A search catches up first, so that it finds all; it only takes longer.
+async fn text_index(config: &Config) -> Finding {
+    match index_lags(config).await {
+        Ok(lags) => lag(&lags),
+        Err(error) => Finding::wrong("search", format!("{error:#}"), "do what the line says, or restore a backup"),
+    }
+}
+
+async fn index_lags(config: &Config) -> anyhow::Result<Vec<(String, u64)>> {
+    let people = directory(config).await?.list_accounts().await?;
+    let store = crate::place::mail(config).await?;
+    let mut lags = Vec::new();
+    for person in people.iter().take(INDEXES_LOOKED_AT_MAX) {
+        lags.push((person.primary.to_string(), store.index_lag(person.id).await?));
+    }
+    store.close().await?;
+    Ok(lags)
+}
+
+fn lag(lags: &[(String, u64)]) -> Finding {
+    let all: u64 = lags.iter().map(|(_, lag)| lag).sum();
+    match lags.iter().max_by_key(|(_, lag)| *lag) {
+        Some((address, lag)) if *lag > INDEX_LAG_MAX => Finding::wrong(
+            "search",
+            format!("{lag} mails of {address} wait for the text index"),
+            "look whether the node runs and the disk has room; the next search puts them in",
+        ),
+        _ => Finding::fine("search", format!("{all} mails wait for the text index")),
     }
 }
 
@@ -319,6 +351,14 @@ mod tests {
     fn config(dir: &Path) -> Config {
         let text = "[home]\ndomain = \"home.localhost\"\n[listen]\naddresses = [\"127.0.0.1\"]\n";
         Config::from_text(dir, text, []).unwrap()
+    }
+
+    #[test]
+    fn an_index_far_behind_is_a_fault() {
+        let of = |lag: u64| super::lag(&[("a@x".into(), 0), ("b@x".into(), lag)]);
+        assert!(of(INDEX_LAG_MAX).ok && of(7).says.starts_with("7 mails"));
+        assert!(!of(INDEX_LAG_MAX + 1).ok && of(INDEX_LAG_MAX + 1).says.contains("b@x"));
+        assert!(super::lag(&[]).ok);
     }
 
     #[test]

@@ -10,10 +10,11 @@ use hearth_imap::transfer::remote::{self, Proof};
 use hearth_imap::transfer::{Counts, Folder, Importer, Stop, maildir, mbox};
 use hearth_mailstore::Store;
 use hearth_net::tls::Connector;
-use hearth_types::AccountId;
+use hearth_types::{AccountId, Secret};
 use serde_json::json;
 
 use crate::cli::{MailFormat, MailboxCommand, MailboxImportArgs};
+use crate::elsewhere::{self, Program};
 use crate::out::Out;
 use crate::place::{self, Place};
 use crate::prompt;
@@ -58,7 +59,7 @@ async fn bring(
     user: String,
     out: &Out,
 ) -> anyhow::Result<()> {
-    let source = find_source(args, user)?;
+    let source = find_source(place, args, user, out).await?;
     let mut pace = Pace::new(out);
     let mut said = |counts: &Counts, folder: &str, of: Option<usize>| pace.tell(counts, folder, of);
     let bytes_max = place.config.limits.message_size_bytes_max;
@@ -92,15 +93,13 @@ async fn bring_files(importer: &mut Importer<'_>, files: &[PathBuf]) -> Result<(
 }
 
 /// What the words of the command line lead to.
-fn find_source(args: &MailboxImportArgs, user: String) -> anyhow::Result<Source> {
-    if let Some(place) = args.source.strip_prefix("imaps://") {
-        let (host, port) = match place.trim_end_matches('/').rsplit_once(':') {
+async fn find_source(place: &Place, args: &MailboxImportArgs, user: String, out: &Out) -> anyhow::Result<Source> {
+    if let Some(there) = args.source.strip_prefix("imaps://") {
+        let (host, port) = match there.trim_end_matches('/').rsplit_once(':') {
             Some((host, port)) => (host, port.parse().with_context(|| format!("{port} is no port"))?),
-            None => (place.trim_end_matches('/'), 993),
+            None => (there.trim_end_matches('/'), 993),
         };
-        let what = format!("Password of {user} at {host}");
-        let secret = prompt::secret_elsewhere(&what, args.password_stdin || args.token_stdin)?;
-        let proof = if args.token_stdin { Proof::Token(secret) } else { Proof::Password(secret) };
+        let proof = prove(place, args, &user, host, out).await?;
         return Ok(Source::Imap(remote::Place { host: host.to_string(), port, address: args.connect, user, proof }));
     }
     let path = Path::new(&args.source);
@@ -120,6 +119,25 @@ fn find_source(args: &MailboxImportArgs, user: String) -> anyhow::Result<Source>
     }
     files.sort();
     Ok(Source::Mbox(files))
+}
+
+/// A password, an access token, or one that the person gets there now.
+async fn prove(place: &Place, args: &MailboxImportArgs, user: &str, host: &str, out: &Out) -> anyhow::Result<Proof> {
+    if let (Some(provider), Some(client)) = (&args.oauth, &args.oauth_client) {
+        let secret = args.oauth_secret.as_ref().map(std::fs::read_to_string).transpose().context("the secret cannot be read")?;
+        let program = Program {
+            provider,
+            client,
+            secret: secret.map(|secret| Secret::new(secret.trim().to_string())),
+            scope: &args.oauth_scope,
+            connect: args.connect,
+            extra_roots: &place.config.tls.extra_roots,
+        };
+        return Ok(Proof::Token(elsewhere::sign_in(&program, out).await?));
+    }
+    let what = format!("Password of {user} at {host}");
+    let secret = prompt::secret_elsewhere(&what, args.password_stdin || args.token_stdin)?;
+    Ok(if args.token_stdin { Proof::Token(secret) } else { Proof::Password(secret) })
 }
 
 async fn write(store: &Store, account: AccountId, to: &Path, format: MailFormat, out: &Out) -> anyhow::Result<()> {

@@ -302,7 +302,7 @@ impl House<'_, '_> {
 
 impl Lookup for House<'_, '_> {
     fn mailbox(&mut self, path: &str) -> bool {
-        self.ask(|tx| mailbox::find_by_name(tx, path)).is_some()
+        self.ask(|tx| mailbox::find_as_named(tx, path)).is_some()
     }
 
     fn mailbox_by_id(&mut self, id: &str) -> Option<String> {

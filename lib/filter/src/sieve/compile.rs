@@ -37,6 +37,7 @@ pub const CAPABILITIES: &[&str] = &[
     "foreverypart",
     "ihave",
     "imap4flags",
+    "imapsieve",
     "include",
     "index",
     "mailbox",
@@ -169,13 +170,12 @@ fn find_word(text: &[u8], word: &str) -> Option<(usize, usize)> {
 
 /// What sieve-rs has and this house does not: no lists to look into (RFC 6134), no judge of viruses, and what only a
 /// queue with priorities could keep (RFC 6009).
-fn declined() -> [Capability; 9] {
+fn declined() -> [Capability; 8] {
     [
         Capability::Convert,
         Capability::EnvelopeDeliverBy,
         Capability::EnvelopeDsn,
         Capability::ExtLists,
-        Capability::ImapSieve,
         Capability::RedirectDeliverBy,
         Capability::RedirectDsn,
         Capability::VirusTest,

@@ -46,6 +46,19 @@ pub struct Subject<'a> {
     pub junk: Option<f64>,
 }
 
+/// What somebody did to a message in a mailbox (RFC 6785 §4.1), when that is why a script runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// `APPEND`, `COPY` or `FLAG`.
+    pub cause: &'a str,
+    /// The path of the mailbox.
+    pub mailbox: &'a str,
+    /// Who did it: the name that they sign in with, and their address.
+    pub user: &'a str,
+    /// The flags that changed, with spaces between.
+    pub changed_flags: &'a str,
+}
+
 /// What a script may ask.
 pub trait Lookup {
     /// The path of a mailbox that is there, by path.

@@ -9,7 +9,7 @@ use hearth_mailstore::{Flag, FlagSet};
 use hearth_wire::message::parse_with_mail_parser;
 
 use super::compile::{Script, compile_for, one_line, runtime};
-use super::{Action, Lookup, Place, Ran, Remember, Subject, answer};
+use super::{Action, Event as Done, Lookup, Place, Ran, Remember, Subject, answer};
 use crate::limits::{FILED_MAX, LOOKUPS_MAX, MEMORY_SECONDS_MAX};
 
 /// How sieve-rs names the memory of a vacation.
@@ -18,12 +18,35 @@ const VACATION_ID: &str = "_v";
 impl Script {
     /// Runs the script. Never fails: see [`Ran::error`].
     pub fn run(&self, subject: &Subject<'_>, lookup: &mut dyn Lookup) -> Ran {
+        self.run_because(subject, None, lookup)
+    }
+
+    /// The same for a message that is in a mailbox already, because of what was done to it.
+    pub fn run_on(&self, subject: &Subject<'_>, event: &Done<'_>, lookup: &mut dyn Lookup) -> Ran {
+        self.run_because(subject, Some(event), lookup)
+    }
+
+    fn run_because(&self, subject: &Subject<'_>, event: Option<&Done<'_>>, lookup: &mut dyn Lookup) -> Ran {
         // Such a mail would break the parser; its like is made to, so that no script is wanted for it.
         let Some(message) = parse_with_mail_parser(subject.raw) else { return Ran::usual() };
         let runtime = runtime(subject.hostname);
         let mut context = runtime.filter_parsed(message).with_user_address(subject.owner).with_user_full_name(subject.owner_name);
         context.set_envelope(Envelope::From, subject.sender);
         context.set_envelope(Envelope::To, subject.recipient);
+        if let Some(event) = event {
+            // RFC 6785 §4.1, §4.2
+            for (name, value) in [
+                ("imap.cause", event.cause),
+                ("imap.mailbox", event.mailbox),
+                ("imap.user", event.user),
+                ("imap.email", event.user),
+                ("imap.changedflags", event.changed_flags),
+                ("location", "MS"),
+                ("phase", "post"),
+            ] {
+                context.set_env_variable(name, value.to_string());
+            }
+        }
         if let Some(junk) = subject.junk {
             context.set_spam_status(if junk >= 1.0 { SpamStatus::Spam } else { SpamStatus::MaybeSpam(junk.max(0.0)) });
         }

@@ -286,6 +286,8 @@ pub struct SearchReturn {
     pub save: bool,
     /// PARTIAL (RFC 9394 §3.1)
     pub partial: Option<Partial>,
+    /// RELEVANCY (RFC 6203 §4)
+    pub relevancy: bool,
 }
 
 impl SearchReturn {
@@ -351,6 +353,8 @@ pub enum SortKey {
     DisplayTo,
     /// Local part of the first From.
     From,
+    /// How well it is what a FUZZY key looks for (RFC 6203 §5).
+    Relevancy,
     /// RFC822.SIZE
     Size,
     /// The base subject.
@@ -448,6 +452,10 @@ pub enum SearchKey {
     EmailId(String),
     /// THREADID (RFC 8474)
     ThreadId(String),
+    /// FILTER (RFC 5466 §3.1): the name of a search that is kept in the METADATA of the account.
+    Filter(String),
+    /// FUZZY (RFC 6203 §3): texts in it are found by their words.
+    Fuzzy(Box<SearchKey>),
     /// NOT
     Not(Box<SearchKey>),
     /// OR

@@ -36,8 +36,8 @@ impl Writer<'_> {
     }
 
     fn returns(&mut self, returns: &SearchReturn) {
-        let SearchReturn { min, max, all, count, save, partial } = *returns;
-        let words = [(min, "MIN"), (max, "MAX"), (all, "ALL"), (count, "COUNT"), (save, "SAVE")];
+        let SearchReturn { min, max, all, count, save, partial, relevancy } = *returns;
+        let words = [(min, "MIN"), (max, "MAX"), (all, "ALL"), (count, "COUNT"), (save, "SAVE"), (relevancy, "RELEVANCY")];
         let words = words.into_iter().filter(|(on, _)| *on).map(|(_, word)| word.to_string());
         let words: Vec<String> = words.chain(partial.map(|partial| format!("PARTIAL {partial}"))).collect();
         self.text(&format!(" RETURN ({})", words.join(" ")));
@@ -97,6 +97,11 @@ impl Writer<'_> {
             SearchKey::ModSeq(modseq) => self.text(&format!("MODSEQ {modseq}")),
             SearchKey::EmailId(id) => self.text(&format!("EMAILID {id}")),
             SearchKey::ThreadId(id) => self.text(&format!("THREADID {id}")),
+            SearchKey::Filter(name) => self.text(&format!("FILTER {name}")),
+            SearchKey::Fuzzy(key) => {
+                self.text("FUZZY ");
+                self.key(key);
+            }
             SearchKey::Not(key) => {
                 self.text("NOT ");
                 self.key(key);

@@ -50,7 +50,7 @@ pub use fragment::{Bounds, Event, Fragmentizer, Literal};
 pub use mailbox_name::{Charset, MailboxName, SEPARATOR, decode_utf7, encode_mailbox, encode_utf7};
 pub use parse::{STATUS_ITEMS, SyntaxError, parse_authenticate_line, parse_command, parse_tag_and_verb};
 pub use parse_list::matches;
-pub use parse_search::{BAD_CHARSET, uses_modseq};
+pub use parse_search::{BAD_CHARSET, is_fuzzy, parse_filter, uses_modseq};
 pub use set::{End, SequenceSet, contains, encode_numbers, encode_sequence_set};
 pub use structure::encode_structure;
 pub use url::{MessageUrl, parse_message_url};

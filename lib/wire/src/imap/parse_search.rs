@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! SEARCH (RFC 9051 §6.4.4), with the keys of RFC 5032, RFC 7162, RFC 8474 and RFC 8514.
+//! SEARCH (RFC 9051 §6.4.4), with the keys of RFC 5032, RFC 5466, RFC 6203, RFC 7162, RFC 8474 and RFC 8514.
 
 use super::command::{Command, DateOf, Partial, Search, SearchKey, SearchReturn, When};
 use super::cursor::{Bad, Cursor, Parsed};
@@ -49,6 +49,7 @@ pub(crate) fn parse_return(cursor: &mut Cursor<'_>) -> Parsed<Option<SearchRetur
             "ALL" => returns.all = true,
             "COUNT" => returns.count = true,
             "SAVE" => returns.save = true,
+            "RELEVANCY" => returns.relevancy = true,
             "PARTIAL" if returns.partial.is_none() => {
                 cursor.space()?;
                 returns.partial = Some(parse_partial_range(cursor)?);
@@ -156,6 +157,8 @@ fn parse_key_with_argument(cursor: &mut Cursor<'_>, name: &str, depth: usize, le
         "EMAILID" => SearchKey::EmailId(cursor.atom()?),
         "THREADID" => SearchKey::ThreadId(cursor.atom()?),
         "MODSEQ" => parse_modseq(cursor)?,
+        "FILTER" => SearchKey::Filter(parse_filter_name(cursor)?),
+        "FUZZY" => SearchKey::Fuzzy(Box::new(parse_key(cursor, depth + 1, left)?)),
         "NOT" => SearchKey::Not(Box::new(parse_key(cursor, depth + 1, left)?)),
         "OR" => {
             let one = parse_key(cursor, depth + 1, left)?;
@@ -164,6 +167,24 @@ fn parse_key_with_argument(cursor: &mut Cursor<'_>, name: &str, depth: usize, le
         }
         _ => parse_date_key(cursor, name)?,
     })
+}
+
+/// RFC 5466 §3.1: an atom without a slash, for it becomes a part of an entry's name.
+fn parse_filter_name(cursor: &mut Cursor<'_>) -> Parsed<String> {
+    let name = cursor.atom()?;
+    if name.contains('/') { Err(Bad("the name of a filter has no slash")) } else { Ok(name.to_ascii_lowercase()) }
+}
+
+/// The search that a filter stands for: search-criteria, with or without a charset (RFC 5466 §3.2).
+pub fn parse_filter(text: &[u8]) -> Parsed<Vec<SearchKey>> {
+    let mut cursor = Cursor::new(text);
+    if cursor.word("CHARSET") {
+        cursor.space()?;
+        parse_charset(&mut cursor)?;
+        cursor.space()?;
+    }
+    let keys = parse_program(&mut cursor)?;
+    cursor.end().map(|()| keys)
 }
 
 fn parse_date_key(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
@@ -199,9 +220,20 @@ fn parse_modseq(cursor: &mut Cursor<'_>) -> Parsed<SearchKey> {
 pub fn uses_modseq(keys: &[SearchKey]) -> bool {
     keys.iter().any(|key| match key {
         SearchKey::ModSeq(_) => true,
-        SearchKey::Not(key) => uses_modseq(std::slice::from_ref(key)),
+        SearchKey::Not(key) | SearchKey::Fuzzy(key) => uses_modseq(std::slice::from_ref(key)),
         SearchKey::Or(one, other) => uses_modseq(std::slice::from_ref(one)) || uses_modseq(std::slice::from_ref(other)),
         SearchKey::And(keys) => uses_modseq(keys),
+        _ => false,
+    })
+}
+
+/// Is any key FUZZY? RELEVANCY makes sense beside one alone (RFC 6203 §4).
+pub fn is_fuzzy(keys: &[SearchKey]) -> bool {
+    keys.iter().any(|key| match key {
+        SearchKey::Fuzzy(_) => true,
+        SearchKey::Not(key) => is_fuzzy(std::slice::from_ref(key)),
+        SearchKey::Or(one, other) => is_fuzzy(std::slice::from_ref(one)) || is_fuzzy(std::slice::from_ref(other)),
+        SearchKey::And(keys) => is_fuzzy(keys),
         _ => false,
     })
 }
@@ -262,10 +294,33 @@ mod tests {
     }
 
     #[test]
+    fn filters() {
+        let keys = parse_filter("CHARSET UTF-8 OR FROM \"Jürgen\" (SMALLER 5000 UNSEEN)".as_bytes()).expect("RFC 5466");
+        assert!(matches!(keys.as_slice(), [SearchKey::Or(..)]));
+        assert_eq!(parse_filter(b"SMALLER 5000"), Ok(vec![SearchKey::Smaller(5000)]));
+        for text in [&b""[..], b" ALL", b"ALL ", b"FROB", b"SUBJECT {3}\r\nabcd", b"CHARSET KOI8-R ALL"] {
+            assert!(parse_filter(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_search() {
-        for text in
-            ["", " ", " FROB", " FROM", " BEFORE yesterday", " OR ALL", " (ALL", " ALL)", " NOT", " RETURN (FROB) ALL", " 0"]
-        {
+        for text in [
+            "",
+            " ",
+            " FROB",
+            " FROM",
+            " FILTER a/b",
+            " FILTER \"a\"",
+            " FUZZY",
+            " BEFORE yesterday",
+            " OR ALL",
+            " (ALL",
+            " ALL)",
+            " NOT",
+            " RETURN (FROB) ALL",
+            " 0",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! SORT and THREAD (RFC 5256 §5, RFC 5267 §3, RFC 5957).
+//! SORT and THREAD (RFC 5256 §5, RFC 5267 §3, RFC 5957, RFC 6203 §5).
 
 use super::command::{Command, Search, SortCriterion, SortKey, ThreadAlgorithm};
 use super::cursor::{Bad, Cursor, Parsed};
@@ -7,13 +7,14 @@ use super::limits::SORT_CRITERIA_MAX;
 use super::parse_search::{parse_charset, parse_program, parse_return};
 
 /// The names of sort keys, for reading and for writing.
-pub(crate) const SORT_KEYS: [(&str, SortKey); 9] = [
+pub(crate) const SORT_KEYS: [(&str, SortKey); 10] = [
     ("ARRIVAL", SortKey::Arrival),
     ("CC", SortKey::Cc),
     ("DATE", SortKey::Date),
     ("DISPLAYFROM", SortKey::DisplayFrom),
     ("DISPLAYTO", SortKey::DisplayTo),
     ("FROM", SortKey::From),
+    ("RELEVANCY", SortKey::Relevancy),
     ("SIZE", SortKey::Size),
     ("SUBJECT", SortKey::Subject),
     ("TO", SortKey::To),

@@ -54,6 +54,8 @@ pub enum Code {
     InProgress(String, u64, u64),
     /// `BADURL url` (RFC 4469 §4)
     BadUrl(String),
+    /// `UNDEFINED-FILTER name` (RFC 5466 §3.1)
+    UndefinedFilter(String),
     /// `BADCHARSET (..)`: the charsets that SEARCH knows.
     BadCharset,
 }
@@ -161,6 +163,7 @@ fn encode_code(out: &mut Vec<u8>, code: &Code) {
             let shown = url.chars().filter(|c| c.is_ascii_graphic() && *c != ']');
             text(&format!("BADURL {}", shown.collect::<String>()));
         }
+        Code::UndefinedFilter(name) => text(&format!("UNDEFINED-FILTER {name}")),
         Code::BadCharset => text("BADCHARSET (UTF-8 US-ASCII)"),
     }
 }
@@ -326,6 +329,8 @@ pub struct Esearch {
     pub modseq: Option<u64>,
     /// PARTIAL (RFC 9394 §3.1): the range as asked for, and what is in it.
     pub partial: Option<(Partial, Vec<u32>)>,
+    /// RELEVANCY (RFC 6203 §4): of each that was found, 1 to 100.
+    pub relevancy: Option<Vec<u8>>,
     /// Of which mailbox (RFC 7377 §2.3), and its UIDVALIDITY.
     pub mailbox: Option<(String, u32)>,
 }
@@ -363,6 +368,10 @@ pub fn encode_esearch(out: &mut Vec<u8>, tag: &str, found: &Esearch, charset: Ch
         }
         encode_numbers(out, numbers.iter().copied());
         out.push(b')');
+    }
+    if let Some(scores) = &found.relevancy {
+        let scores: Vec<String> = scores.iter().map(ToString::to_string).collect();
+        out.extend_from_slice(format!(" RELEVANCY ({})", scores.join(" ")).as_bytes());
     }
     out.extend_from_slice(b"\r\n");
 }

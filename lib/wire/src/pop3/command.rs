@@ -14,6 +14,8 @@ pub enum Command {
     Capa,
     /// STLS (RFC 2595 §4)
     Stls,
+    /// UTF8 (RFC 6856 §2)
+    Utf8,
     /// USER
     User(String),
     /// PASS: all that is left of the line, spaces too.
@@ -62,6 +64,7 @@ pub fn parse_command(line: &[u8]) -> Result<Command, &'static str> {
     Ok(match (verb.as_str(), words.as_slice()) {
         ("CAPA", []) => Command::Capa,
         ("STLS", []) => Command::Stls,
+        ("UTF8", []) => Command::Utf8,
         ("STAT", []) => Command::Stat,
         ("RSET", []) => Command::Rset,
         ("NOOP", []) => Command::Noop,
@@ -81,7 +84,11 @@ pub fn parse_command(line: &[u8]) -> Result<Command, &'static str> {
         ("RETR", [one]) => Command::Retr(number(one)?),
         ("DELE", [one]) => Command::Dele(number(one)?),
         ("TOP", [one, lines]) => Command::Top(number(one)?, number(lines)?),
-        ("CAPA" | "STLS" | "STAT" | "RSET" | "NOOP" | "QUIT" | "USER" | "AUTH" | "LIST" | "UIDL" | "RETR" | "DELE" | "TOP", _) => {
+        (
+            "CAPA" | "STLS" | "UTF8" | "STAT" | "RSET" | "NOOP" | "QUIT" | "USER" | "AUTH" | "LIST" | "UIDL" | "RETR" | "DELE"
+            | "TOP",
+            _,
+        ) => {
             return Err("these are not the arguments of this command");
         }
         _ => return Err("unknown command"),
@@ -112,6 +119,8 @@ mod tests {
         for (line, command) in [
             ("CAPA", Command::Capa),
             ("stls", Command::Stls),
+            ("UTF8", Command::Utf8),
+            ("USER jürgen", Command::User("jürgen".into())),
             ("USER alice@home.localhost", Command::User("alice@home.localhost".into())),
             ("USER al ice", Command::User("al ice".into())),
             ("PASS  two spaces ", Command::Pass(secret(b" two spaces ".to_vec()))),

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Debian's Thunderbird without a screen, driven over Marionette: it is set up by autoconfig, sends, receives, searches,
+//! flags and moves, and finds a key by WKD. What it does is in `thunderbird/*.js`, in its own words.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use hearth_tests::{HomeBuilder, Imap, Machine};
+use serde_json::{Value, json};
+
+const DOMAIN: &str = "thunder-home.test";
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(100);
+
+/// A running Thunderbird.
+struct Thunderbird {
+    child: Child,
+    marionette: BufReader<TcpStream>,
+    number: u32,
+}
+
+impl Thunderbird {
+    fn start(machine: &Machine) -> Result<Self> {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let settings = [
+            ("marionette.port", json!(port)),
+            ("app.update.enabled", json!(false)),
+            ("datareporting.policy.dataSubmissionEnabled", json!(false)),
+            ("datareporting.policy.dataSubmissionPolicyBypassNotification", json!(true)),
+            ("mail.provider.suppress_dialog_on_startup", json!(true)),
+            ("mail.spotlight.firstRunDone", json!(true)),
+            ("mail.winsearch.firstRunDone", json!(true)),
+            ("mail.shell.checkDefaultClient", json!(false)),
+            ("mail.rights.version", json!(1)),
+            ("mailnews.start_page.enabled", json!(false)),
+            ("mailnews.auto_config_url", json!("")),
+            ("network.captive-portal-service.enabled", json!(false)),
+            ("network.connectivity-service.enabled", json!(false)),
+            ("extensions.update.enabled", json!(false)),
+            ("services.settings.server", json!("data:,#remote-settings-dummy/v1")),
+            ("security.OCSP.enabled", json!(0)),
+        ];
+        let lines: String = settings.iter().map(|(name, value)| format!("user_pref(\"{name}\", {value});\n")).collect();
+        machine.write("profile/user.js", &lines)?;
+        let line = "exec /usr/lib/thunderbird/thunderbird --headless --marionette --remote-allow-system-access --no-remote \
+                    --profile profile";
+        let mut command = machine.shell(line);
+        command.env("MOZ_HEADLESS", "1").env("MOZ_CRASHREPORTER_DISABLE", "1");
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let begun = Instant::now();
+        let stream = loop {
+            match TcpStream::connect(("127.0.0.1", port)) {
+                Ok(stream) => break stream,
+                Err(error) => ensure!(begun.elapsed() < STARTS_WITHIN, "it does not start: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        stream.set_read_timeout(Some(ANSWERS_WITHIN))?;
+        let mut thunderbird = Self { child, marionette: BufReader::new(stream), number: 0 };
+        thunderbird.read()?;
+        thunderbird.command("WebDriver:NewSession", &json!({}))?;
+        thunderbird.command("WebDriver:SetTimeouts", &json!({"script": 90_000}))?;
+        thunderbird.command("Marionette:SetContext", &json!({"value": "chrome"}))?;
+        Ok(thunderbird)
+    }
+
+    /// `length:JSON`
+    fn read(&mut self) -> Result<Value> {
+        let mut length = Vec::new();
+        self.marionette.read_until(b':', &mut length)?;
+        let length = std::str::from_utf8(&length)?.trim_end_matches(':').parse()?;
+        let mut text = vec![0; length];
+        self.marionette.read_exact(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    fn command(&mut self, name: &str, words: &Value) -> Result<Value> {
+        self.number += 1;
+        let text = json!([0, self.number, name, words]).to_string();
+        self.marionette.get_mut().write_all(format!("{}:{text}", text.len()).as_bytes())?;
+        let answer = self.read()?;
+        ensure!(answer[2].is_null(), "{name}: {}", answer[2]);
+        Ok(answer[3].clone())
+    }
+
+    /// Runs a script inside; what it returns.
+    fn script(&mut self, script: &str, words: &Value) -> Result<Value> {
+        let body = format!(
+            "const done = arguments[arguments.length - 1]; const A = arguments;\n(async () => {{\n{script}\n}})()\
+             .then(value => done({{ value }}), error => done({{ error: `${{error}} ${{error.stack}}` }}));"
+        );
+        let words = json!({"script": body, "args": words, "sandbox": "system", "newSandbox": false});
+        let done = self.command("WebDriver:ExecuteAsyncScript", &words)?;
+        ensure!(done["value"]["error"].is_null(), "{}", done["value"]["error"]);
+        Ok(done["value"]["value"].clone())
+    }
+}
+
+impl Drop for Thunderbird {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.command("Marionette:Quit", &json!({"flags": ["eForceQuit"]}));
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thunderbird_is_set_up_sends_receives_searches_moves_and_finds_a_key() -> Result<()> {
+    if !Machine::is_possible(&["thunderbird"]) {
+        return Ok(());
+    }
+    let home = HomeBuilder::default().domain(DOMAIN).offset(0).start()?;
+    home.hearth(&["key", "generate", &home.bob.address])?;
+    let machine = Machine::new(&home)?;
+    let mut thunderbird = Thunderbird::start(&machine)?;
+
+    let pem = std::fs::read_to_string(home.ca())?;
+    let authority: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let alice = &home.alice;
+    let account =
+        thunderbird.script(include_str!("thunderbird/account.js"), &json!([authority, alice.address, alice.app_password]))?;
+    ensure!(account["incoming"].as_str().is_some_and(|said| said.starts_with(&format!("mail.{DOMAIN}:993 "))), "{account}");
+    ensure!(account["outgoing"].as_str().is_some_and(|said| said.starts_with(&format!("mail.{DOMAIN}:465 "))), "{account}");
+
+    let did = thunderbird.script(include_str!("thunderbird/mail.js"), &json!([alice.address, "a letter of mine", "parsnip"]))?;
+    ensure!(did["found"] == json!(["a letter of mine"]), "{did}");
+    for folder in ["Archive", "Drafts", "Sent", "Trash"] {
+        ensure!(did["folders"].as_array().is_some_and(|all| all.iter().any(|name| name == folder)), "{folder}: {did}");
+    }
+    let mut imap = Imap::sign_in(&home, &alice.address, &alice.app_password).await?;
+    for (mailbox, flags) in [("Archive", Some("\\Flagged")), ("Sent", Some("\\Seen")), ("INBOX", None)] {
+        let examined = imap.ok(&format!("EXAMINE {mailbox}")).await?;
+        let Some(flag) = flags else {
+            ensure!(examined.iter().any(|line| line == "* 0 EXISTS"), "{mailbox}: {examined:?}");
+            continue;
+        };
+        let told = imap.ok("FETCH 1:* (FLAGS ENVELOPE)").await?;
+        ensure!(told.len() == 1 && told[0].contains("a letter of mine") && told[0].contains(flag), "{mailbox}: {told:?}");
+    }
+    // Every program names the mailboxes as they are: none was made twice.
+    ensure!(imap.ok("LIST \"\" *").await?.len() == 6);
+
+    let key = thunderbird.script(include_str!("thunderbird/key.js"), &json!([home.bob.address]))?;
+    ensure!(key["octets"].as_u64().context("octets")? > 100, "{key}");
+    ensure!(key["url"].as_str().is_some_and(|url| url.starts_with(&format!("https://openpgpkey.{DOMAIN}/"))), "{key}");
+    Ok(())
+}

@@ -1,0 +1,3 @@
+require ["imapsieve", "enotify"];
+notify "mailto:someone@x.example";
+discard;
