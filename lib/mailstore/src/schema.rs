@@ -11,6 +11,7 @@ pub(crate) const STEPS: &[Migration] = &[
     Migration { version: 3, name: "filters", breaking: false, sql: FILTERS },
     Migration { version: 4, name: "annotations", breaking: false, sql: ANNOTATIONS },
     Migration { version: 5, name: "imports", breaking: false, sql: IMPORTS },
+    Migration { version: 6, name: "sharing", breaking: false, sql: SHARING },
 ];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
@@ -272,6 +273,29 @@ CREATE TABLE imported (
 -- postgres:
 );
 -- both:
+";
+
+const SHARING: &str = "
+-- ACL of a mailbox: what a grantee (an account, a group's account, or 0 for anyone) may do there, or may not when negative.
+-- rights are bits, as Rights has them.
+CREATE TABLE acl (
+    account BIGINT NOT NULL,
+    mailbox BIGINT NOT NULL,
+    grantee BIGINT NOT NULL,
+    negative BOOLEAN NOT NULL,
+    rights BIGINT NOT NULL,
+    PRIMARY KEY (account, mailbox, grantee, negative)
+);
+
+-- Mailboxes of other accounts that this one is subscribed to.
+CREATE TABLE follow (
+    account BIGINT NOT NULL,
+    owner BIGINT NOT NULL,
+    mailbox BIGINT NOT NULL,
+    PRIMARY KEY (account, owner, mailbox)
+);
+
+ALTER TABLE account ADD COLUMN limit_messages BIGINT;
 ";
 
 const SEARCH: &str = "
