@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hearth_mailstore::scan::{Scanned, scan};
 use hearth_mailstore::{FlagSet, MailTx, message};
-use hearth_types::MailboxId;
+use hearth_types::{AccountId, MailboxId};
 use hearth_wire::imap::SearchKey;
 use hearth_wire::imap::response::Reply;
 use hearth_wire::message::parse;
@@ -27,6 +27,8 @@ pub type Found = (u32, u32, u64);
 
 /// Where to look.
 pub struct Place {
+    /// Whose store.
+    pub account: AccountId,
     /// Which mailbox.
     pub mailbox: MailboxId,
     /// What message numbers mean.
@@ -42,7 +44,13 @@ impl Place {
     pub async fn selected(ctx: &mut Ctx) -> Result<Self, Failure> {
         let now = refresh(ctx, Look::IfCalled).await?.ok_or_else(|| Reply::bad("select a mailbox first"))?;
         let selected = ctx.selected()?;
-        Ok(Self { mailbox: selected.mailbox, told: Arc::clone(selected.view.told()), now, saved: selected.saved.clone() })
+        Ok(Self {
+            account: selected.account,
+            mailbox: selected.mailbox,
+            told: Arc::clone(selected.view.told()),
+            now,
+            saved: selected.saved.clone(),
+        })
     }
 }
 
@@ -71,7 +79,7 @@ pub async fn find(ctx: &mut Ctx, tag: &str, keys: &[SearchKey], place: &Place) -
         }
     }
     if !undecided.is_empty() {
-        found.extend(read_rows(ctx, tag, &test, mailbox, undecided).await?);
+        found.extend(read_rows(ctx, tag, &test, (place.account, mailbox), undecided).await?);
         found.sort_unstable();
     }
     Ok(found)
@@ -82,10 +90,9 @@ async fn read_rows(
     ctx: &mut Ctx,
     tag: &str,
     test: &Arc<Test>,
-    mailbox: MailboxId,
+    (account, mailbox): (AccountId, MailboxId),
     undecided: Vec<Candidate>,
 ) -> Result<Vec<Found>, Failure> {
-    let account = ctx.account()?;
     let mut found = Vec::new();
     let mut left = Vec::new();
     for candidates in undecided.chunks(FETCH_ROWS_MAX) {
@@ -138,8 +145,8 @@ fn read_content(tx: &mut MailTx<'_>, id: hearth_types::MessageId) -> Result<Opti
 }
 
 /// The rows of messages that were found, ascending by UID; those that are gone are left out.
-pub async fn rows(ctx: &mut Ctx, mailbox: MailboxId, found: &[Found], with_envelopes: bool) -> Result<Vec<Scanned>, Failure> {
-    let account = ctx.account()?;
+pub async fn rows(ctx: &mut Ctx, place: &Place, found: &[Found], with_envelopes: bool) -> Result<Vec<Scanned>, Failure> {
+    let (account, mailbox) = (place.account, place.mailbox);
     let uids: Vec<u32> = found.iter().map(|&(_, uid, _)| uid).collect();
     let mut all = Vec::with_capacity(uids.len());
     for run in runs(&uids) {

@@ -5,13 +5,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hearth_mailstore::{Mailbox, Role, mailbox};
+use hearth_mailstore::Rights;
 use hearth_wire::imap::response::{Esearch, Reply, encode_esearch, encode_search, encode_sort};
-use hearth_wire::imap::{Charset, MailboxName, SEPARATOR, Search, SearchReturn, Source, uses_modseq};
+use hearth_wire::imap::{Charset, Search, SearchReturn, Source, uses_modseq};
 
+use crate::access::list_seen;
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
 use crate::find::{Found, Place, find, rows};
+use crate::scope::{covers, reaches_others};
 use crate::sort;
 
 /// Finds messages.
@@ -51,7 +53,7 @@ async fn find_in_order(ctx: &mut Ctx, tag: &str, search: &Search) -> Result<Vec<
     if search.sort.is_empty() {
         return Ok(found);
     }
-    let rows = rows(ctx, place.mailbox, &found, sort::needs_envelopes(&search.sort)).await?;
+    let rows = rows(ctx, &place, &found, sort::needs_envelopes(&search.sort)).await?;
     let criteria = search.sort.clone();
     let order = tokio::task::spawn_blocking(move || sort::sort(&criteria, rows)).await.map_err(hearth_types::Trouble::from)?;
     let by_uid: HashMap<u32, Found> = found.into_iter().map(|found| (found.1, found)).collect();
@@ -68,17 +70,21 @@ async fn run_elsewhere(ctx: &mut Ctx, tag: &str, search: &Search) -> Outcome {
     if search.sources.contains(&Source::Selected) {
         ctx.selected()?;
     }
-    let account = ctx.account()?;
-    let all = ctx.shared.store.read(account, mailbox::list).await.map_err(Failure::from)?;
-    let open = ctx.selected.as_ref().map(|selected| selected.mailbox);
-    for found in all.iter().filter(|one| search.sources.iter().any(|source| covers(source, one, open == Some(one.id)))) {
-        let mirror = ctx.shared.mirrors.open(account, found.id);
+    let me = ctx.account()?;
+    let all = list_seen(ctx, search.sources.iter().any(reaches_others)).await?;
+    let open = ctx.selected.as_ref().map(|selected| (selected.account, selected.mailbox));
+    for seen in all.iter().filter(|seen| seen.rights.has(Rights::READ)) {
+        let found = &seen.mailbox;
+        if !search.sources.iter().any(|source| covers(source, found, seen.is_foreign(me), open == Some((seen.account, found.id)))) {
+            continue;
+        }
+        let mirror = ctx.shared.mirrors.open(seen.account, found.id);
         let now = match mirror.refresh(&ctx.shared.store, None).await {
             // Deleted a moment ago.
             Err(hearth_mailstore::Error::NoSuchMailbox) => continue,
             other => other?,
         };
-        let place = Place { mailbox: found.id, told: Arc::clone(&now), now, saved: Vec::new() };
+        let place = Place { account: seen.account, mailbox: found.id, told: Arc::clone(&now), now, saved: Vec::new() };
         let matches = find(ctx, tag, &search.keys, &place).await?;
         if !matches.is_empty() {
             let mut response = respond(search, returns, &matches);
@@ -89,21 +95,6 @@ async fn run_elsewhere(ctx: &mut Ctx, tag: &str, search: &Search) -> Outcome {
         }
     }
     Ok(Reply::ok("done"))
-}
-
-/// Is a mailbox in a set (RFC 5465 §6)?
-fn covers(source: &Source, mailbox: &Mailbox, open: bool) -> bool {
-    let is = |name: &MailboxName| mailbox.path == name.as_str();
-    let below = |name: &MailboxName| mailbox.path.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix(SEPARATOR));
-    match source {
-        Source::Selected => open,
-        Source::Inboxes => mailbox.role == Some(Role::Inbox),
-        Source::Personal => true,
-        Source::Subscribed => mailbox.subscribed,
-        Source::Subtree(names) => names.iter().any(|name| is(name) || below(name).is_some()),
-        Source::SubtreeOne(names) => names.iter().any(|name| is(name) || below(name).is_some_and(|rest| !rest.contains(SEPARATOR))),
-        Source::Mailboxes(names) => names.iter().any(is),
-    }
 }
 
 /// RFC 9051 §6.4.4.1: with MIN or MAX alone, only these are saved; RFC 9394 §3.2: with PARTIAL, what it shows.

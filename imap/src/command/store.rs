@@ -1,38 +1,45 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! STORE (RFC 9051 §6.4.6), with UNCHANGEDSINCE (RFC 7162 §3.1.3).
 
-use hearth_mailstore::{Durability, Flag, FlagChange, FlagSet, message};
+use hearth_mailstore::{Durability, Error, Flag, FlagChange, FlagSet, MailTx, Rights, message};
+use hearth_types::MailboxId;
 use hearth_wire::imap::response::{Code, Reply};
 use hearth_wire::imap::{Store, StoreAction};
 
+use crate::access::{FLAGS, permitted, refusal, right_for};
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
 use crate::news::{encode_fetch_head, encode_flags_line};
 
 /// Changes flags.
 pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
-    let account = ctx.account()?;
     if store.unchanged_since.is_some() {
         ctx.modes.condstore = true;
     }
     let Some(flags) = parse_flags(&store.flags) else {
         return Ok(Reply::bad("there is a flag among these that cannot be set"));
     };
-    let selected = ctx.writable()?;
-    let mailbox = selected.mailbox;
+    let selected = ctx.writable(FLAGS)?;
+    let (account, mailbox, rights) = (selected.account, selected.mailbox, selected.rights);
     let lines = selected.view.resolve(&store.set, store.uid, &selected.saved).map_err(Reply::bad)?;
     if lines.is_empty() {
         return Ok(Reply::ok("done"));
     }
     let asked = lines.len();
     let uids: Vec<u32> = lines.iter().map(|line| line.uid).collect();
-    let change = match store.action {
-        StoreAction::Replace => FlagChange::Replace(flags),
-        StoreAction::Add => FlagChange::Add(flags),
-        StoreAction::Remove => FlagChange::Remove(flags),
-    };
+    // RFC 4314 §4: what may not be changed is passed over, unless nothing is left.
+    let may = permitted(&flags, rights);
+    if may.is_empty() && !flags.is_empty() {
+        return Err(refusal());
+    }
     let since = store.unchanged_since;
-    let work = move |tx: &mut hearth_mailstore::MailTx<'_>| message::store_flags(tx, mailbox, &uids, &change, since);
+    let action = store.action;
+    let work = move |tx: &mut MailTx<'_>| match action {
+        StoreAction::Replace if !rights.has(FLAGS) => replace_some(tx, mailbox, &uids, (&may, rights), since),
+        StoreAction::Replace => message::store_flags(tx, mailbox, &uids, &FlagChange::Replace(may), since),
+        StoreAction::Add => message::store_flags(tx, mailbox, &uids, &FlagChange::Add(may), since),
+        StoreAction::Remove => message::store_flags(tx, mailbox, &uids, &FlagChange::Remove(may), since),
+    };
     let stored = ctx.shared.store.write(account, Durability::Committed, work).await.map_err(Failure::from)?;
     let modes = ctx.modes;
     let uid = store.uid;
@@ -61,6 +68,34 @@ pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
         return Ok(Reply::no("some of these messages are gone").word("EXPUNGEISSUED"));
     }
     Ok(Reply::ok("done"))
+}
+
+/// These and no others, among those that may be changed; each message keeps the others that it has.
+fn replace_some(
+    tx: &mut MailTx<'_>,
+    mailbox: MailboxId,
+    uids: &[u32],
+    (flags, rights): (&FlagSet, Rights),
+    since: Option<u64>,
+) -> Result<message::Stored, Error> {
+    let mut groups: Vec<(FlagSet, Vec<u32>)> = Vec::new();
+    for entry in message::entries(tx, mailbox, uids)? {
+        let kept = entry.flags.iter().filter(|flag| !rights.has(right_for(flag)));
+        let wanted: FlagSet = kept.chain(flags.iter()).collect();
+        match groups.iter_mut().find(|(known, _)| *known == wanted) {
+            Some((_, group)) => group.push(entry.uid),
+            None => groups.push((wanted, vec![entry.uid])),
+        }
+    }
+    let mut stored = message::Stored::default();
+    for (wanted, uids) in groups {
+        let some = message::store_flags(tx, mailbox, &uids, &FlagChange::Replace(wanted), since)?;
+        stored.entries.extend(some.entries);
+        stored.modified.extend(some.modified);
+    }
+    stored.entries.sort_unstable_by_key(|entry| entry.uid);
+    stored.modified.sort_unstable();
+    Ok(stored)
 }
 
 /// The flags that a client may set; `None` when one of them may not be (`\Recent`, an unknown system flag).

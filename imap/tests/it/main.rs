@@ -3,6 +3,7 @@
 
 mod compress;
 mod corpus;
+mod crowd;
 mod harness;
 mod model;
 mod pop3;
