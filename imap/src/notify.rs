@@ -37,13 +37,16 @@ pub enum OfSelected<'w> {
     },
 }
 
+/// Where an entry of METADATA belongs; `None` is one's account.
+pub type Place = Option<(AccountId, MailboxId)>;
+
 /// The mailboxes that somebody can see, at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Picture {
     /// One's own first.
     pub seen: Vec<Seen>,
-    /// Entries of METADATA that may be told, with a hash of each value; `None` is one's account.
-    pub entries: Vec<(Option<(AccountId, MailboxId)>, String, i64)>,
+    /// Entries of METADATA that may be told, with a hash of each value.
+    pub entries: Vec<(Place, String, i64)>,
 }
 
 /// The mailboxes of another, at one moment.
@@ -275,7 +278,7 @@ fn status_items(old: &Mailbox, new: &Mailbox, wants: &NotifyEvents, condstore: b
     items
 }
 
-fn changed_entries(before: &Picture, now: &Picture, place: Option<(AccountId, MailboxId)>, name: &str) -> Option<Told> {
+fn changed_entries(before: &Picture, now: &Picture, place: Place, name: &str) -> Option<Told> {
     let of = |picture: &Picture| -> Vec<(String, i64)> {
         let here = picture.entries.iter().filter(|(at, _, _)| *at == place);
         here.map(|(_, name, hash)| (name.clone(), *hash)).collect()

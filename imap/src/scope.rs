@@ -33,3 +33,54 @@ pub fn reaches_others(source: &Source) -> bool {
         Source::Subtree(names) | Source::SubtreeOne(names) | Source::Mailboxes(names) => names.iter().any(at_others),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_types::MailboxId;
+
+    fn mailbox(path: &str) -> Mailbox {
+        Mailbox {
+            id: MailboxId::from_i64(1),
+            parent: None,
+            name: path.rsplit(SEPARATOR).next().unwrap_or(path).into(),
+            path: path.into(),
+            role: None,
+            subscribed: path.ends_with("a/b"),
+            sort_order: 0,
+            uid_validity: 1,
+            uid_next: 1,
+            highest_modseq: 1,
+            created_modseq: 1,
+            modseq: 1,
+            counts_modseq: 1,
+            total: 0,
+            unseen: 0,
+            deleted: 0,
+            size_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn sets_of_mailboxes() {
+        let name = |name: &str| MailboxName::new(name).expect(name);
+        let theirs = "Shared/f@x.org/a/b";
+        for (source, paths, reaches) in [
+            (Source::Personal, &["a", "a/b", "a/b/c", "ab"][..], false),
+            (Source::Subscribed, &["a/b", theirs], true),
+            (Source::Selected, &["ab"], false),
+            (Source::Inboxes, &["a", "a/b", "a/b/c", "ab"], false),
+            (Source::Subtree(vec![name("a")]), &["a", "a/b", "a/b/c"], false),
+            (Source::Subtree(vec![name("Shared")]), &[theirs], true),
+            (Source::SubtreeOne(vec![name("a")]), &["a", "a/b"], false),
+            (Source::SubtreeOne(vec![name("Shared/f@x.org/a")]), &[theirs], true),
+            (Source::Mailboxes(vec![name("ab"), name("a/b")]), &["a/b", "ab"], false),
+            (Source::Mailboxes(vec![name(theirs)]), &[theirs], true),
+        ] {
+            let all = ["a", "a/b", "a/b/c", "ab", theirs];
+            let covered: Vec<&str> =
+                all.into_iter().filter(|&path| covers(&source, &mailbox(path), path == theirs, path == "ab")).collect();
+            assert_eq!((covered.as_slice(), reaches_others(&source)), (paths, reaches), "{source:?}");
+        }
+    }
+}

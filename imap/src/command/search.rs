@@ -214,23 +214,4 @@ mod tests {
         let sorted = [(5, 50, 7), (2, 20, 5), (4, 40, 9)];
         assert_eq!(saved(&sorted, returns(true, true, false)), [40, 50]);
     }
-
-    #[test]
-    fn sets_of_mailboxes() {
-        let name = |name: &str| MailboxName::new(name).expect(name);
-        let mailbox = |path: &str| Mailbox { subscribed: path == "a/b", ..super::super::list::tests::mailbox(path, false, None) };
-        for (source, paths) in [
-            (Source::Personal, &["a", "a/b", "a/b/c", "ab"][..]),
-            (Source::Subscribed, &["a/b"]),
-            (Source::Selected, &["ab"]),
-            (Source::Inboxes, &[]),
-            (Source::Subtree(vec![name("a")]), &["a", "a/b", "a/b/c"]),
-            (Source::SubtreeOne(vec![name("a")]), &["a", "a/b"]),
-            (Source::Mailboxes(vec![name("ab"), name("a/b")]), &["a/b", "ab"]),
-        ] {
-            let all = ["a", "a/b", "a/b/c", "ab"];
-            let covered: Vec<&str> = all.into_iter().filter(|&path| covers(&source, &mailbox(path), path == "ab")).collect();
-            assert_eq!(covered, paths, "{source:?}");
-        }
-    }
 }
