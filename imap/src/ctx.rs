@@ -8,8 +8,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use hearth_boot::Stop;
+use hearth_identity::Directory;
 use hearth_identity::login::{Gate, Login, Revocations, Watch};
-use hearth_mailstore::Store;
+use hearth_mailstore::{Rights, Store};
 use hearth_net::lines::Lines;
 use hearth_net::tls::{Facts, Tls};
 use hearth_types::{AccountId, Clock, MailboxId, SessionId};
@@ -20,9 +21,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::access::{Reach, refusal};
+use crate::command::Watching;
 use crate::deflate::Deflated;
 use crate::fault::Failure;
 use crate::limits::LOGIN_TIME_MAX;
+use crate::listing::Listings;
 use crate::mirror::{Mirror, Mirrors};
 use crate::pop3::Maildrops;
 use crate::registry::{self, Situation};
@@ -44,6 +48,8 @@ pub struct Shared {
     pub store: Store,
     /// Who somebody is.
     pub gate: Gate,
+    /// Who lives here, and who is in which group: asked about mailboxes of others alone.
+    pub directory: Directory,
     /// Whose session ended.
     pub revocations: Revocations,
     /// STARTTLS, if there is a certificate.
@@ -54,6 +60,8 @@ pub struct Shared {
     pub stop: Stop,
     /// Open mailboxes.
     pub mirrors: Mirrors,
+    /// Accounts whose mailboxes are watched.
+    pub listings: Listings,
     /// The name in the greeting.
     pub hostname: String,
     /// APPENDLIMIT.
@@ -90,12 +98,20 @@ pub struct Person {
 
 /// The open mailbox.
 pub struct Selected {
+    /// Whose store it is in.
+    pub account: AccountId,
     /// Which one.
     pub mailbox: MailboxId,
     /// Its UIDVALIDITY.
     pub uid_validity: u32,
     /// EXAMINE?
     pub read_only: bool,
+    /// Who has opened it: its owner, or another.
+    pub reach: Reach,
+    /// What may be done in it; of another's mailbox, as of the last command.
+    pub rights: Rights,
+    /// The owner's modseq as it grows.
+    pub feed: watch::Receiver<u64>,
     /// The process' copy of it.
     pub mirror: Arc<Mirror>,
     /// What the client knows of it.
@@ -122,6 +138,8 @@ pub struct Ctx {
     pub person: Option<Person>,
     /// The open mailbox.
     pub selected: Option<Box<Selected>>,
+    /// What it watches, once it has said NOTIFY.
+    pub notify: Option<Box<Watching>>,
     /// Failed logins so far.
     pub login_failures: u32,
     /// Until when somebody has to have signed in.
@@ -155,6 +173,7 @@ impl Ctx {
             modes: Modes::default(),
             person: None,
             selected: None,
+            notify: None,
             login_failures: 0,
             login_by: Instant::now() + LOGIN_TIME_MAX,
             compressed: false,
@@ -203,10 +222,16 @@ impl Ctx {
         self.selected.as_deref_mut().ok_or_else(|| Reply::bad("select a mailbox first").into())
     }
 
-    /// The open mailbox, if it may be changed.
-    pub fn writable(&mut self) -> Result<&mut Selected, Failure> {
+    /// The open mailbox, if it may be changed by somebody who has any of these rights there.
+    pub fn writable(&mut self, any: Rights) -> Result<&mut Selected, Failure> {
         let selected = self.selected()?;
-        if selected.read_only { Err(Reply::no("the mailbox is open for reading only").word("CANNOT").into()) } else { Ok(selected) }
+        if selected.read_only {
+            Err(Reply::no("the mailbox is open for reading only").word("CANNOT").into())
+        } else if !selected.rights.has_any(any) {
+            Err(refusal())
+        } else {
+            Ok(selected)
+        }
     }
 
     /// Somebody has signed in.

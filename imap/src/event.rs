@@ -13,6 +13,7 @@ use hearth_filter::sieve::{self, Action, Lookup, Place, Script, Subject};
 use hearth_mailstore::{Durability, Error, Flag, FlagChange, FlagSet, MailTx, Role, annotation, mailbox, memory, message, script};
 use hearth_types::MailboxId;
 
+use crate::access::Reach;
 use crate::ctx::Ctx;
 use crate::fault::Failure;
 use crate::limits::{EVENT_BYTES_MAX, EVENT_MESSAGES_MAX, FETCH_BODIES_MAX};
@@ -64,8 +65,11 @@ struct Wish {
     stays: bool,
 }
 
-/// The script of a mailbox, if there is one.
-pub fn find(tx: &mut MailTx<'_>, mailbox: MailboxId) -> Result<Option<Bound>, Error> {
+/// The script of a mailbox, if there is one. What happens in a mailbox of another runs none: rules are of who wrote them.
+pub fn find(tx: &mut MailTx<'_>, reach: &Reach, mailbox: MailboxId) -> Result<Option<Bound>, Error> {
+    if *reach != Reach::Owner {
+        return Ok(None);
+    }
     let Some(name) = annotation::find_for(tx, mailbox, ENTRY)? else { return Ok(None) };
     let name = String::from_utf8_lossy(&name).into_owned();
     // RFC 6785 §3: one that is not there is as none.
@@ -101,8 +105,16 @@ async fn run_some(ctx: &mut Ctx, script: &Script, cause: Cause, mailbox: Mailbox
             let Some(raw) = read(tx, mailbox, one.uid)? else { continue };
             let flags = one.flags.join(" ");
             let event = sieve::Event { cause: cause.as_str(), mailbox: &path, user: &user, changed_flags: &flags };
-            let subject =
-                Subject { raw: &raw, sender: "", recipient: "", owner: &user, owner_name: "", hostname: &hostname, junk: None };
+            let subject = Subject {
+                raw: &raw,
+                sender: "",
+                recipient: "",
+                owner: &user,
+                owner_name: "",
+                hostname: &hostname,
+                junk: None,
+                cut_from: None,
+            };
             let ran = script.run_on(&subject, &event, &mut House { tx });
             match ran.error {
                 Some(error) => {
@@ -191,6 +203,10 @@ impl Lookup for House<'_, '_> {
 
     fn is_remembered(&mut self, id: &str) -> bool {
         memory::is_remembered(self.tx, id).unwrap_or(false)
+    }
+
+    fn annotations(&mut self) -> Vec<(Option<String>, String, String)> {
+        annotation::texts(self.tx).unwrap_or_default()
     }
 
     fn script(&mut self, name: &str) -> Option<Vec<u8>> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hearth_mailstore::scan::{Scanned, scan};
 use hearth_mailstore::{FlagSet, MailTx, message, search};
-use hearth_types::{MailboxId, MessageId};
+use hearth_types::{AccountId, MailboxId, MessageId};
 use hearth_wire::imap::SearchKey;
 use hearth_wire::imap::response::Reply;
 use hearth_wire::message::parse;
@@ -27,6 +27,8 @@ pub type Found = (u32, u32, u64);
 
 /// Where to look.
 pub struct Place {
+    /// Whose store.
+    pub account: AccountId,
     /// Which mailbox.
     pub mailbox: MailboxId,
     /// What message numbers mean.
@@ -45,7 +47,8 @@ impl Place {
         let now = refresh(ctx, Look::IfCalled).await?.ok_or_else(|| Reply::bad("select a mailbox first"))?;
         let selected = ctx.selected()?;
         let told = Arc::clone(selected.view.told());
-        Ok(Self { mailbox: selected.mailbox, told, now, saved: selected.saved.clone(), ranks: Ranks::new() })
+        let (account, mailbox, saved) = (selected.account, selected.mailbox, selected.saved.clone());
+        Ok(Self { account, mailbox, told, now, saved, ranks: Ranks::new() })
     }
 
     /// How relevant messages are that were found here, in their order.
@@ -66,7 +69,7 @@ impl Place {
             };
             texts.into_iter().map(rank).collect::<Result<Ranks, _>>()
         };
-        self.ranks = ctx.shared.store.read(ctx.account()?, work).await?;
+        self.ranks = ctx.shared.store.read(self.account, work).await?;
         Ok(())
     }
 }
@@ -98,7 +101,7 @@ pub async fn find(ctx: &mut Ctx, tag: &str, keys: &[SearchKey], place: &mut Plac
         }
     }
     if !undecided.is_empty() {
-        found.extend(read_rows(ctx, tag, &test, mailbox, undecided).await?);
+        found.extend(read_rows(ctx, tag, &test, (place.account, mailbox), undecided).await?);
         found.sort_unstable();
     }
     Ok(found)
@@ -109,10 +112,9 @@ async fn read_rows(
     ctx: &mut Ctx,
     tag: &str,
     test: &Arc<Test>,
-    mailbox: MailboxId,
+    (account, mailbox): (AccountId, MailboxId),
     undecided: Vec<Candidate>,
 ) -> Result<Vec<Found>, Failure> {
-    let account = ctx.account()?;
     let mut found = Vec::new();
     let mut left = Vec::new();
     for candidates in undecided.chunks(FETCH_ROWS_MAX) {
@@ -165,8 +167,8 @@ fn read_content(tx: &mut MailTx<'_>, id: hearth_types::MessageId) -> Result<Opti
 }
 
 /// The rows of messages that were found, ascending by UID; those that are gone are left out.
-pub async fn rows(ctx: &mut Ctx, mailbox: MailboxId, found: &[Found], with_envelopes: bool) -> Result<Vec<Scanned>, Failure> {
-    let account = ctx.account()?;
+pub async fn rows(ctx: &mut Ctx, place: &Place, found: &[Found], with_envelopes: bool) -> Result<Vec<Scanned>, Failure> {
+    let (account, mailbox) = (place.account, place.mailbox);
     let uids: Vec<u32> = found.iter().map(|&(_, uid, _)| uid).collect();
     let mut all = Vec::with_capacity(uids.len());
     for run in runs(&uids) {

@@ -10,7 +10,9 @@
 //! 2. `hearth_wire::imap` makes a value of it, `registry.rs` and `state.rs` say whether it has a place here;
 //! 3. `command/X.rs` carries it out: it asks the store on a blocking thread, and writes as fast as it is read;
 //! 4. `news.rs` tells what changed meanwhile: the difference of two snapshots (`view.rs`), of which the process
-//!    keeps one per open mailbox (`mirror.rs`).
+//!    keeps one per open mailbox (`mirror.rs`); what changed in others, `notify.rs` decides for those who asked.
+//!
+//! Mailboxes of others: `access.rs` says where a name leads and what may be done there.
 //!
 //! A script of the person may run on what a command did (`event.rs`).
 //! By itself it does one thing: mail that was put off comes back (`snooze.rs`).
@@ -26,6 +28,7 @@
 //! To add a command: a row in `registry.rs`, a variant in `hearth_wire::imap::Command` with its grammar, a file
 //! in `command/` and its arm in `command/mod.rs`, a transcript in `tests/transcripts/imap/`.
 
+pub mod access;
 mod command;
 pub mod ctx;
 mod deflate;
@@ -36,12 +39,15 @@ mod fetch;
 mod filters;
 mod find;
 pub mod limits;
+pub mod listing;
 pub mod managesieve;
 pub mod mirror;
 mod news;
+mod notify;
 pub mod pop3;
 mod progress;
 pub mod registry;
+pub mod scope;
 pub mod search;
 pub mod serve;
 pub mod session;

@@ -18,6 +18,9 @@ pub const WRITE_TIME_MAX: Duration = Duration::from_secs(120);
 /// While idling, the store is looked at this often even if nobody called: a lost datagram costs this much.
 pub const IDLE_LOOK: Duration = Duration::from_secs(120);
 
+/// Mailboxes that are watched for one session (NOTIFY).
+pub const NOTIFY_MAILBOXES_MAX: usize = 2_000;
+
 /// Failed logins before each further one has to wait.
 pub const LOGIN_FAILURES_FREE: u32 = 1;
 /// The wait after a failed login; it doubles with each.

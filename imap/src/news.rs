@@ -3,13 +3,18 @@
 
 use std::sync::Arc;
 
-use hearth_mailstore::FlagSet;
+use futures_util::future::select_all;
+use hearth_mailstore::{FlagSet, Rights};
+use hearth_wire::imap::FetchItem;
 use hearth_wire::imap::response::{encode_flags, encode_vanished};
 
-use crate::ctx::Ctx;
+use crate::command::{Watching, write_all};
+use crate::ctx::{Ctx, Selected};
 use crate::fault::Failure;
+use crate::fetch::Wanted;
+use crate::notify::OfSelected;
 use crate::state::Modes;
-use crate::view::{Snapshot, Untold, View};
+use crate::view::{Line, Snapshot, Untold, View};
 
 /// How far to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +27,24 @@ pub enum Look {
 
 /// Reads the mailbox as it is now; the client is told nothing yet.
 pub async fn refresh(ctx: &mut Ctx, look: Look) -> Result<Option<Arc<Snapshot>>, Failure> {
-    let (Some(person), Some(selected)) = (&mut ctx.person, &ctx.selected) else { return Ok(None) };
-    let called = *person.feed.borrow_and_update();
+    let Some(selected) = ctx.selected.as_deref_mut() else { return Ok(None) };
+    let called = *selected.feed.borrow_and_update();
+    if !selected.rights.has(Rights::READ) {
+        // What is no longer shared is as if it were deleted: empty.
+        let told = selected.view.told();
+        return Ok(Some(Arc::new(Snapshot::new(Vec::new(), told.highest_modseq, told.as_of))));
+    }
     let at_least = (look == Look::IfCalled).then_some(called);
     Ok(Some(selected.mirror.refresh(&ctx.shared.store, at_least).await?))
+}
+
+/// As [`tell`], unless the client said by NOTIFY that it wants to hear nothing of the open mailbox that it did not ask for.
+pub async fn tell_unasked(ctx: &mut Ctx, look: Look, numbers_stand: bool) -> Result<(), Failure> {
+    if of_selected(ctx) == OfSelected::Nothing { Ok(()) } else { tell(ctx, look, numbers_stand).await }
+}
+
+fn of_selected(ctx: &Ctx) -> OfSelected<'_> {
+    ctx.notify.as_ref().map_or(OfSelected::AsEver, |watching| watching.watch.of_selected())
 }
 
 /// Tells the client all that it does not know.
@@ -35,18 +54,57 @@ pub async fn refresh(ctx: &mut Ctx, look: Look) -> Result<Option<Arc<Snapshot>>,
 pub async fn tell(ctx: &mut Ctx, look: Look, numbers_stand: bool) -> Result<(), Failure> {
     let Some(now) = refresh(ctx, look).await? else { return Ok(()) };
     let modes = ctx.modes;
+    let (flags, fetch) = match of_selected(ctx) {
+        OfSelected::Messages { flags, fetch, .. } => (flags, fetch.to_vec()),
+        OfSelected::AsEver | OfSelected::Nothing => (true, Vec::new()),
+    };
     let Some(selected) = ctx.selected.as_deref_mut() else { return Ok(()) };
     if Arc::ptr_eq(selected.view.told(), &now) {
         return Ok(());
     }
-    let untold = selected.view.untold(&now, modes.condstore);
+    let mut untold = selected.view.untold(&now, modes.condstore);
     if numbers_stand && !untold.vanished.is_empty() {
         return Ok(());
     }
+    if !flags {
+        untold.changed.clear();
+    }
+    let arrived = if fetch.is_empty() { Vec::new() } else { selected.view.arrived(&now) };
     selected.saved.retain(|uid| untold.vanished.binary_search(uid).is_err());
     selected.view.advance(Arc::clone(&now));
     let out = encode_untold(&untold, &now, &selected.view, modes);
-    ctx.write(&out).await
+    ctx.write(&out).await?;
+    if arrived.is_empty() { Ok(()) } else { Box::pin(fetch_arrived(ctx, fetch, &arrived, &now)).await }
+}
+
+/// RFC 5465 §5.2: what NOTIFY asked for of new messages, behind their EXISTS. `\Seen` is left alone.
+async fn fetch_arrived(ctx: &mut Ctx, items: Vec<FetchItem>, arrived: &[u32], now: &Snapshot) -> Result<(), Failure> {
+    let mailbox = ctx.selected()?.mailbox;
+    let lines: Vec<Line> = arrived.iter().filter_map(|&uid| now.find(uid)).copied().collect();
+    let mut items = items;
+    items.dedup();
+    let only_uid = items.iter().all(|item| *item == FetchItem::Uid);
+    if ctx.modes.uid_only {
+        // RFC 9586 §3.3: UIDFETCH says the UID itself.
+        items.retain(|item| *item != FetchItem::Uid || only_uid);
+    }
+    let wanted = Arc::new(Wanted { items, charset: ctx.charset(), mailbox, modes: ctx.modes });
+    write_all(ctx, &wanted, &lines, now).await?;
+    Ok(())
+}
+
+/// Waits until something happens that this session wants to hear of: in the open mailbox, or where NOTIFY looks.
+pub async fn called(selected: Option<&mut Selected>, watching: Option<&mut Watching>) {
+    let feeds = selected.map(|selected| &mut selected.feed).into_iter();
+    let feeds = feeds.chain(watching.into_iter().flat_map(Watching::feeds));
+    let changes: Vec<_> = feeds.map(|feed| Box::pin(feed.changed())).collect();
+    if changes.is_empty() {
+        return std::future::pending().await;
+    }
+    if select_all(changes).await.0.is_err() {
+        // The store closes; the request to stop is on its way.
+        std::future::pending().await
+    }
 }
 
 fn encode_untold(untold: &Untold, now: &Snapshot, view: &View, modes: Modes) -> Vec<u8> {

@@ -56,10 +56,6 @@ const fn mechanism(name: &'static str, rfc: u16, section: &'static str) -> Entry
     Entry { row: Row::spoken(name, rfc, section), kind: Kind::Mechanism }
 }
 
-const fn later(name: &'static str, rfc: u16) -> Entry {
-    Entry { row: Row::later(name, rfc, ""), kind: Kind::Capability(Shown::Always) }
-}
-
 const fn declined(name: &'static str, rfc: u16, why: &'static str) -> Entry {
     Entry { row: Row::declined(name, rfc, "", why), kind: Kind::Capability(Shown::Always) }
 }
@@ -97,6 +93,13 @@ pub const ENTRIES: &[Entry] = &[
     command("ESEARCH", 7377, "§2.1", AfterLogin),
     command("GETQUOTA", 9208, "§4.1.1", AfterLogin),
     command("GETQUOTAROOT", 9208, "§4.1.2", AfterLogin),
+    command("SETQUOTA", 9208, "§4.1.3", AfterLogin),
+    command("NOTIFY", 5465, "§3.1", AfterLogin),
+    command("SETACL", 4314, "§3.1", AfterLogin),
+    command("DELETEACL", 4314, "§3.2", AfterLogin),
+    command("GETACL", 4314, "§3.3", AfterLogin),
+    command("LISTRIGHTS", 4314, "§3.4", AfterLogin),
+    command("MYRIGHTS", 4314, "§3.5", AfterLogin),
     command("CHECK", 3501, "§6.4.1", Selected),
     command("CLOSE", 9051, "§6.4.1", Selected),
     command("UNSELECT", 9051, "§6.4.2", Selected),
@@ -142,6 +145,12 @@ pub const ENTRIES: &[Entry] = &[
     capability("PREVIEW", 8970, "", Shown::AfterLogin),
     capability("QUOTA", 9208, "", Shown::AfterLogin),
     capability("QUOTA=RES-STORAGE", 9208, "§5.1", Shown::AfterLogin),
+    capability("QUOTA=RES-MESSAGE", 9208, "§5.2", Shown::AfterLogin),
+    capability("QUOTASET", 9208, "§4.1.3", Shown::AfterLogin),
+    capability("ACL", 4314, "", Shown::AfterLogin),
+    capability("RIGHTS=kxte", 4314, "§5.1.1", Shown::AfterLogin),
+    capability("LIST-MYRIGHTS", 8440, "", Shown::AfterLogin),
+    capability("NOTIFY", 5465, "", Shown::AfterLogin),
     capability("APPENDLIMIT", 7889, "", Shown::AfterLogin),
     capability("SORT", 5256, "", Shown::AfterLogin),
     capability("SORT=DISPLAY", 5957, "", Shown::AfterLogin),
@@ -176,12 +185,10 @@ pub const ENTRIES: &[Entry] = &[
     declined("LITERAL-", 7888, "LITERAL+ holds it"),
     declined("METADATA-SERVER", 5464, "METADATA holds it"),
     declined("MESSAGELIMIT", 9738, "commands over any number of messages are done in short steps; there is no limit to tell"),
-    declined("CONTEXT=SEARCH", 5267, "a view that keeps itself is what CONDSTORE and PARTIAL give at less cost"),
+    declined("CONTEXT=SEARCH", 5267, "a view that keeps itself is what NOTIFY, CONDSTORE and PARTIAL give at less cost"),
     declined("CONTEXT=SORT", 5267, "as CONTEXT=SEARCH"),
     declined("URLAUTH", 4467, "links to single mails without a login are shares, which the account pages should make and revoke"),
     declined("CONVERT", 5259, "mail programs show attachments themselves"),
-    later("NOTIFY", 5465),
-    later("ACL", 4314),
 ];
 
 /// The rows alone, for the documents.
@@ -297,7 +304,7 @@ mod tests {
         let line = shown(true, true);
         assert!(line.starts_with("IMAP4rev2 IMAP4rev1 "), "{line}");
         assert!(line.contains(" QRESYNC ") && line.contains(" APPENDLIMIT=1000") && !line.contains("AUTH="), "{line}");
-        assert!(!line.contains("NOTIFY") && !line.contains("LITERAL-"), "what is not spoken is not shown: {line}");
+        assert!(!line.contains("CONVERT") && !line.contains("LITERAL-"), "what is not spoken is not shown: {line}");
     }
 
     #[test]
@@ -315,6 +322,6 @@ mod tests {
     fn commands() {
         assert_eq!(find_command("noop"), Some(Admits::Any));
         assert_eq!(find_command("FETCH"), Some(Admits::Selected));
-        assert_eq!(find_command("NOTIFY"), None);
+        assert_eq!(find_command("CONVERT"), None);
     }
 }

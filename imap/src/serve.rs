@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::ctx::{Shared, Stream};
 use crate::limits::{COMPRESSED_SESSIONS_MAX, PROGRESS_EVERY};
+use crate::listing::Listings;
 use crate::mirror::Mirrors;
 use crate::{managesieve, pop3, session, snooze};
 
@@ -85,11 +86,13 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Arc<Shared>> {
     Ok(Arc::new(Shared {
         store,
         gate: Gate::new(config.run_path("gate.sock")),
-        revocations: Revocations::start(directory),
+        revocations: Revocations::start(directory.clone()),
+        directory,
         tls: Some(tls),
         clock,
         stop: boot.stop.clone(),
         mirrors: Mirrors::default(),
+        listings: Listings::default(),
         hostname: config.hostname(),
         append_bytes_max: config.limits.message_size_bytes_max,
         spool,

@@ -22,6 +22,7 @@ use crate::limits::{
     COMMAND_TIME_MAX, DISCARD_BYTES_MAX, IDLE_TIME_MAX, LOGIN_TIME_MAX, MISTAKES_BEFORE_LOGIN_MAX, MISTAKES_MAX, PROGRESS_TIME_MAX,
     WRITE_TIME_MAX,
 };
+use crate::news::called;
 use crate::registry;
 use crate::state::Phase;
 
@@ -159,7 +160,7 @@ async fn read_command(ctx: &mut Ctx) -> Result<Read, End> {
     loop {
         let login_by = ctx.person.is_none().then_some(ctx.login_by);
         let by = next_deadline(login_by, finish_by, Instant::now());
-        wait_for_bytes(ctx, by).await?;
+        wait_for_bytes(ctx, by, finish_by.is_none()).await?;
         finish_by.get_or_insert_with(|| Instant::now() + COMMAND_TIME_MAX);
         // There are bytes, so this does not wait.
         let bytes = ctx.lines.fill().await.map_err(|_| End::Silent)?;
@@ -190,11 +191,37 @@ fn next_deadline(login_by: Option<Instant>, finish_by: Option<Instant>, now: Ins
     }
 }
 
-async fn wait_for_bytes(ctx: &mut Ctx, by: Instant) -> Result<(), End> {
+/// `between`: no command has begun, so that what NOTIFY asked for may be told meanwhile.
+async fn wait_for_bytes(ctx: &mut Ctx, by: Instant, between: bool) -> Result<(), End> {
+    while wait_once(ctx, by, between && ctx.notify.is_some()).await? == Woken::Called {
+        match Box::pin(command::tell_between(ctx)).await {
+            Ok(()) => {}
+            Err(Failure::Fault(Fault::Ours(trouble))) => tracing::error!(peer = %ctx.peer, %trouble, "news cannot be told"),
+            Err(failure) => {
+                tracing::debug!(peer = %ctx.peer, ?failure, "news cannot be told");
+                return Err(End::Silent);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What there is after a wait.
+#[derive(PartialEq, Eq)]
+enum Woken {
+    /// Bytes.
+    Bytes,
+    /// News.
+    Called,
+}
+
+async fn wait_once(ctx: &mut Ctx, by: Instant, listens: bool) -> Result<Woken, End> {
     // Output that waits is written first, so that the read below may be dropped without losing any of it.
     ctx.lines.flush().await.map_err(|_| End::Silent)?;
     let stop = ctx.shared.stop.clone();
-    let lines = &mut ctx.lines;
+    let (lines, selected, notify) = (&mut ctx.lines, &mut ctx.selected, &mut ctx.notify);
+    let called =
+        async { if listens { called(selected.as_deref_mut(), notify.as_deref_mut()).await } else { std::future::pending().await } };
     let read = async {
         tokio::select! {
             read = timeout_at(by, lines.fill_idle()) => match read {
@@ -202,8 +229,9 @@ async fn wait_for_bytes(ctx: &mut Ctx, by: Instant) -> Result<(), End> {
                 Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(End::Bye(Reply::bye("you were silent for too long"))),
                 Ok(Err(_)) => Err(End::Silent),
                 Ok(Ok([])) => Err(End::Silent),
-                Ok(Ok(_)) => Ok(()),
+                Ok(Ok(_)) => Ok(Woken::Bytes),
             },
+            () = called => Ok(Woken::Called),
             () = stop.requested() => Err(End::Bye(Reply::bye("the server is stopping; come back soon").word("UNAVAILABLE"))),
         }
     };

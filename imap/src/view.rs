@@ -185,6 +185,18 @@ impl View {
         self.known.push((uid, modseq));
     }
 
+    /// The client stored this message itself: it need not be shown to it.
+    pub fn note_own(&mut self, uid: u32) {
+        self.known.push((uid, 0));
+    }
+
+    /// UIDs that came since what the client knows, but for those that it stored itself.
+    pub fn arrived(&self, now: &Snapshot) -> Vec<u32> {
+        let from = now.lines.partition_point(|line| line.uid <= self.told.last_uid());
+        let new = now.lines.get(from..).unwrap_or_default().iter().map(|line| line.uid);
+        new.filter(|uid| !self.known.contains(&(*uid, 0))).collect()
+    }
+
     /// What changed between what the client knows and `now`. `modseqs`: does it care for bare modseqs?
     pub fn untold(&self, now: &Snapshot, modseqs: bool) -> Untold {
         let mut untold = Untold::default();

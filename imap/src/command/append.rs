@@ -16,9 +16,9 @@ use hearth_wire::imap::response::{Code, Condition, Reply};
 use hearth_wire::imap::{AppendForm, AppendOptions, Event, Literal, SequenceSet};
 use tokio::time::{Instant, timeout_at};
 
-use super::create::find_target;
 use super::store::parse_flags;
 use super::{catenate, spool::Spool};
+use crate::access::{REMOVES, Spot, find_spot, permitted, refusal};
 use crate::ctx::Ctx;
 use crate::event::{self, Cause, Changed};
 use crate::fault::{Failure, Outcome};
@@ -34,7 +34,7 @@ struct Waiting {
 
 /// One command on its way.
 struct Work {
-    path: String,
+    spot: Spot,
     replaced: Option<(MailboxId, u32)>,
     waiting: Vec<Waiting>,
     /// The message whose octets are coming.
@@ -50,8 +50,16 @@ pub async fn run(ctx: &mut Ctx, head: AppendHead, literal: Option<Literal>) -> O
         Ok(replaced) => replaced,
         Err(failure) => return give_up(ctx, literal, failure).await,
     };
-    let path = head.mailbox.as_str().to_string();
-    let mut work = Work { path, replaced, waiting: Vec::new(), draft: None, bytes: 0 };
+    let spot = match find_spot(ctx, head.mailbox.as_str()).await {
+        Ok(spot) => spot,
+        Err(failure) => return give_up(ctx, literal, failure).await,
+    };
+    if replaced.is_some() && ctx.selected.as_ref().is_some_and(|selected| selected.account != spot.account) {
+        // No transaction is over two accounts.
+        let failure = Reply::no("a message is replaced among the mailboxes of its owner").word("CANNOT").into();
+        return give_up(ctx, literal, failure).await;
+    }
+    let mut work = Work { spot, replaced, waiting: Vec::new(), draft: None, bytes: 0 };
     let (mut steps, mut pending) = (head.steps, literal);
     loop {
         let announced = pending.is_some();
@@ -132,14 +140,13 @@ impl Work {
         if draft.parts > APPEND_PARTS_MAX {
             return Err(Reply::no("there are too many parts").word("LIMIT").into());
         }
-        let (path, bytes) = (self.path.clone(), self.bytes.saturating_add(size_bytes));
+        let (spot, bytes) = (self.spot.clone(), self.bytes.saturating_add(size_bytes));
+        let messages = self.waiting.len() as u64 + 1;
         let work = move |tx: &mut MailTx<'_>| {
-            find_target(tx, &path)?;
-            let quota = quota::find(tx)?;
-            let full = quota.limit_bytes.is_some_and(|limit| quota.used_bytes.saturating_add(bytes) > limit);
-            if full { Err(Failure::from(Error::OverQuota)) } else { Ok(()) }
+            spot.find_target(tx)?;
+            if quota::find(tx)?.admits(messages, bytes) { Ok(()) } else { Err(Failure::from(Error::OverQuota)) }
         };
-        ctx.shared.store.read(ctx.account()?, work).await
+        ctx.shared.store.read(self.spot.account, work).await
     }
 
     async fn check_octets(&mut self, ctx: &mut Ctx, literal: Literal) -> Result<(), Failure> {
@@ -194,7 +201,7 @@ impl Work {
         }
         self.bytes = self.bytes.saturating_add(draft.content.size_bytes);
         let content = draft.content.finish().await?;
-        let prepared = ctx.shared.store.prepare(ctx.account()?, content).await?;
+        let prepared = ctx.shared.store.prepare(self.spot.account, content).await?;
         self.waiting.push(Waiting { prepared, flags: draft.flags, received_at: draft.received_at });
         Ok(())
     }
@@ -220,7 +227,10 @@ fn find_replaced(ctx: &mut Ctx, replaced: Replaced) -> Result<(MailboxId, u32), 
     if ctx.modes.uid_only && !replaced.uid {
         return Err(Reply::bad("only UIDs are spoken of").word("UIDREQUIRED").into());
     }
-    let selected = ctx.writable()?;
+    let selected = ctx.writable(REMOVES)?;
+    if !selected.rights.has(REMOVES) {
+        return Err(refusal());
+    }
     let set = SequenceSet::Ranges(vec![(replaced.message, replaced.message)]);
     let lines = selected.view.resolve(&set, replaced.uid, &[]).map_err(Reply::bad)?;
     let line = lines.first().ok_or_else(|| Reply::no("there is no such message").word("NONEXISTENT"))?;
@@ -229,12 +239,14 @@ fn find_replaced(ctx: &mut Ctx, replaced: Replaced) -> Result<(MailboxId, u32), 
 
 /// One transaction for all of them.
 async fn store(ctx: &mut Ctx, work: Work) -> Outcome {
-    let account = ctx.account()?;
-    let Work { path, replaced, waiting, .. } = work;
+    let Work { spot, replaced, waiting, .. } = work;
+    let account = spot.account;
     let work = move |tx: &mut MailTx<'_>| {
-        let target = find_target(tx, &path)?;
+        let (target, rights) = spot.find_target(tx)?;
         let mut uids = Vec::with_capacity(waiting.len());
         for Waiting { prepared, flags, received_at } in waiting {
+            // RFC 4314 §4: flags that may not be set there are left out.
+            let flags = permitted(&flags, rights);
             uids.push(message::append(tx, prepared, &[target.id], &flags, received_at)?.uid);
         }
         if let Some((mailbox, uid)) = replaced {
@@ -244,7 +256,7 @@ async fn store(ctx: &mut Ctx, work: Work) -> Outcome {
                 return Err(Error::NoSuchMessage.into());
             }
         }
-        let script = event::find(tx, target.id)?;
+        let script = event::find(tx, &spot.reach, target.id)?;
         Ok::<_, Failure>((target.id, target.uid_validity, uids, script))
     };
     let (mailbox, validity, uids, script) = ctx.shared.store.write(account, Durability::Synced, work).await?;
@@ -256,8 +268,10 @@ async fn store(ctx: &mut Ctx, work: Work) -> Outcome {
         tell(ctx, Look::Always, false).await?;
         return Ok(Reply::ok("replaced"));
     }
-    if ctx.selected.as_ref().is_some_and(|selected| selected.mailbox == mailbox) {
+    if ctx.selected.as_ref().is_some_and(|selected| (selected.account, selected.mailbox) == (account, mailbox)) {
         // RFC 9051 §6.3.12: if it is the open mailbox, EXISTS follows at once.
+        let selected = ctx.selected()?;
+        uids.iter().for_each(|&uid| selected.view.note_own(uid));
         tell(ctx, Look::Always, false).await?;
     }
     Ok(Reply::ok("stored").with(Code::AppendUid(validity, uids)))

@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hearth_mailstore::limits::BODY_CHUNK_BYTES;
-use hearth_mailstore::{Body, Error, MailTx, mailbox, message};
-use hearth_types::{MailboxId, Trouble};
+use hearth_mailstore::{Body, MailTx, Rights, mailbox, message};
+use hearth_types::{AccountId, MailboxId, Trouble};
 use hearth_wire::imap::response::{Code, Reply};
 use hearth_wire::imap::{MessageUrl, parse_message_url};
 
+use crate::access::{Spot, find_spot};
 use crate::ctx::Ctx;
 use crate::fault::Failure;
 use crate::fetch::section::{Located, cut, locate, select_fields};
@@ -24,6 +25,12 @@ pub enum Source {
 }
 
 impl Source {
+    /// All of a message.
+    pub fn whole(body: Body) -> Self {
+        let size_bytes = body.len();
+        Self::Slice(Arc::new(body), 0..size_bytes)
+    }
+
     /// How many are left.
     pub fn len(&self) -> u64 {
         match self {
@@ -53,17 +60,30 @@ impl Source {
 pub async fn open(ctx: &mut Ctx, url: &str) -> Result<Source, Failure> {
     let bad = |why: &str| Failure::from(Reply::no(why).with(Code::BadUrl(url.to_string())));
     let parsed = parse_message_url(url).map_err(|mistake| bad(mistake.0))?;
-    let open = ctx.selected.as_ref().map(|selected| selected.mailbox);
-    let (account, store) = (ctx.account()?, ctx.shared.store.clone());
-    let found = store.read(account, move |tx| find(tx, &parsed, open)).await?;
-    found.ok_or_else(|| bad("there is nothing at this URL"))
+    let nothing = || bad("there is nothing at this URL");
+    let place = match (&parsed.mailbox, &ctx.selected) {
+        (Some(name), _) => Place::Named(find_spot(ctx, name.as_str()).await.map_err(|_| nothing())?),
+        (None, Some(selected)) if selected.rights.has(Rights::READ) => Place::Open(selected.account, selected.mailbox),
+        (None, _) => return Err(nothing()),
+    };
+    let account = match &place {
+        Place::Named(spot) => spot.account,
+        Place::Open(account, _) => *account,
+    };
+    let found = ctx.shared.store.read(account, move |tx| find(tx, &parsed, &place)).await?;
+    found.ok_or_else(nothing)
 }
 
-fn find(tx: &mut MailTx<'_>, url: &MessageUrl, open: Option<MailboxId>) -> Result<Option<Source>, Error> {
-    let found = match (&url.mailbox, open) {
-        (Some(name), _) => mailbox::find_by_name(tx, name.as_str())?,
-        (None, Some(open)) => mailbox::find(tx, open)?,
-        (None, None) => None,
+enum Place {
+    Named(Spot),
+    Open(AccountId, MailboxId),
+}
+
+fn find(tx: &mut MailTx<'_>, url: &MessageUrl, place: &Place) -> Result<Option<Source>, Failure> {
+    let found = match place {
+        // Who may not read it is told nothing of it.
+        Place::Named(spot) => spot.find(tx, Rights::READ).ok().map(|(found, _)| found),
+        Place::Open(_, open) => mailbox::find(tx, *open)?,
     };
     let Some(found) = found.filter(|found| url.uid_validity.is_none_or(|validity| validity == found.uid_validity)) else {
         return Ok(None);

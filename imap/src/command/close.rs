@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! CLOSE (RFC 9051 §6.4.1) and UNSELECT (§6.4.2).
 
-use hearth_mailstore::{Durability, message};
+use hearth_mailstore::{Durability, Rights, message};
 use hearth_wire::imap::response::{Code, Reply};
 
 use crate::ctx::Ctx;
@@ -9,9 +9,10 @@ use crate::fault::{Failure, Outcome};
 
 /// Removes what is `\Deleted`, tells nobody, and closes.
 pub async fn run(ctx: &mut Ctx) -> Outcome {
-    let account = ctx.account()?;
     let selected = ctx.selected()?;
-    let (mailbox, read_only) = (selected.mailbox, selected.read_only);
+    let (account, mailbox) = (selected.account, selected.mailbox);
+    // RFC 4314 §4: who may not expunge closes all the same.
+    let read_only = selected.read_only || !selected.rights.has(Rights::EXPUNGE);
     let mut reply = Reply::ok("closed");
     if !read_only {
         let work = move |tx: &mut hearth_mailstore::MailTx<'_>| {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! COPY and MOVE (RFC 9051 §6.4.7, §6.4.8).
+//! COPY and MOVE (RFC 9051 §6.4.7, §6.4.8). Within an account rows are copied, never bodies; to another account the
+//! messages themselves (`copy_across.rs`).
 
-use hearth_mailstore::{Durability, message};
+use hearth_mailstore::{Durability, MailTx, Rights, message};
 use hearth_wire::imap::response::{Code, Reply};
 use hearth_wire::imap::{MailboxName, SequenceSet};
 
-use super::create::find_target;
+use super::copy_across::{self, Carried};
+use crate::access::{FLAGS, REMOVES, Spot, find_spot, refusal};
 use crate::ctx::Ctx;
 use crate::event::{self, Cause, Changed};
 use crate::fault::{Failure, Outcome};
 use crate::news::{Look, tell};
 
-/// Copies messages: rows, never bodies. All of them or none.
+/// Copies messages. All of them or none.
 pub async fn run(ctx: &mut Ctx, uid: bool, set: SequenceSet, to: MailboxName) -> Outcome {
     let Some(code) = carry(ctx, uid, &set, &to, false).await? else { return Ok(Reply::ok("there was nothing to copy")) };
     tell(ctx, Look::Always, false).await?;
@@ -20,7 +22,10 @@ pub async fn run(ctx: &mut Ctx, uid: bool, set: SequenceSet, to: MailboxName) ->
 
 /// Moves messages. All of them or none.
 pub async fn run_move(ctx: &mut Ctx, uid: bool, set: SequenceSet, to: MailboxName) -> Outcome {
-    ctx.writable()?;
+    // RFC 6851 §4.2: MOVE is COPY, STORE and EXPUNGE, and takes the rights of each.
+    if !ctx.writable(REMOVES)?.rights.has(REMOVES) {
+        return Err(refusal());
+    }
     let Some(code) = carry(ctx, uid, &set, &to, true).await? else { return Ok(Reply::ok("there was nothing to move")) };
     // RFC 6851 §4.3: COPYUID comes in an untagged OK, before the EXPUNGE responses.
     ctx.write_untagged(&Reply::ok("moved").with(code)).await?;
@@ -35,25 +40,45 @@ pub async fn run_move(ctx: &mut Ctx, uid: bool, set: SequenceSet, to: MailboxNam
 
 /// Both of them; the answer is COPYUID, or nothing when the set named nothing that is there.
 async fn carry(ctx: &mut Ctx, uid: bool, set: &SequenceSet, to: &MailboxName, moves: bool) -> Result<Option<Code>, Failure> {
-    let account = ctx.account()?;
+    let spot = find_spot(ctx, to.as_str()).await?;
     let selected = ctx.selected()?;
-    let from = selected.mailbox;
+    if !selected.rights.has(Rights::READ) {
+        return Err(refusal());
+    }
+    let (account, from) = (selected.account, selected.mailbox);
     let lines = selected.view.resolve(set, uid, &selected.saved).map_err(Reply::bad)?;
     let uids: Vec<u32> = lines.iter().map(|line| line.uid).collect();
-    let path = to.as_str().to_string();
-    let work = move |tx: &mut hearth_mailstore::MailTx<'_>| {
-        let target = find_target(tx, &path)?;
-        if uids.is_empty() {
-            return Ok(None);
-        }
-        let pairs = if moves { message::move_to(tx, from, &uids, target.id)? } else { message::copy(tx, from, &uids, target.id)? };
-        let script = event::find(tx, target.id)?;
-        Ok::<_, Failure>(Some((target, pairs, script)))
+    let (carried, to_run) = if spot.account != account || loses_flags(ctx, &spot).await? {
+        (copy_across::run(ctx, (account, from), &spot, uids, moves).await?, None)
+    } else {
+        let work = move |tx: &mut MailTx<'_>| {
+            let (target, _) = spot.find_target(tx)?;
+            if uids.is_empty() {
+                return Ok((None, None));
+            }
+            let (mailbox, uid_validity) = (target.id, target.uid_validity);
+            let pairs = if moves { message::move_to(tx, from, &uids, mailbox)? } else { message::copy(tx, from, &uids, mailbox)? };
+            let script = event::find(tx, &spot.reach, mailbox)?;
+            Ok::<_, Failure>((Some(Carried { uid_validity, pairs }), Some((mailbox, script))))
+        };
+        ctx.shared.store.write(account, Durability::Synced, work).await?
     };
-    let done = ctx.shared.store.write(account, Durability::Synced, work).await?;
-    let Some((target, pairs, script)) = done.filter(|(_, pairs, _)| !pairs.is_empty()) else { return Ok(None) };
-    let (sources, targets): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
-    let changed = targets.iter().map(|&uid| Changed { uid, flags: Vec::new() }).collect();
-    event::run(ctx, script, Cause::Copy, target.id, changed).await;
-    Ok(Some(Code::CopyUid(target.uid_validity, sources, targets)))
+    let Some(carried) = carried.filter(|carried| !carried.pairs.is_empty()) else { return Ok(None) };
+    let (sources, targets): (Vec<u32>, Vec<u32>) = carried.pairs.into_iter().unzip();
+    if let Some((mailbox, script)) = to_run {
+        let changed = targets.iter().map(|&uid| Changed { uid, flags: Vec::new() }).collect();
+        event::run(ctx, script, Cause::Copy, mailbox, changed).await;
+    }
+    Ok(Some(Code::CopyUid(carried.uid_validity, sources, targets)))
+}
+
+/// Flags belong to a message in all mailboxes of its account (RFC 8621 §4), so what may not have its flags where it goes
+/// has to become another message.
+async fn loses_flags(ctx: &mut Ctx, to: &Spot) -> Result<bool, Failure> {
+    if !to.is_foreign() {
+        return Ok(false);
+    }
+    let target = to.clone();
+    let (_, rights) = ctx.shared.store.read(to.account, move |tx| target.find_target(tx)).await?;
+    Ok(!rights.has(FLAGS))
 }

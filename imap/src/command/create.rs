@@ -5,13 +5,17 @@
 //! of that role is there already: the name is taken for it, wherever mail is put there or read, so that each role has
 //! one mailbox whatever program comes first.
 
-use hearth_mailstore::{Durability, Error, MailTx, Mailbox, Role, mailbox};
+use hearth_mailstore::{Durability, Error, MailTx, Mailbox, Role, acl, mailbox};
+use hearth_types::Trouble;
 use hearth_wire::imap::MailboxName;
 use hearth_wire::imap::response::{Code, ListLine, Reply, encode_list_line};
 
+use crate::access::{SHARED, Spot, find_spot};
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
 
+/// So many a new account has.
+const FIRST_MAILBOXES: usize = 6;
 const ROLES: [Role; 8] =
     [Role::Sent, Role::Drafts, Role::Trash, Role::Junk, Role::Archive, Role::Flagged, Role::Important, Role::All];
 
@@ -26,8 +30,11 @@ pub async fn run(ctx: &mut Ctx, name: MailboxName, special_use: &[String]) -> Ou
         // RFC 6154 §3: a server may refuse a combination.
         _ => return Ok(Reply::no("a mailbox has one special use").word("USEATTR")),
     };
-    let account = ctx.account()?;
-    let path = name.as_str().to_string();
+    let spot = find_spot(ctx, name.as_str()).await?;
+    if spot.is_foreign() {
+        return run_foreign(ctx, spot, role).await;
+    }
+    let (account, path) = (spot.account, spot.path);
     let work = move |tx: &mut MailTx<'_>| {
         if let Some(known) = find_known(tx, &path, role)? {
             return Ok((known, true));
@@ -60,17 +67,41 @@ fn find_known(tx: &mut MailTx<'_>, path: &str, use_asked: Option<Role>) -> Resul
     Ok(found.filter(|found| is_other && (use_asked.is_none() || use_asked == found.role)))
 }
 
-/// The store's refusal for a name that the client may make with CREATE (RFC 9051 §7.1 TRYCREATE).
-pub fn try_create(failure: Failure) -> Failure {
-    match failure {
-        Failure::Fault(hearth_types::Fault::Peer(reply)) if reply.code == Some(Code::Word("NONEXISTENT")) => {
-            reply.word("TRYCREATE").into()
-        }
-        other => other,
+/// Below a mailbox of another, or among those of a group. Whoever makes it is subscribed to it.
+async fn run_foreign(ctx: &mut Ctx, spot: Spot, role: Option<Role>) -> Outcome {
+    if role.is_some() {
+        return Ok(Reply::no("special uses are of one's own mailboxes").word("USEATTR"));
     }
+    let (me, owner) = (ctx.account()?, spot.account);
+    let is_groups = spot.prefix.starts_with(SHARED);
+    // The first look at what may be done, so that nothing is noted for who may do nothing.
+    let checked = spot.clone();
+    ctx.shared.store.read(owner, move |tx| checked.check_new(tx)).await?;
+    if is_groups {
+        // From now on its members see what the group has.
+        ctx.shared.directory.add_share(owner, owner).await.map_err(Trouble::from)?;
+    }
+    let work = move |tx: &mut MailTx<'_>| {
+        spot.check_new(tx)?;
+        if is_groups {
+            remove_unused(tx)?;
+        }
+        Ok::<_, Failure>(mailbox::add_path(tx, &spot.path, None)?)
+    };
+    let made = ctx.shared.store.write(owner, Durability::Synced, work).await?;
+    let id = made.id;
+    ctx.shared.store.write(me, Durability::Synced, move |tx| acl::follow(tx, owner, id, true)).await.map_err(Failure::from)?;
+    Ok(Reply::ok("made").with(Code::MailboxId(id.to_string())))
 }
 
-/// A mailbox that a message is to go to, or NO [TRYCREATE].
-pub fn find_target(tx: &mut MailTx<'_>, path: &str) -> Result<Mailbox, Failure> {
-    mailbox::find_as_named(tx, path)?.ok_or_else(|| try_create(Error::NoSuchMailbox.into()))
+/// A group writes no drafts and sends nothing: of what a new account has, it keeps what is in use, and INBOX.
+fn remove_unused(tx: &mut MailTx<'_>) -> Result<(), Failure> {
+    let all = mailbox::list(tx)?;
+    if all.len() > FIRST_MAILBOXES || all.iter().any(|found| found.role.is_none() || found.total > 0) {
+        return Ok(());
+    }
+    for found in all.iter().filter(|found| found.role != Some(Role::Inbox)) {
+        mailbox::remove(tx, found.id)?;
+    }
+    Ok(())
 }

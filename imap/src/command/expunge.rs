@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! EXPUNGE (RFC 9051 §6.4.3) and UID EXPUNGE (§6.4.9).
 
-use hearth_mailstore::{Durability, message};
+use hearth_mailstore::{Durability, Rights, message};
 use hearth_wire::imap::SequenceSet;
 use hearth_wire::imap::response::{Code, Reply};
 
@@ -11,9 +11,8 @@ use crate::news::{Look, tell};
 
 /// Removes what is `\Deleted`; with a set, among its UIDs.
 pub async fn run(ctx: &mut Ctx, only: Option<SequenceSet>) -> Outcome {
-    let account = ctx.account()?;
-    let selected = ctx.writable()?;
-    let mailbox = selected.mailbox;
+    let selected = ctx.writable(Rights::EXPUNGE)?;
+    let (account, mailbox) = (selected.account, selected.mailbox);
     let only: Option<Vec<u32>> = match only {
         None => None,
         Some(set) => {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hearth_mailstore::{Durability, Flag, FlagChange, FlagSet, MailTx, changes, message};
+use hearth_mailstore::{Durability, Flag, FlagChange, FlagSet, MailTx, Rights, changes, message};
 use hearth_types::Trouble;
 use hearth_wire::imap::response::{Reply, encode_vanished};
 use hearth_wire::imap::{Fetch, FetchItem, contains};
@@ -35,7 +35,9 @@ pub async fn run(ctx: &mut Ctx, fetch: Fetch) -> Outcome {
         return Ok(Reply::bad("ENABLE QRESYNC first"));
     }
     let selected = ctx.selected()?;
-    let (mailbox, read_only) = (selected.mailbox, selected.read_only);
+    let mailbox = selected.mailbox;
+    // RFC 4314 §4: without the right, \Seen is left alone and the message is shown.
+    let read_only = selected.read_only || !selected.rights.has(Rights::SEEN);
     let mut lines = selected.view.resolve(&fetch.set, fetch.uid, &selected.saved).map_err(Reply::bad)?;
     if let Some(since) = fetch.changed_since {
         tell_vanished(ctx, &fetch, since).await?;
@@ -95,8 +97,8 @@ async fn tell_vanished(ctx: &mut Ctx, fetch: &Fetch, since: u64) -> Result<(), F
     if !fetch.vanished {
         return Ok(());
     }
-    let account = ctx.account()?;
-    let mailbox = ctx.selected()?.mailbox;
+    let selected = ctx.selected()?;
+    let (account, mailbox) = (selected.account, selected.mailbox);
     let gone = ctx.shared.store.read(account, move |tx| changes::vanished(tx, mailbox, since)).await.map_err(Failure::from)?;
     let ranges = fetch.set.normalize(u32::MAX);
     let gone: Vec<u32> = gone.into_iter().filter(|&uid| contains(&ranges, uid)).collect();
@@ -112,8 +114,8 @@ async fn mark_seen(ctx: &mut Ctx, lines: &[Line], now: &Snapshot) -> Result<bool
     if uids.is_empty() {
         return Ok(false);
     }
-    let account = ctx.account()?;
-    let mailbox = ctx.selected()?.mailbox;
+    let selected = ctx.selected()?;
+    let (account, mailbox) = (selected.account, selected.mailbox);
     let work = move |tx: &mut MailTx<'_>| message::store_flags(tx, mailbox, &uids, &FlagChange::Add(Flag::Seen.into()), None);
     let stored = ctx.shared.store.write(account, Durability::Committed, work).await.map_err(Failure::from)?;
     let selected = ctx.selected()?;
@@ -122,8 +124,8 @@ async fn mark_seen(ctx: &mut Ctx, lines: &[Line], now: &Snapshot) -> Result<bool
 }
 
 /// All messages, batch by batch. Answers how many were gone, and whether an encoding was not known.
-async fn write_all(ctx: &mut Ctx, wanted: &Arc<Wanted>, lines: &[Line], now: &Snapshot) -> Result<(usize, bool), Failure> {
-    let account = ctx.account()?;
+pub async fn write_all(ctx: &mut Ctx, wanted: &Arc<Wanted>, lines: &[Line], now: &Snapshot) -> Result<(usize, bool), Failure> {
+    let account = ctx.selected()?.account;
     let batch_max = if wanted.needs_body() { FETCH_BODIES_MAX } else { FETCH_ROWS_MAX };
     let (mut gone, mut unknown_encoding) = (0, false);
     for lines in lines.chunks(batch_max) {

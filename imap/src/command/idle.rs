@@ -5,10 +5,12 @@ use hearth_net::lines::Line;
 use hearth_wire::imap::response::Reply;
 use tokio::time::{Instant, sleep_until};
 
+use super::tell_others;
+use crate::access;
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
 use crate::limits::{IDLE_LOOK, IDLE_TIME_MAX};
-use crate::news::{Look, tell};
+use crate::news::{Look, called, tell_unasked};
 
 /// Octets of the line that ends IDLE.
 const DONE_BYTES_MAX: usize = 64;
@@ -29,16 +31,21 @@ enum Woken {
 pub async fn run(ctx: &mut Ctx) -> Outcome {
     ctx.write(b"+ idling\r\n").await?;
     let give_up = Instant::now() + IDLE_TIME_MAX;
+    let mut look = Look::IfCalled;
     loop {
-        tell(ctx, Look::IfCalled, false).await?;
+        access::recheck(ctx).await?;
+        tell_unasked(ctx, look, false).await?;
+        if ctx.notify.is_some() {
+            Box::pin(tell_others(ctx, look, &[])).await?;
+        }
         // What was told is on its way before we wait, so that dropping a read loses nothing.
         ctx.lines.flush().await?;
-        match wait(ctx, give_up).await? {
+        look = match wait(ctx, give_up).await? {
             Woken::Client => break,
-            Woken::Feed => {}
-            Woken::Timer => tell(ctx, Look::Always, false).await?,
+            Woken::Feed => Look::IfCalled,
+            Woken::Timer => Look::Always,
             Woken::Bye(reply) => return Err(reply.into()),
-        }
+        };
     }
     match ctx.lines.read_line(DONE_BYTES_MAX).await? {
         Line::Line(line, _) if line.trim_ascii().eq_ignore_ascii_case(b"DONE") => Ok(Reply::ok("done")),
@@ -49,16 +56,12 @@ pub async fn run(ctx: &mut Ctx) -> Outcome {
 
 async fn wait(ctx: &mut Ctx, give_up: Instant) -> Result<Woken, Failure> {
     let stop = ctx.shared.stop.clone();
-    let Some(person) = ctx.person.as_mut() else { return Ok(Woken::Client) };
     Ok(tokio::select! {
         read = ctx.lines.fill_idle() => {
             read?;
             Woken::Client
         }
-        changed = person.feed.changed() => match changed {
-            Ok(()) => Woken::Feed,
-            Err(_) => Woken::Bye(Reply::bye("the store is closing").word("UNAVAILABLE")),
-        },
+        () = called(ctx.selected.as_deref_mut(), ctx.notify.as_deref_mut()) => Woken::Feed,
         () = stop.requested() => Woken::Bye(Reply::bye("the server is stopping; come back soon").word("UNAVAILABLE")),
         () = sleep_until((Instant::now() + IDLE_LOOK).min(give_up)) => {
             if Instant::now() >= give_up { Woken::Bye(Reply::bye("you idled for too long")) } else { Woken::Timer }

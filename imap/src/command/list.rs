@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! LIST (RFC 9051 §6.3.9; extended RFC 5258, STATUS RFC 5819, special use RFC 6154, METADATA RFC 9590).
+//! LIST (RFC 9051 §6.3.9; extended RFC 5258, STATUS RFC 5819, special use RFC 6154, MYRIGHTS RFC 8440, METADATA RFC 9590).
 
-use hearth_mailstore::{Error, MailTx, Mailbox, mailbox};
+use hearth_mailstore::{Error, MailTx, Mailbox, Rights};
 use hearth_wire::imap::response::{ListLine, Reply, encode_list_line, encode_metadata_line, encode_status_line};
-use hearth_wire::imap::{List, SEPARATOR, StatusItem, matches};
+use hearth_wire::imap::{List, SEPARATOR, StatusItem, encode_my_rights_line, matches};
 
 use super::{metadata, status};
+use crate::access::{Seen, levels, list_seen, may_match};
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
 
@@ -19,46 +20,82 @@ pub async fn run(ctx: &mut Ctx, list: List) -> Outcome {
         ctx.write(&out).await?;
         return Ok(Reply::ok("done"));
     }
-    let account = ctx.account()?;
-    let wants_deleted = list.return_status.contains(&StatusItem::DeletedStorage);
-    let entries = list.return_metadata.clone();
-    let work = move |tx: &mut MailTx<'_>| {
-        let all = mailbox::list(tx)?;
-        let deleted = all.iter().map(|found| if wants_deleted { status::deleted_bytes(tx, found) } else { Ok(0) });
-        let deleted = deleted.collect::<Result<Vec<u64>, Error>>()?;
-        let entries = match entries.as_slice() {
-            [] => Vec::new(),
-            wanted => all.iter().map(|found| metadata::listed(tx, found.id, wanted)).collect::<Result<_, Error>>()?,
-        };
-        Ok::<_, Failure>((all, deleted, entries))
-    };
-    let (all, deleted, entries) = ctx.shared.store.read(account, work).await?;
+    let me = ctx.account()?;
+    let seen = list_seen(ctx, list.patterns.iter().any(|pattern| may_match(&list.reference, pattern))).await?;
+    let more = read_more(ctx, &list, &seen).await?;
     if list.return_status.contains(&StatusItem::HighestModSeq) {
         ctx.modes.condstore = true;
     }
-    for (at, found) in all.iter().enumerate() {
-        let Some(line) = line(&list, &all, at, found) else { continue };
+    let all: Vec<&Mailbox> = seen.iter().map(|one| &one.mailbox).collect();
+    for (at, one) in seen.iter().enumerate() {
+        let Some(line) = line(&list, &all, at, &one.mailbox) else { continue };
+        // RFC 8440 §4: what is shown for those below it alone has no rights here.
+        let selected = !line.child_info_subscribed || one.mailbox.subscribed;
         encode_list_line(&mut out, "LIST", &line, charset);
-        if !list.return_status.is_empty() {
-            let deleted_bytes = deleted.get(at).copied().unwrap_or(0);
-            let values = status::values(found, &list.return_status, ctx.shared.append_bytes_max, deleted_bytes);
-            encode_status_line(&mut out, &found.path, &values, charset);
+        if list.return_my_rights && selected {
+            encode_my_rights_line(&mut out, &line.name, &one.rights.to_string(), charset);
         }
-        if let Some(entries) = entries.get(at) {
-            encode_metadata_line(&mut out, &found.path, entries, charset);
+        let (deleted_bytes, entries) = more.get(at).map_or((0, None), |(bytes, entries)| (*bytes, entries.as_ref()));
+        // RFC 5819 §2: without the right to read it there is no STATUS.
+        if !list.return_status.is_empty() && one.rights.has(Rights::READ) {
+            let values = status::values(&one.mailbox, &list.return_status, ctx.shared.append_bytes_max, deleted_bytes);
+            encode_status_line(&mut out, &line.name, &values, charset);
         }
+        if let Some(entries) = entries {
+            encode_metadata_line(&mut out, &line.name, entries, charset);
+        }
+    }
+    for line in levels(&seen, me).iter().filter(|line| shows_level(&list, &line.name)) {
+        encode_list_line(&mut out, "LIST", line, charset);
     }
     ctx.write(&out).await?;
     Ok(Reply::ok("done"))
 }
 
+/// A level that is no mailbox has nothing to be chosen by but its name.
+fn shows_level(list: &List, name: &str) -> bool {
+    !list.select_subscribed
+        && !list.select_special_use
+        && list.patterns.iter().any(|pattern| matches(&list.reference, pattern, name))
+}
+
+/// What there is to tell of a mailbox beside its row: DELETED-STORAGE, and its entries.
+type More = (u64, Option<Vec<metadata::Valued>>);
+
+/// One transaction in each account, if any of it was asked for.
+async fn read_more(ctx: &mut Ctx, list: &List, seen: &[Seen]) -> Result<Vec<More>, Failure> {
+    let me = ctx.account()?;
+    let wants_deleted = list.return_status.contains(&StatusItem::DeletedStorage);
+    if !wants_deleted && list.return_metadata.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut more = Vec::with_capacity(seen.len());
+    for of_account in seen.chunk_by(|one, other| one.account == other.account) {
+        let Some(account) = of_account.first().map(|one| one.account) else { continue };
+        let (mailboxes, wanted): (Vec<Mailbox>, _) =
+            (of_account.iter().map(|one| one.mailbox.clone()).collect(), list.return_metadata.clone());
+        let work = move |tx: &mut MailTx<'_>| {
+            let of = |found: &Mailbox| read_one(tx, found, (wants_deleted, &wanted), account != me);
+            Ok::<_, Failure>(mailboxes.iter().map(of).collect::<Result<Vec<More>, Error>>()?)
+        };
+        more.extend(ctx.shared.store.read(account, work).await?);
+    }
+    Ok(more)
+}
+
+fn read_one(tx: &mut MailTx<'_>, found: &Mailbox, (deleted, wanted): (bool, &[String]), foreign: bool) -> Result<More, Error> {
+    let deleted_bytes = if deleted { status::deleted_bytes(tx, found)? } else { 0 };
+    let entries = if wanted.is_empty() { None } else { Some(metadata::listed(tx, found.id, wanted, foreign)?) };
+    Ok((deleted_bytes, entries))
+}
+
 /// What LIST says of one mailbox; `None` when the client did not ask for it.
-fn line(list: &List, all: &[Mailbox], at: usize, found: &Mailbox) -> Option<ListLine> {
+fn line(list: &List, all: &[&Mailbox], at: usize, found: &Mailbox) -> Option<ListLine> {
     if !list.patterns.iter().any(|pattern| matches(&list.reference, pattern, &found.path)) {
         return None;
     }
     // `all` is sorted by path, but INBOX stands first, so its children need not follow it.
-    let is_below = |other: &Mailbox| other.path.strip_prefix(found.path.as_str()).is_some_and(|rest| rest.starts_with(SEPARATOR));
+    let is_below = |other: &&Mailbox| other.path.strip_prefix(found.path.as_str()).is_some_and(|rest| rest.starts_with(SEPARATOR));
     let below = || all.iter().enumerate().filter(|&(other, mailbox)| other != at && is_below(mailbox)).map(|(_, mailbox)| mailbox);
     // RFC 5258 §3.5: with RECURSIVEMATCH, a mailbox that is not selected itself is shown for those below it.
     let child_info = list.select_recursive && below().any(|child| child.subscribed);
@@ -115,6 +152,7 @@ pub(super) mod tests {
             mailbox("a", false, None),
             mailbox("a/b", true, None),
         ];
+        let all: Vec<&Mailbox> = all.iter().collect();
         let lines = all.iter().enumerate().filter_map(|(at, found)| line(&list, &all, at, found));
         lines
             .map(|line| {

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! LSUB (RFC 3501 §6.3.9).
 
-use hearth_mailstore::mailbox;
 use hearth_wire::imap::response::{ListLine, Reply, encode_list_line};
 use hearth_wire::imap::{SEPARATOR, matches};
 
+use crate::access::{list_seen, may_match};
 use crate::ctx::Ctx;
-use crate::fault::{Failure, Outcome};
+use crate::fault::Outcome;
 
 /// Lists subscribed mailboxes.
 pub async fn run(ctx: &mut Ctx, reference: String, pattern: String) -> Outcome {
-    let account = ctx.account()?;
-    let all = ctx.shared.store.read(account, mailbox::list).await.map_err(Failure::from)?;
-    let subscribed: Vec<&str> = all.iter().filter(|found| found.subscribed).map(|found| found.path.as_str()).collect();
+    let all = list_seen(ctx, may_match(&reference, &pattern)).await?;
+    let subscribed: Vec<&str> = all.iter().filter(|seen| seen.mailbox.subscribed).map(|seen| seen.mailbox.path.as_str()).collect();
     let charset = ctx.charset();
     let mut out = Vec::new();
     for line in lines(&subscribed, &reference, &pattern) {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! GETMETADATA and SETMETADATA (RFC 5464), and METADATA in LIST (RFC 9590).
 //!
-//! The account is one person's, so that `/private` and `/shared` differ in name alone.
+//! `/private` is the owner's, `/shared` is for all who may see the mailbox; of the account both are its person's.
 
-use hearth_mailstore::{Durability, Error, MailTx, annotation, limits, mailbox};
+use hearth_mailstore::{Durability, Error, MailTx, Rights, annotation, limits};
 use hearth_types::MailboxId;
 use hearth_wire::imap::response::{Code, Reply, encode_metadata_line};
 use hearth_wire::imap::{Depth, MailboxName};
 
+use crate::access::{self, FLAGS, Spot, find_spot};
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
 
 /// An entry and its value.
-type Valued = (String, Option<Vec<u8>>);
+pub type Valued = (String, Option<Vec<u8>>);
 
 /// Tells entries.
 pub async fn run(
@@ -22,12 +23,15 @@ pub async fn run(
     depth: Depth,
     wanted: &[String],
 ) -> Outcome {
-    let account = ctx.account()?;
-    let path = mailbox.map(|name| name.as_str().to_string());
+    let spot = find_place(ctx, mailbox.as_ref()).await?;
+    let account = spot.as_ref().map_or(ctx.account()?, |spot| spot.account);
     let work = move |tx: &mut MailTx<'_>| {
-        let place = find(tx, path.as_deref())?;
+        // RFC 5464 §3.3: lookup, and a right to look into it.
+        let place = find(tx, spot.as_ref(), Rights::READ.with(Rights::INSERT).with(FLAGS))?;
         let name = place.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
-        Ok::<_, Failure>((name, annotation::list(tx, place.map(|(id, _)| id))?))
+        let mut all = annotation::list(tx, place.map(|(id, _)| id))?;
+        all.retain(|(entry, _)| is_visible(entry, spot.as_ref().is_some_and(Spot::is_foreign)));
+        Ok::<_, Failure>((name, all))
     };
     let (name, all) = ctx.shared.store.read(account, work).await?;
     let found = select(&all, wanted, depth);
@@ -72,10 +76,15 @@ fn select(all: &[(String, Vec<u8>)], wanted: &[String], depth: Depth) -> Vec<Val
 
 /// Sets entries: all of them or none.
 pub async fn run_set(ctx: &mut Ctx, mailbox: Option<MailboxName>, entries: Vec<Valued>) -> Outcome {
-    let account = ctx.account()?;
-    let path = mailbox.map(|name| name.as_str().to_string());
+    let spot = find_place(ctx, mailbox.as_ref()).await?;
+    let account = spot.as_ref().map_or(ctx.account()?, |spot| spot.account);
+    let foreign = spot.as_ref().is_some_and(Spot::is_foreign);
+    if entries.iter().any(|(entry, _)| !is_visible(entry, foreign)) {
+        // RFC 5464 §4.3
+        return Ok(Reply::no("only its owner has private entries").with(Code::Metadata("NOPRIVATE", None)));
+    }
     let work = move |tx: &mut MailTx<'_>| {
-        let place = find(tx, path.as_deref())?.map(|(id, _)| id);
+        let place = find(tx, spot.as_ref(), Rights::WRITE)?.map(|(id, _)| id);
         for (name, value) in &entries {
             annotation::change(tx, place, name, value.as_deref()).map_err(refusal)?;
         }
@@ -97,15 +106,30 @@ fn refusal(error: Error) -> Failure {
     }
 }
 
-fn find(tx: &mut MailTx<'_>, path: Option<&str>) -> Result<Option<(MailboxId, String)>, Failure> {
-    let Some(path) = path else { return Ok(None) };
-    let found = mailbox::find_by_name(tx, path)?.ok_or(Error::NoSuchMailbox)?;
-    Ok(Some((found.id, found.path)))
+async fn find_place(ctx: &mut Ctx, mailbox: Option<&MailboxName>) -> Result<Option<Spot>, Failure> {
+    match mailbox {
+        Some(name) => Ok(Some(find_spot(ctx, name.as_str()).await?)),
+        None => Ok(None),
+    }
+}
+
+/// The mailbox, for somebody who may see it and has any of these rights.
+fn find(tx: &mut MailTx<'_>, spot: Option<&Spot>, any: Rights) -> Result<Option<(MailboxId, String)>, Failure> {
+    let Some(spot) = spot else { return Ok(None) };
+    let (found, rights) = spot.find(tx, Rights::LOOKUP)?;
+    if rights.has_any(any) { Ok(Some((found.id, spot.name(&found.path)))) } else { Err(access::refusal()) }
+}
+
+/// May an entry be told, when the mailbox is another's?
+pub fn is_visible(entry: &str, foreign: bool) -> bool {
+    !foreign || entry.starts_with("/shared")
 }
 
 /// The entries of one mailbox that LIST was asked for (RFC 9590 §3); NIL where there are none.
-pub fn listed(tx: &mut MailTx<'_>, mailbox: MailboxId, wanted: &[String]) -> Result<Vec<Valued>, Error> {
-    Ok(select(&annotation::list(tx, Some(mailbox))?, wanted, Depth::Zero))
+pub fn listed(tx: &mut MailTx<'_>, mailbox: MailboxId, wanted: &[String], foreign: bool) -> Result<Vec<Valued>, Error> {
+    let mut all = annotation::list(tx, Some(mailbox))?;
+    all.retain(|(entry, _)| is_visible(entry, foreign));
+    Ok(select(&all, wanted, Depth::Zero))
 }
 
 #[cfg(test)]

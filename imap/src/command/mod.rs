@@ -4,12 +4,14 @@
 //! A command is `run(ctx, what it asks) -> Outcome`. It writes its untagged responses itself and
 //! returns the tagged one; what changed meanwhile is told in between, where the RFC lets it.
 
+mod acl;
 pub mod append;
 mod authenticate;
 mod catenate;
 mod close;
 mod compress;
 mod copy;
+mod copy_across;
 mod create;
 mod delete;
 mod enable;
@@ -22,6 +24,7 @@ mod login;
 mod lsub;
 mod metadata;
 mod namespace;
+mod notify;
 mod quota;
 mod rename;
 mod search;
@@ -34,12 +37,18 @@ mod thread;
 mod uid_batches;
 mod unauthenticate;
 
-use hearth_wire::imap::response::{Reply, encode_string};
+use hearth_mailstore::Rights;
+use hearth_wire::imap::response::{Condition, Reply, encode_string};
 use hearth_wire::imap::{Charset, Command, SearchKey, SequenceSet, Tagged};
 
+use crate::access;
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
-use crate::news::{Look, tell};
+use crate::news::{Look, tell, tell_unasked};
+
+pub use fetch::write_all;
+pub use notify::{Watching, tell as tell_others, tell_between};
+pub use select::permanent_flags;
 
 /// Where the session goes after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,13 +76,23 @@ pub async fn run(ctx: &mut Ctx, tagged: Tagged) -> Result<(Flow, Reply), Failure
         return Err(Reply::bad("only UIDs are spoken of").word("UIDREQUIRED").into());
     }
     let numbers_stand = keeps_numbers(&tagged.command);
+    let own = notify::names_changed(&tagged.command);
+    access::recheck(ctx).await?;
+    if ctx.selected.as_ref().is_some_and(|selected| !selected.rights.has(Rights::READ)) {
+        // What was shared and is no longer has nothing left to name.
+        tell(ctx, Look::Always, false).await?;
+    }
     let is_over = matches!(tagged.command, Command::Logout | Command::StartTls | Command::Compress(_));
     let mut reply = Box::pin(dispatch(ctx, tagged)).await?;
     if is_over {
-        return Ok((if reply.condition == hearth_wire::imap::response::Condition::Ok { flow } else { Flow::Continue }, reply));
+        return Ok((if reply.condition == Condition::Ok { flow } else { Flow::Continue }, reply));
     }
     // RFC 9051 §5.2: the end of any command is a place for news.
-    tell(ctx, Look::IfCalled, numbers_stand).await?;
+    tell_unasked(ctx, Look::IfCalled, numbers_stand).await?;
+    if ctx.notify.is_some() {
+        let own = if reply.condition == Condition::Ok { own } else { Vec::new() };
+        Box::pin(notify::tell(ctx, Look::IfCalled, &own)).await?;
+    }
     if reply.text.is_empty() {
         reply.text = "done".into();
     }
@@ -160,6 +179,15 @@ async fn dispatch(ctx: &mut Ctx, tagged: Tagged) -> Outcome {
         }
         Command::SetMetadata { mailbox, entries } => Box::pin(metadata::run_set(ctx, mailbox, entries)).await,
         Command::GetQuotaRoot(mailbox) => Box::pin(quota::run_root(ctx, mailbox)).await,
+        Command::SetQuota(root, limits) => Box::pin(quota::run_set(ctx, &root, &limits)).await,
+        Command::SetAcl { mailbox, identifier, change, rights } => {
+            Box::pin(acl::run_set(ctx, mailbox, &identifier, change, &rights)).await
+        }
+        Command::DeleteAcl { mailbox, identifier } => Box::pin(acl::run_delete(ctx, mailbox, &identifier)).await,
+        Command::GetAcl(mailbox) => Box::pin(acl::run_get(ctx, mailbox)).await,
+        Command::ListRights { mailbox, identifier } => Box::pin(acl::run_list(ctx, mailbox, &identifier)).await,
+        Command::MyRights(mailbox) => Box::pin(acl::run_my(ctx, mailbox)).await,
+        Command::Notify(wanted) => Box::pin(notify::run(ctx, wanted)).await,
     }
 }
 

@@ -5,14 +5,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hearth_mailstore::{Mailbox, Role, mailbox};
+use hearth_mailstore::Rights;
 use hearth_wire::imap::response::{Esearch, Reply, encode_esearch, encode_search, encode_sort};
-use hearth_wire::imap::{Charset, MailboxName, SEPARATOR, Search, SearchReturn, SortKey, Source, is_fuzzy, uses_modseq};
+use hearth_wire::imap::{Charset, Search, SearchReturn, SortKey, Source, is_fuzzy, uses_modseq};
 
+use crate::access::list_seen;
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
 use crate::filters;
 use crate::find::{Found, Place, find, rows};
+use crate::scope::{covers, reaches_others};
 use crate::search::Ranks;
 use crate::sort;
 
@@ -62,7 +64,7 @@ async fn find_in_order(ctx: &mut Ctx, tag: &str, search: &Search) -> Result<(Vec
     if search.sort.is_empty() {
         return Ok((found, scores));
     }
-    let rows = rows(ctx, place.mailbox, &found, sort::needs_envelopes(&search.sort)).await?;
+    let rows = rows(ctx, &place, &found, sort::needs_envelopes(&search.sort)).await?;
     let by_uid: HashMap<u32, (Found, u8)> = found.into_iter().zip(scores).map(|(found, score)| (found.1, (found, score))).collect();
     let criteria = search.sort.clone();
     let work = move || {
@@ -82,17 +84,22 @@ async fn run_elsewhere(ctx: &mut Ctx, tag: &str, search: &Search) -> Outcome {
     if search.sources.contains(&Source::Selected) {
         ctx.selected()?;
     }
-    let account = ctx.account()?;
-    let all = ctx.shared.store.read(account, mailbox::list).await.map_err(Failure::from)?;
-    let open = ctx.selected.as_ref().map(|selected| selected.mailbox);
-    for found in all.iter().filter(|one| search.sources.iter().any(|source| covers(source, one, open == Some(one.id)))) {
-        let mirror = ctx.shared.mirrors.open(account, found.id);
+    let me = ctx.account()?;
+    let all = list_seen(ctx, search.sources.iter().any(reaches_others)).await?;
+    let open = ctx.selected.as_ref().map(|selected| (selected.account, selected.mailbox));
+    for seen in all.iter().filter(|seen| seen.rights.has(Rights::READ)) {
+        let found = &seen.mailbox;
+        if !search.sources.iter().any(|source| covers(source, found, seen.is_foreign(me), open == Some((seen.account, found.id)))) {
+            continue;
+        }
+        let mirror = ctx.shared.mirrors.open(seen.account, found.id);
         let now = match mirror.refresh(&ctx.shared.store, None).await {
             // Deleted a moment ago.
             Err(hearth_mailstore::Error::NoSuchMailbox) => continue,
             other => other?,
         };
-        let mut place = Place { mailbox: found.id, told: Arc::clone(&now), now, saved: Vec::new(), ranks: Ranks::new() };
+        let told = Arc::clone(&now);
+        let mut place = Place { account: seen.account, mailbox: found.id, told, now, saved: Vec::new(), ranks: Ranks::new() };
         let matches = find(ctx, tag, &search.keys, &mut place).await?;
         if !matches.is_empty() {
             let mut response = respond(search, returns, (&matches, &place.relevancy(&matches)));
@@ -103,21 +110,6 @@ async fn run_elsewhere(ctx: &mut Ctx, tag: &str, search: &Search) -> Outcome {
         }
     }
     Ok(Reply::ok("done"))
-}
-
-/// Is a mailbox in a set (RFC 5465 §6)?
-fn covers(source: &Source, mailbox: &Mailbox, open: bool) -> bool {
-    let is = |name: &MailboxName| mailbox.path == name.as_str();
-    let below = |name: &MailboxName| mailbox.path.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix(SEPARATOR));
-    match source {
-        Source::Selected => open,
-        Source::Inboxes => mailbox.role == Some(Role::Inbox),
-        Source::Personal => true,
-        Source::Subscribed => mailbox.subscribed,
-        Source::Subtree(names) => names.iter().any(|name| is(name) || below(name).is_some()),
-        Source::SubtreeOne(names) => names.iter().any(|name| is(name) || below(name).is_some_and(|rest| !rest.contains(SEPARATOR))),
-        Source::Mailboxes(names) => names.iter().any(is),
-    }
 }
 
 /// RFC 9051 §6.4.4.1: with MIN or MAX alone, only these are saved; RFC 9394 §3.2: with PARTIAL, what it shows.
@@ -241,24 +233,5 @@ mod tests {
         // Sorted, the lowest and the highest are not the ends by number; what is saved ascends.
         let sorted = [(5, 50, 7), (2, 20, 5), (4, 40, 9)];
         assert_eq!(saved(&sorted, returns(true, true, false)), [40, 50]);
-    }
-
-    #[test]
-    fn sets_of_mailboxes() {
-        let name = |name: &str| MailboxName::new(name).expect(name);
-        let mailbox = |path: &str| Mailbox { subscribed: path == "a/b", ..super::super::list::tests::mailbox(path, false, None) };
-        for (source, paths) in [
-            (Source::Personal, &["a", "a/b", "a/b/c", "ab"][..]),
-            (Source::Subscribed, &["a/b"]),
-            (Source::Selected, &["ab"]),
-            (Source::Inboxes, &[]),
-            (Source::Subtree(vec![name("a")]), &["a", "a/b", "a/b/c"]),
-            (Source::SubtreeOne(vec![name("a")]), &["a", "a/b"]),
-            (Source::Mailboxes(vec![name("ab"), name("a/b")]), &["a/b", "ab"]),
-        ] {
-            let all = ["a", "a/b", "a/b/c", "ab"];
-            let covered: Vec<&str> = all.into_iter().filter(|&path| covers(&source, &mailbox(path), path == "ab")).collect();
-            assert_eq!(covered, paths, "{source:?}");
-        }
     }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3), with CONDSTORE and QRESYNC (RFC 7162).
 
-use hearth_mailstore::{Error, Flag, Mailbox, changes, mailbox};
+use hearth_mailstore::{Flag, Mailbox, Rights, changes};
 use hearth_wire::imap::response::{Code, ListLine, Reply, encode_flags, encode_list_line, encode_vanished};
 use hearth_wire::imap::{MailboxName, Qresync, contains};
 
+use crate::access::{CHANGES, Reach, find_spot, right_for};
 use crate::ctx::{Ctx, Selected};
 use crate::fault::{Failure, Outcome};
 use crate::news::encode_flags_line;
@@ -26,14 +27,20 @@ pub async fn run(ctx: &mut Ctx, read_only: bool, name: MailboxName, condstore: b
     if condstore {
         ctx.modes.condstore = true;
     }
-    let account = ctx.account()?;
-    let path = name.as_str().to_string();
-    let found = ctx.shared.store.read(account, move |tx| mailbox::find_as_named(tx, &path)).await.map_err(Failure::from)?;
-    let found = found.ok_or(Error::NoSuchMailbox)?;
+    let spot = find_spot(ctx, name.as_str()).await?;
+    let (account, reach, prefix) = (spot.account, spot.reach.clone(), spot.prefix.clone());
+    let (mut found, rights) = ctx.shared.store.read(account, move |tx| spot.find(tx, Rights::READ)).await?;
+    found.path.insert_str(0, &prefix);
+    // RFC 4314 §5.2
+    let read_only = read_only || !rights.has_any(CHANGES);
+    let feed = match (&reach, &ctx.person) {
+        (Reach::Owner, Some(person)) => person.feed.clone(),
+        _ => ctx.shared.store.subscribe(account),
+    };
     let mirror = ctx.shared.mirrors.open(account, found.id);
     let snapshot = mirror.refresh(&ctx.shared.store, None).await?;
     let mut out = Vec::new();
-    encode_facts(&mut out, &found, &snapshot, read_only, ctx.modes);
+    encode_facts(&mut out, &found, &snapshot, if read_only { Rights::NONE } else { rights }, ctx.modes);
     if ctx.modes.rev2 {
         // RFC 9051 §6.3.2: the LIST response with the mailbox's true name.
         let old_name = Some(name.as_str()).filter(|asked| *asked != found.path).map(str::to_string);
@@ -41,9 +48,13 @@ pub async fn run(ctx: &mut Ctx, read_only: bool, name: MailboxName, condstore: b
         encode_list_line(&mut out, "LIST", &line, ctx.charset());
     }
     ctx.selected = Some(Box::new(Selected {
+        account,
         mailbox: found.id,
         uid_validity: found.uid_validity,
         read_only,
+        reach,
+        rights,
+        feed,
         mirror,
         view: View::new(snapshot),
         saved: Vec::new(),
@@ -55,7 +66,7 @@ pub async fn run(ctx: &mut Ctx, read_only: bool, name: MailboxName, condstore: b
     Ok(if read_only { Reply::ok("open for reading").word("READ-ONLY") } else { Reply::ok("open").word("READ-WRITE") })
 }
 
-fn encode_facts(out: &mut Vec<u8>, found: &Mailbox, snapshot: &Snapshot, read_only: bool, modes: Modes) {
+fn encode_facts(out: &mut Vec<u8>, found: &Mailbox, snapshot: &Snapshot, rights: Rights, modes: Modes) {
     let keywords = snapshot.keywords();
     let flags: Vec<&str> = SYSTEM_FLAGS.iter().map(Flag::as_imap).chain(keywords.iter().map(String::as_str)).collect();
     out.extend_from_slice(b"* FLAGS ");
@@ -68,7 +79,7 @@ fn encode_facts(out: &mut Vec<u8>, found: &Mailbox, snapshot: &Snapshot, read_on
             Reply::ok("first unseen").with(Code::Number("UNSEEN", number as u64)).encode(out, None);
         }
     }
-    let permanent = if read_only { Vec::new() } else { flags.iter().map(ToString::to_string).chain(["\\*".to_string()]).collect() };
+    let permanent = permanent_flags(&keywords, rights);
     for (code, text) in [
         (Code::PermanentFlags(permanent), "what can be set"),
         (Code::Number("UIDVALIDITY", u64::from(found.uid_validity)), "UIDs stand"),
@@ -81,9 +92,17 @@ fn encode_facts(out: &mut Vec<u8>, found: &Mailbox, snapshot: &Snapshot, read_on
     }
 }
 
+/// RFC 4314 §5.1.1: those that this client may change.
+pub fn permanent_flags(keywords: &[String], rights: Rights) -> Vec<String> {
+    let flags = SYSTEM_FLAGS.iter().map(Flag::as_imap).chain(keywords.iter().map(String::as_str));
+    let may = |name: &&str| rights.has(Flag::from_imap(name).map_or(Rights::WRITE, |flag| right_for(&flag)));
+    let new = rights.has(Rights::WRITE).then_some("\\*");
+    flags.filter(may).chain(new).map(str::to_string).collect()
+}
+
 /// RFC 7162 §3.2.5: what vanished and what changed since the client was here last.
 async fn resynchronize(ctx: &mut Ctx, found: &Mailbox, known: &Qresync) -> Result<(), Failure> {
-    let (account, mailbox, since) = (ctx.account()?, found.id, known.modseq);
+    let (account, mailbox, since) = (ctx.selected()?.account, found.id, known.modseq);
     let mut vanished: Vec<u32> =
         ctx.shared.store.read(account, move |tx| changes::vanished(tx, mailbox, since)).await.map_err(Failure::from)?;
     let uids = known.known_uids.as_ref().map(|set| set.normalize(u32::MAX));

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! STATUS (RFC 9051 §6.3.11), with RFC 7162, RFC 7889, RFC 8438 and RFC 8474.
 
-use hearth_mailstore::{Error, Flag, MailTx, Mailbox, mailbox, message};
+use hearth_mailstore::{Error, Flag, MailTx, Mailbox, Rights, message};
 use hearth_wire::imap::response::{Reply, StatusValue, encode_status_line};
 use hearth_wire::imap::{MailboxName, StatusItem};
 
+use crate::access::find_spot;
 use crate::ctx::Ctx;
 use crate::fault::{Failure, Outcome};
 
 /// Tells the counts of a mailbox without opening it.
 pub async fn run(ctx: &mut Ctx, name: MailboxName, items: Vec<StatusItem>) -> Outcome {
-    let account = ctx.account()?;
-    let path = name.as_str().to_string();
+    let spot = find_spot(ctx, name.as_str()).await?;
+    let (account, prefix) = (spot.account, spot.prefix.clone());
     let wants_deleted = items.contains(&StatusItem::DeletedStorage);
     let work = move |tx: &mut MailTx<'_>| {
-        let found = mailbox::find_as_named(tx, &path)?.ok_or(Error::NoSuchMailbox)?;
+        let (found, _) = spot.find(tx, Rights::READ)?;
         let deleted_bytes = if wants_deleted { deleted_bytes(tx, &found)? } else { 0 };
         Ok::<_, Failure>((found, deleted_bytes))
     };
@@ -24,7 +25,8 @@ pub async fn run(ctx: &mut Ctx, name: MailboxName, items: Vec<StatusItem>) -> Ou
         ctx.modes.condstore = true;
     }
     let mut out = Vec::new();
-    encode_status_line(&mut out, &found.path, &values(&found, &items, ctx.shared.append_bytes_max, deleted_bytes), ctx.charset());
+    let shown = values(&found, &items, ctx.shared.append_bytes_max, deleted_bytes);
+    encode_status_line(&mut out, &format!("{prefix}{}", found.path), &shown, ctx.charset());
     ctx.write(&out).await?;
     Ok(Reply::ok("done"))
 }

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use hearth_mailstore::{Durability, Entry, Flag, FlagChange, FlagSet, MailTx, message};
+use hearth_mailstore::{Durability, Entry, Error, Flag, FlagChange, FlagSet, MailTx, Rights, message};
+use hearth_types::MailboxId;
 use hearth_wire::imap::response::{Code, Reply};
 use hearth_wire::imap::{Store, StoreAction};
 
+use crate::access::{FLAGS, permitted, refusal, right_for};
 use crate::ctx::Ctx;
 use crate::event::{self, Cause, Changed};
 use crate::fault::{Failure, Outcome};
@@ -14,31 +16,36 @@ use crate::news::{encode_fetch_head, encode_flags_line};
 
 /// Changes flags.
 pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
-    let account = ctx.account()?;
     if store.unchanged_since.is_some() {
         ctx.modes.condstore = true;
     }
     let Some(flags) = parse_flags(&store.flags) else {
         return Ok(Reply::bad("there is a flag among these that cannot be set"));
     };
-    let selected = ctx.writable()?;
-    let mailbox = selected.mailbox;
+    let selected = ctx.writable(FLAGS)?;
+    let (account, mailbox, rights) = (selected.account, selected.mailbox, selected.rights);
     let lines = selected.view.resolve(&store.set, store.uid, &selected.saved).map_err(Reply::bad)?;
     if lines.is_empty() {
         return Ok(Reply::ok("done"));
     }
     let asked = lines.len();
     let uids: Vec<u32> = lines.iter().map(|line| line.uid).collect();
-    let change = match store.action {
-        StoreAction::Replace => FlagChange::Replace(flags),
-        StoreAction::Add => FlagChange::Add(flags),
-        StoreAction::Remove => FlagChange::Remove(flags),
-    };
+    // RFC 4314 §4: what may not be changed is passed over, unless nothing is left.
+    let may = permitted(&flags, rights);
+    if may.is_empty() && !flags.is_empty() {
+        return Err(refusal());
+    }
     let since = store.unchanged_since;
+    let (action, reach) = (store.action, selected.reach.clone());
     let work = move |tx: &mut MailTx<'_>| {
-        let script = event::find(tx, mailbox)?;
+        let script = event::find(tx, &reach, mailbox)?;
         let before = if script.is_some() { message::entries(tx, mailbox, &uids)? } else { Vec::new() };
-        let stored = message::store_flags(tx, mailbox, &uids, &change, since)?;
+        let stored = match action {
+            StoreAction::Replace if !rights.has(FLAGS) => replace_some(tx, mailbox, &uids, (&may, rights), since)?,
+            StoreAction::Replace => message::store_flags(tx, mailbox, &uids, &FlagChange::Replace(may), since)?,
+            StoreAction::Add => message::store_flags(tx, mailbox, &uids, &FlagChange::Add(may), since)?,
+            StoreAction::Remove => message::store_flags(tx, mailbox, &uids, &FlagChange::Remove(may), since)?,
+        };
         Ok::<_, Failure>((changed(&before, &stored.entries), script, stored))
     };
     let (changed, script, stored) = ctx.shared.store.write(account, Durability::Committed, work).await?;
@@ -81,6 +88,34 @@ fn changed(before: &[Entry], after: &[Entry]) -> Vec<Changed> {
         (!flags.is_empty()).then_some(Changed { uid: entry.uid, flags })
     };
     after.iter().filter_map(difference).collect()
+}
+
+/// These and no others, among those that may be changed; each message keeps the others that it has.
+fn replace_some(
+    tx: &mut MailTx<'_>,
+    mailbox: MailboxId,
+    uids: &[u32],
+    (flags, rights): (&FlagSet, Rights),
+    since: Option<u64>,
+) -> Result<message::Stored, Error> {
+    let mut groups: Vec<(FlagSet, Vec<u32>)> = Vec::new();
+    for entry in message::entries(tx, mailbox, uids)? {
+        let kept = entry.flags.iter().filter(|flag| !rights.has(right_for(flag)));
+        let wanted: FlagSet = kept.chain(flags.iter()).collect();
+        match groups.iter_mut().find(|(known, _)| *known == wanted) {
+            Some((_, group)) => group.push(entry.uid),
+            None => groups.push((wanted, vec![entry.uid])),
+        }
+    }
+    let mut stored = message::Stored::default();
+    for (wanted, uids) in groups {
+        let some = message::store_flags(tx, mailbox, &uids, &FlagChange::Replace(wanted), since)?;
+        stored.entries.extend(some.entries);
+        stored.modified.extend(some.modified);
+    }
+    stored.entries.sort_unstable_by_key(|entry| entry.uid);
+    stored.modified.sort_unstable();
+    Ok(stored)
 }
 
 /// The flags that a client may set; `None` when one of them may not be (`\Recent`, an unknown system flag).

@@ -22,7 +22,7 @@ pub async fn run(ctx: &mut Ctx, tag: &str, uid: bool, algorithm: ThreadAlgorithm
     }
     let mut place = Place::selected(ctx).await?;
     let found = find(ctx, tag, keys, &mut place).await?;
-    let rows = rows(ctx, place.mailbox, &found, algorithm != ThreadAlgorithm::OrderedSubject).await?;
+    let rows = rows(ctx, &place, &found, algorithm != ThreadAlgorithm::OrderedSubject).await?;
     let numbers: HashMap<u32, u32> = found.iter().map(|&(number, uid, _)| (uid, number)).collect();
     let work = move || {
         let number = |row: &Scanned| if uid { row.uid } else { numbers.get(&row.uid).copied().unwrap_or_default() };

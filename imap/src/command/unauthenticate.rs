@@ -18,6 +18,7 @@ pub async fn run(ctx: &mut Ctx) -> Outcome {
         return Ok(Reply::no("a compressed connection cannot be used again").word("CANNOT"));
     }
     ctx.selected = None;
+    ctx.notify = None;
     ctx.person = None;
     ctx.modes = Modes::default();
     ctx.login_by = Instant::now() + LOGIN_TIME_MAX;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! A home in a temporary directory: a real store and directory, a gate that knows one person, sessions over pipes.
+//! A home in a temporary directory: a real store and directory, a gate that knows two persons, sessions over pipes.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use hearth_boot::Stop;
 use hearth_db::Source;
-use hearth_identity::directory::{Kind, NewAccount, NewSession, SessionKind};
+use hearth_identity::directory::{Kind, MemberRole, NewAccount, NewSession, SessionKind};
 use hearth_identity::login::{Answer, Gate, Question, Refusal, Revocations, Showing, read_frame, write_frame};
 use hearth_identity::{Directory, Services};
 use hearth_imap::ctx::{Shared, Stream};
+use hearth_imap::listing::Listings;
 use hearth_imap::mirror::Mirrors;
 use hearth_imap::{managesieve, pop3, session};
 use hearth_mailstore::{Backend, Content, Durability, FlagSet, Store, StoreConfig, mailbox, message};
@@ -22,7 +23,9 @@ use tokio::time::timeout;
 
 /// The person of the tests.
 pub const USER: &str = "alice@home.localhost";
-/// Her password, and the token that the gate takes.
+/// Another person of the house, who is its admin. Both are in the group family@home.localhost.
+pub const OTHER: &str = "bob@home.localhost";
+/// Their password, and the token that the gate takes.
 pub const PASSWORD: &str = "correct horse";
 /// Name and password as SASL PLAIN shows them, in base64.
 const PLAIN: &str = "AGFsaWNlQGhvbWUubG9jYWxob3N0AGNvcnJlY3QgaG9yc2U=";
@@ -66,8 +69,21 @@ impl Home {
             name: "Alice".into(),
             admin: false,
         };
-        let account = directory.add_account(new).await.expect("the account").id;
+        let account = directory.add_account(new.clone()).await.expect("the account").id;
         let session = directory.add_session(new_session(account)).await.expect("a session").id;
+        let other =
+            NewAccount { address: Address::parse(OTHER).expect("an address"), name: "Bob".into(), admin: true, ..new.clone() };
+        let other = directory.add_account(other).await.expect("the account").id;
+        let other_session = directory.add_session(new_session(other)).await.expect("a session").id;
+        let family = NewAccount {
+            address: Address::parse("family@home.localhost").expect("an address"),
+            kind: Kind::Group,
+            name: "Family".into(),
+            admin: false,
+        };
+        let family = directory.add_account(family).await.expect("the group").id;
+        directory.add_group_member(family, account, MemberRole::Owner).await.expect("a member");
+        directory.add_group_member(family, other, MemberRole::Member).await.expect("a member");
         let config = StoreConfig {
             dir: path.clone(),
             backend: Backend::Sqlite,
@@ -77,15 +93,20 @@ impl Home {
         };
         let store = Store::open(config).await.expect("a store");
         let gate = path.join("run/gate.sock");
-        tokio::spawn(serve_gate(UnixListener::bind(&gate).expect("a socket"), account, session));
+        tokio::spawn(serve_gate(
+            UnixListener::bind(&gate).expect("a socket"),
+            [(USER, account, session), (OTHER, other, other_session)],
+        ));
         let shared = Arc::new(Shared {
             store,
             gate: Gate::new(gate),
+            directory: directory.clone(),
             revocations: Revocations::start(directory.clone()),
             tls: None,
             clock,
             stop: Stop::new(),
             mirrors: Mirrors::default(),
+            listings: Listings::default(),
             hostname: "mail.home.localhost".into(),
             append_bytes_max: APPEND_BYTES_MAX,
             spool: path.join("append"),
@@ -155,32 +176,32 @@ fn new_session(account: AccountId) -> NewSession {
     }
 }
 
-async fn serve_gate(listener: UnixListener, account: AccountId, session: SessionId) {
+/// Who may come in: address, account, session.
+type People = [(&'static str, AccountId, SessionId); 2];
+
+async fn serve_gate(listener: UnixListener, people: People) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(answer(stream, account, session));
+        tokio::spawn(answer(stream, people));
     }
 }
 
-async fn answer(mut stream: UnixStream, account: AccountId, session: SessionId) {
+async fn answer(mut stream: UnixStream, people: People) {
     let mut mechanism = String::new();
     let mut user = None;
     while let Ok(Some(question)) = read_frame::<Question>(&mut stream).await {
-        let login = |good: bool| {
-            if good {
-                Answer::Login {
-                    account: account.as_i64(),
-                    address: USER.into(),
-                    session: session.as_i64(),
-                    scopes: vec!["mail".into()],
-                }
-            } else {
-                Answer::Refused { refusal: Refusal::Credentials }
-            }
+        let login_as = |(address, account, session): (&str, AccountId, SessionId)| Answer::Login {
+            account: account.as_i64(),
+            address: address.into(),
+            session: session.as_i64(),
+            scopes: vec!["mail".into()],
         };
+        let refused = || Answer::Refused { refusal: Refusal::Credentials };
+        let login = |good: bool| if good { login_as(people[0]) } else { refused() };
         let octets = match question {
             Question::Password { user, password, .. } => {
-                let good = user == USER && password.into_secret().expose() == PASSWORD;
-                let _ = write_frame(&mut stream, &login(good)).await;
+                let good = password.into_secret().expose() == PASSWORD;
+                let who = people.into_iter().find(|(address, ..)| good && *address == user);
+                let _ = write_frame(&mut stream, &who.map_or_else(refused, login_as)).await;
                 continue;
             }
             Question::Sasl { mechanism: name, initial, .. } => {
@@ -292,6 +313,13 @@ impl Client {
     /// Reads the greeting and signs in.
     pub async fn sign_in(&mut self) {
         self.sign_in_to(Protocol::Imap).await;
+    }
+
+    /// The same as the other person.
+    pub async fn sign_in_as_other(&mut self) {
+        self.line().await.expect("a greeting");
+        let answer = self.command("login", &format!("LOGIN {OTHER} \"{PASSWORD}\"")).await;
+        assert!(answer.last().is_some_and(|line| line.starts_with("login OK")), "{answer:?}");
     }
 
     /// The same by another protocol.

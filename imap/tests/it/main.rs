@@ -4,6 +4,7 @@
 mod bounds;
 mod compress;
 mod corpus;
+mod crowd;
 mod harness;
 mod model;
 mod pop3;

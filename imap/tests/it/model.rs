@@ -3,6 +3,7 @@
 //!
 //! Each [`Program`] believes only what it was told, by the rules of RFC 9051 §7.5.1 and RFC 7162: numbers shift by EXPUNGE
 //! and grow by EXISTS, never while FETCH, STORE or SEARCH run; MODSEQ never goes back. After a NOOP it believes the truth.
+//! One of them is told of news all the time (NOTIFY), one is another person to whom the mailboxes are shared (ACL).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,13 +26,25 @@ impl Chance {
 const FLAGS: [&str; 4] = ["\\Seen", "\\Flagged", "\\Deleted", "$label1"];
 const MAILBOXES: [&str; 2] = ["INBOX", "Archive"];
 
+/// How a client takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Hears of news at the end of commands.
+    Plain,
+    /// Hears of them all the time; numbers stand until a command lets them change (RFC 5465 §6.1.2).
+    Notified,
+    /// Is the other person, with every right but to administer.
+    Other,
+}
+
 /// What a client knows of the open mailbox.
-struct Program {
+pub struct Program {
     client: Client,
+    prefix: &'static str,
     tag: u32,
     mailbox: usize,
     /// The UID behind each number, once it was told.
-    uids: Vec<Option<u32>>,
+    pub uids: Vec<Option<u32>>,
     flags: BTreeMap<u32, BTreeSet<String>>,
     modseqs: BTreeMap<u32, u64>,
 }
@@ -51,25 +64,41 @@ fn number_after(line: &str, name: &str) -> Option<u32> {
 }
 
 impl Program {
-    async fn new(home: &Home, mailbox: usize) -> Self {
+    pub async fn new(home: &Home, mailbox: usize, manner: Manner) -> Self {
         let mut client = home.connect_by_tcp().await;
-        client.sign_in().await;
-        let mut program = Self { client, tag: 0, mailbox, uids: Vec::new(), flags: BTreeMap::new(), modseqs: BTreeMap::new() };
+        let prefix = if manner == Manner::Other {
+            client.sign_in_as_other().await;
+            "Other Users/alice@home.localhost/"
+        } else {
+            client.sign_in().await;
+            ""
+        };
+        let (uids, flags, modseqs) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let mut program = Self { client, prefix, tag: 0, mailbox, uids, flags, modseqs };
         assert!(program.command("ENABLE CONDSTORE").await.starts_with("OK"));
+        if manner == Manner::Notified {
+            let wanted = "NOTIFY SET (selected-delayed (MessageNew (UID FLAGS MODSEQ) MessageExpunge FlagChange)) \
+                          (personal (MessageNew MessageExpunge FlagChange))";
+            assert!(program.command(wanted).await.starts_with("OK"));
+        }
         program.select(mailbox).await;
         program
+    }
+
+    fn name(&self, mailbox: usize) -> String {
+        format!("\"{}{}\"", self.prefix, MAILBOXES[mailbox])
     }
 
     async fn select(&mut self, mailbox: usize) {
         (self.mailbox, self.uids) = (mailbox, Vec::new());
         self.flags.clear();
         self.modseqs.clear();
-        assert!(self.command(&format!("SELECT {}", MAILBOXES[mailbox])).await.starts_with("OK"));
+        assert!(self.command(&format!("SELECT {}", self.name(mailbox))).await.starts_with("OK"));
         self.look().await;
     }
 
     /// The text of the tagged reply, behind the tag.
-    async fn command(&mut self, text: &str) -> String {
+    pub async fn command(&mut self, text: &str) -> String {
         self.tag += 1;
         let tag = format!("t{}", self.tag);
         self.client.send(format!("{tag} {text}\r\n").as_bytes()).await;
@@ -122,14 +151,14 @@ impl Program {
     }
 
     /// Asks for all that it does not know.
-    async fn look(&mut self) {
+    pub async fn look(&mut self) {
         self.command("NOOP").await;
         if self.uids.contains(&None) {
             self.command("FETCH 1:* (UID FLAGS MODSEQ)").await;
         }
     }
 
-    fn believes(&self) -> BTreeMap<u32, BTreeSet<String>> {
+    pub fn believes(&self) -> BTreeMap<u32, BTreeSet<String>> {
         self.uids.iter().map(|uid| uid.expect("told")).map(|uid| (uid, self.flags.get(&uid).cloned().unwrap_or_default())).collect()
     }
 }
@@ -191,7 +220,7 @@ async fn act(program: &mut Program, truth: &mut Truth, chance: &mut Chance) {
     if choice < 2 || known.is_empty() {
         let flags: BTreeSet<String> = FLAGS.iter().filter(|_| chance.below(3) == 0).map(|flag| flag.to_string()).collect();
         let list = flags.iter().cloned().collect::<Vec<_>>().join(" ");
-        let reply = program.command(&format!("APPEND {} ({list}) {{14+}}\r\nSubject: x\r\n\r\n", MAILBOXES[mailbox])).await;
+        let reply = program.command(&format!("APPEND {} ({list}) {{14+}}\r\nSubject: x\r\n\r\n", program.name(mailbox))).await;
         let uid = reply.split([' ', ']']).nth(3).and_then(|uid| uid.parse().ok()).unwrap_or_else(|| panic!("{reply}"));
         truth.messages.push(flags.iter().filter(|flag| *flag != "\\Deleted").cloned().collect());
         truth.put(mailbox, uid, truth.messages.len() - 1, flags.contains("\\Deleted"));
@@ -219,7 +248,7 @@ async fn act(program: &mut Program, truth: &mut Truth, chance: &mut Chance) {
         }
         7 | 8 => {
             let (verb, to) = (if choice == 7 { "COPY" } else { "MOVE" }, 1 - mailbox);
-            let reply = program.command(&format!("UID {verb} {uid} {}", MAILBOXES[to])).await;
+            let reply = program.command(&format!("UID {verb} {uid} {}", program.name(to))).await;
             let Some((message, deleted)) = truth.places[mailbox].get(&uid).copied() else {
                 assert!(!reply.contains("COPYUID"), "{verb} of what is gone: {reply}");
                 return;
@@ -237,13 +266,26 @@ async fn act(program: &mut Program, truth: &mut Truth, chance: &mut Chance) {
     }
 }
 
+/// The other person may do everything in both mailboxes, but not say who else may.
+async fn share(home: &Home) {
+    let mut client = home.connect(true);
+    client.sign_in().await;
+    for mailbox in MAILBOXES {
+        let said = client.command("a", &format!("SETACL {mailbox} bob lrswipkxte")).await;
+        assert_eq!(said, ["a OK done"]);
+    }
+}
+
 async fn one_truth(seed: u64) {
     let home = Home::new().await;
     let mut chance = Chance(seed);
     let mut truth = Truth::default();
     let mut programs = Vec::new();
-    for number in 0..4 {
-        programs.push(Program::new(&home, usize::from(number == 3)).await);
+    share(&home).await;
+    for (mailbox, manner) in
+        [(0, Manner::Plain), (0, Manner::Notified), (0, Manner::Other), (1, Manner::Plain), (1, Manner::Notified)]
+    {
+        programs.push(Program::new(&home, mailbox, manner).await);
     }
     for step in 0..250 {
         let who = chance.below(programs.len());
@@ -275,18 +317,21 @@ async fn every_client_believes_the_truth() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_at_once_they_end_in_one_truth() {
     let home = Arc::new(Home::new().await);
+    share(&home).await;
     let mut running = Vec::new();
-    for number in 0..8_u64 {
+    for number in 0..9_u64 {
         let home = Arc::clone(&home);
+        let manner = [Manner::Plain, Manner::Notified, Manner::Other][usize::try_from(number % 3).expect("fits")];
         running.push(tokio::spawn(async move {
             let mut chance = Chance(99 + number);
-            let mut program = Program::new(&home, 0).await;
+            let mut program = Program::new(&home, 0, manner).await;
             for _ in 0..60 {
                 let known: Vec<u32> = program.uids.iter().flatten().copied().collect();
                 let pick = (!known.is_empty()).then(|| known[chance.below(known.len())]);
                 match (chance.below(6), pick) {
                     (0 | 1, _) | (_, None) => {
-                        program.command("APPEND INBOX (\\Seen) {14+}\r\nSubject: x\r\n\r\n").await;
+                        let append = format!("APPEND {} (\\Seen) {{14+}}\r\nSubject: x\r\n\r\n", program.name(0));
+                        program.command(&append).await;
                     }
                     (2, Some(uid)) => {
                         program.command(&format!("UID STORE {uid} +FLAGS ({})", FLAGS[chance.below(FLAGS.len())])).await;
@@ -295,7 +340,7 @@ async fn all_at_once_they_end_in_one_truth() {
                         program.command("EXPUNGE").await;
                     }
                     (4, Some(uid)) => {
-                        program.command(&format!("UID MOVE {uid} Archive")).await;
+                        program.command(&format!("UID MOVE {uid} {}", program.name(1))).await;
                     }
                     _ => program.look().await,
                 }
@@ -307,7 +352,7 @@ async fn all_at_once_they_end_in_one_truth() {
     for one in running {
         programs.push(one.await.expect("no rule was broken"));
     }
-    let mut fresh = Program::new(&home, 0).await;
+    let mut fresh = Program::new(&home, 0, Manner::Plain).await;
     fresh.look().await;
     for program in &mut programs {
         program.look().await;

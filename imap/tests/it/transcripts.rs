@@ -11,6 +11,7 @@
 //! S~ a OK <*>                          lines are passed over until this one
 //! C2: / S2:                            the same in a second session of the same person, which begins signed in
 //! @ script name                        `scripts/name.sieve` becomes a script of the person, as ManageSieve puts it
+//! CB: / SB:                            the same in a session of Bob's, the other person of the house
 //! @ silent                             nothing is said by itself;  @ silent 2
 //! @ closed                             the server closes
 //! @ hasty                              long commands give a sign of life at once
@@ -62,7 +63,9 @@ impl Replay {
     async fn client(&mut self, session: char) -> &mut Client {
         if !self.clients.contains_key(&session) {
             let mut client = self.home.connect_to(self.protocol, self.tls);
-            if self.signed_in || session != '1' {
+            if session == 'B' {
+                client.sign_in_as_other().await;
+            } else if self.signed_in || session != '1' {
                 client.sign_in_to(self.protocol).await;
             }
             self.clients.insert(session, client);
@@ -128,6 +131,7 @@ impl Replay {
             }
             ["silent"] | ["silent", "1"] if self.client('1').await.is_silent().await => {}
             ["silent", "2"] if self.client('2').await.is_silent().await => {}
+            ["silent", "B"] if self.client('B').await.is_silent().await => {}
             ["silent", ..] => return Err("something was said".into()),
             ["closed"] => match self.client('1').await.line().await {
                 None => {}

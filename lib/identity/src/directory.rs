@@ -17,6 +17,7 @@ mod resolve;
 mod revocation;
 mod session;
 mod setting;
+mod share;
 
 use hearth_db::{Database, Durability, Migration, Source, Tx};
 use hearth_types::{Clock, Timestamp};
@@ -32,6 +33,7 @@ pub use masked::Masked;
 pub use resolve::Resolution;
 pub use revocation::Revoked;
 pub use session::{NewSession, Session, SessionKind};
+pub use share::{Sharer, Standing};
 
 pub(crate) use revocation::{end as revocation_of_session, end_of_client as revocation_of_client};
 pub(crate) use session::add as session_add;
@@ -43,6 +45,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 2, name: "letters", breaking: false, sql: include_str!("../migrations/directory-0002.sql") },
     Migration { version: 3, name: "keys", breaking: false, sql: include_str!("../migrations/directory-0003.sql") },
     Migration { version: 4, name: "masked addresses", breaking: false, sql: include_str!("../migrations/directory-0004.sql") },
+    Migration { version: 5, name: "shares", breaking: false, sql: include_str!("../migrations/directory-0005.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

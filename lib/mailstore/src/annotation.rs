@@ -32,9 +32,34 @@ pub fn find_for(tx: &mut MailTx<'_>, mailbox: MailboxId, name: &str) -> Result<O
     Ok(found.into_iter().max_by_key(|(of, _)| *of == mailbox).map(|(_, value)| value))
 }
 
+/// Every entry as text, with the path of its mailbox (`None`: of the account): what a script may read.
+pub fn texts(tx: &mut MailTx<'_>) -> Result<Vec<(Option<String>, String, String)>> {
+    let mut places = vec![(None, None)];
+    places.extend(crate::mailbox::list(tx)?.into_iter().map(|mailbox| (Some(mailbox.path), Some(mailbox.id))));
+    let mut all = Vec::new();
+    for (path, id) in places {
+        let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+        all.extend(list(tx, id)?.into_iter().map(|(name, value)| (path.clone(), name, text(value))));
+    }
+    Ok(all)
+}
+
+/// Every entry of the account and its mailboxes (`None`: of the account), with a hash of its value: to see what changed.
+pub fn digests(tx: &mut MailTx<'_>) -> Result<Vec<(Option<MailboxId>, String, i64)>> {
+    let account = tx.account();
+    let mut all = tx.query("SELECT mailbox, name, content FROM annotation WHERE account = $1", &[&account], |row| {
+        let place = Some(row.get::<MailboxId>(0)?).filter(|place| *place != NOWHERE);
+        Ok((place, row.get::<String>(1)?, crate::account::short_hash(&row.get::<Vec<u8>>(2)?)))
+    })?;
+    all.sort();
+    Ok(all)
+}
+
 /// Sets an entry, or removes it.
 pub fn change(tx: &mut MailTx<'_>, mailbox: Option<MailboxId>, name: &str, value: Option<&[u8]>) -> Result<()> {
     let (account, place) = (tx.account(), mailbox.unwrap_or(NOWHERE));
+    // Nothing carries the number, but it wakes who waits for a change.
+    tx.next_modseq()?;
     let name = name.to_string();
     let Some(value) = value else {
         tx.execute("DELETE FROM annotation WHERE account = $1 AND mailbox = $2 AND name = $3", &[&account, &place, &name])?;

@@ -15,6 +15,7 @@
 //! - [`changes`]: what happened since a modseq, for IMAP's CONDSTORE/QRESYNC and JMAP's `/changes`
 //! - [`search`]: filters, sorting, text
 //! - [`thread`], [`blob`], [`quota`], [`script`], [`annotation`]
+//! - [`acl`]: what others may do with a mailbox; which mailboxes of others somebody follows
 //! - [`memory`], [`lesson`]: what a person's filter has seen, and what it learns from what they do
 //! - [`import`]: what was brought from elsewhere
 //! - [`snooze`]: what was put off
@@ -32,6 +33,7 @@
 //! [`message::Summary`], the query beside it, and a line in the law test.
 
 mod account;
+pub mod acl;
 pub mod annotation;
 pub mod blob;
 pub mod body;
@@ -60,6 +62,7 @@ mod store;
 pub mod thread;
 mod tx;
 
+pub use acl::Rights;
 pub use body::{Body, Content, Source};
 pub use delivery::{Delivered, Delivery, Recipient, Refusal, Target};
 pub use error::{Error, Result};

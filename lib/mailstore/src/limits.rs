@@ -28,6 +28,10 @@ pub const SCRIPT_NAME_BYTES_MAX: usize = 512;
 pub const ANNOTATIONS_MAX: usize = 100;
 /// Bytes of the value of one.
 pub const ANNOTATION_BYTES_MAX: usize = 64 * 1024;
+/// Entries in the access list of one mailbox.
+pub const ACL_ENTRIES_MAX: usize = 100;
+/// Mailboxes of others that an account follows.
+pub const FOLLOWS_MAX: usize = 1_000;
 /// Tombstones are kept this long (then JMAP clients and QRESYNC start anew).
 pub const TOMBSTONES_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Uploads live this long (RFC 8620 §6.1: at least an hour after the last reference).

@@ -323,7 +323,11 @@ pub fn add(tx: &mut MailTx<'_>, new: New) -> Result<Mailbox> {
     check_name(&name)?;
     check_place(&all, None, new.parent, &name)?;
     check_role(&all, None, new.role)?;
+    let parent = new.parent;
     let id = insert(tx, New { name, ..new })?;
+    if let Some(parent) = parent {
+        crate::acl::inherit(tx, parent, id)?;
+    }
     find(tx, id)?.ok_or(Error::NoSuchMailbox)
 }
 
@@ -530,6 +534,7 @@ pub fn remove(tx: &mut MailTx<'_>, id: MailboxId) -> Result<()> {
     let modseq = tx.next_modseq()?;
     tx.execute("DELETE FROM mailbox WHERE account = $1 AND id = $2", &[&account, &id])?;
     crate::annotation::forget(tx, id)?;
+    crate::acl::forget(tx, id)?;
     // Its UIDs went with it: nobody will ask for them, a mailbox of the same name has another UIDVALIDITY.
     tx.execute("DELETE FROM gone WHERE account = $1 AND kind = 2 AND mailbox = $2", &[&account, &id])?;
     crate::changes::bury(tx, crate::changes::Kind::Mailbox, modseq, id.as_i64(), id, old.created_modseq)

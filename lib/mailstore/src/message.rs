@@ -141,7 +141,7 @@ pub fn append(
     received_at: Timestamp,
 ) -> Result<Appended> {
     let limit = crate::quota::find(tx)?;
-    if limit.limit_bytes.is_some_and(|max| limit.used_bytes.saturating_add(prepared.len()) > max) {
+    if !limit.admits(1, prepared.len()) {
         return Err(Error::OverQuota);
     }
     let id = free_id(tx, MessageId::new(tx.now()))?;
@@ -525,7 +525,7 @@ fn copy_one(tx: &mut MailTx<'_>, id: MessageId, to: MailboxId, uid: u32, deleted
         return place(tx, &source, to, uid, deleted, modseq);
     }
     let quota = crate::quota::find(tx)?;
-    if quota.limit_bytes.is_some_and(|max| quota.used_bytes.saturating_add(source.size_bytes) > max) {
+    if !quota.admits(1, source.size_bytes) {
         return Err(Error::OverQuota);
     }
     let account = tx.account();

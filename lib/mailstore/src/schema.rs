@@ -12,6 +12,7 @@ pub(crate) const STEPS: &[Migration] = &[
     Migration { version: 4, name: "annotations", breaking: false, sql: ANNOTATIONS },
     Migration { version: 5, name: "imports", breaking: false, sql: IMPORTS },
     Migration { version: 6, name: "attachment names", breaking: false, sql: INDEX_ANEW },
+    Migration { version: 7, name: "sharing", breaking: false, sql: SHARING },
 ];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
@@ -290,6 +291,29 @@ const SEARCH_ANEW: &str = "
 DROP TABLE words;
 CREATE VIRTUAL TABLE words USING fts5 (head, body, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2');
 UPDATE indexed SET modseq = 0;
+";
+
+const SHARING: &str = "
+-- ACL of a mailbox: what a grantee (an account, a group's account, or 0 for anyone) may do there, or may not when negative.
+-- rights are bits, as Rights has them.
+CREATE TABLE acl (
+    account BIGINT NOT NULL,
+    mailbox BIGINT NOT NULL,
+    grantee BIGINT NOT NULL,
+    negative BOOLEAN NOT NULL,
+    rights BIGINT NOT NULL,
+    PRIMARY KEY (account, mailbox, grantee, negative)
+);
+
+-- Mailboxes of other accounts that this one is subscribed to.
+CREATE TABLE follow (
+    account BIGINT NOT NULL,
+    owner BIGINT NOT NULL,
+    mailbox BIGINT NOT NULL,
+    PRIMARY KEY (account, owner, mailbox)
+);
+
+ALTER TABLE account ADD COLUMN limit_messages BIGINT;
 ";
 
 const SEARCH: &str = "

@@ -516,7 +516,7 @@ impl Inner {
     fn refusal(&self, recipient: &Recipient, len: u64) -> Result<Option<Refusal>> {
         let quota = self.read_now(recipient.account, quota::find)?;
         let size = len + recipient.prefix.len() as u64;
-        let is_over = quota.limit_bytes.is_some_and(|max| quota.used_bytes.saturating_add(size) > max);
+        let is_over = !quota.admits(1, size);
         Ok(is_over.then_some(Refusal::OverQuota))
     }
 
@@ -547,6 +547,8 @@ fn remove_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
         "DELETE FROM message WHERE account = $1",
         "DELETE FROM mailbox WHERE account = $1",
         "DELETE FROM annotation WHERE account = $1",
+        "DELETE FROM acl WHERE account = $1",
+        "DELETE FROM follow WHERE account = $1",
         "DELETE FROM script WHERE account = $1",
         "DELETE FROM memory WHERE account = $1",
         "DELETE FROM imported WHERE account = $1",

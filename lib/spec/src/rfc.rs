@@ -211,6 +211,7 @@ pub const ALL: &[Rfc] = &[
     rfc(8414, "OAuth server metadata"),
     rfc(8437, "IMAP UNAUTHENTICATE"),
     rfc(8438, "IMAP STATUS=SIZE"),
+    rfc(8440, "IMAP LIST-MYRIGHTS"),
     rfc(8446, "TLS 1.3"),
     rfc(8457, "IMAP $Important"),
     rfc(8460, "TLS reporting"),

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use hearth_boot::Config;
 use hearth_identity::Directory;
 use hearth_identity::directory::{Account, Kind, NewAccount};
+use hearth_mailstore::{Durability, acl};
 use hearth_types::{AccountId, Secret};
 use serde_json::{Value, json};
 
@@ -154,13 +155,17 @@ async fn remove(place: &Place, directory: &Directory, who: &str, yes: bool, out:
     let forgotten = gate.gate().forget(account.id).await.map_err(refused);
     gate.close().await;
     forgotten?;
-    remove_mail(&place.config, account.id).await?;
+    remove_mail(&place.config, directory, account.id).await?;
     directory.remove_account(account.id).await?;
     done(out, &account, "is gone, with its mail, passwords and keys")
 }
 
-async fn remove_mail(config: &Config, account: AccountId) -> anyhow::Result<()> {
+/// Its mail, and what others had given it of theirs.
+async fn remove_mail(config: &Config, directory: &Directory, account: AccountId) -> anyhow::Result<()> {
     let store = crate::place::mail(config).await?;
+    for owner in directory.list_owners_sharing_with(account).await? {
+        store.write(owner, Durability::Synced, move |tx| acl::forget_grantee(tx, account)).await?;
+    }
     store.remove_account(account).await?;
     store.close().await?;
     Ok(())

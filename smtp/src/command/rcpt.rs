@@ -109,7 +109,7 @@ async fn check_mailboxes(ctx: &Ctx, transaction: &Transaction, goal: &Goal) -> R
     {
         let quota = ctx.server.store.read(*account, quota::find).await.map_err(Trouble::from)?;
         let coming = transaction.params.size_bytes.unwrap_or(1);
-        if quota.limit_bytes.is_some_and(|limit| quota.used_bytes.saturating_add(coming) > limit) {
+        if !quota.admits(1, coming) {
             return Err(Fault::Peer(MAILBOX_FULL_452_4_2_2));
         }
     }

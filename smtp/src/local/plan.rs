@@ -319,17 +319,7 @@ impl Lookup for House<'_, '_> {
     }
 
     fn annotations(&mut self) -> Vec<(Option<String>, String, String)> {
-        let all = self.ask(|tx| {
-            let mut places = vec![(None, None)];
-            places.extend(mailbox::list(tx)?.into_iter().map(|mailbox| (Some(mailbox.path), Some(mailbox.id))));
-            let mut all = Vec::new();
-            for (path, id) in places {
-                let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
-                all.extend(annotation::list(tx, id)?.into_iter().map(|(name, value)| (path.clone(), name, text(value))));
-            }
-            Ok(Some(all))
-        });
-        all.unwrap_or_default()
+        self.ask(|tx| annotation::texts(tx).map(Some)).unwrap_or_default()
     }
 
     fn script(&mut self, name: &str) -> Option<Vec<u8>> {

@@ -255,6 +255,7 @@ fn remove(tx: &mut Tx<'_>, id: AccountId, now: Timestamp) -> Result<()> {
         "INSERT INTO account_tombstone (id, primary_address, removed_at) VALUES ($1, $2, $3)",
         &[&id, &account.primary.to_string(), &now],
     )?;
+    super::share::forget(tx, id)?;
     tx.execute("DELETE FROM address WHERE account = $1", &[&id])?;
     tx.execute("UPDATE domain SET catch_all = NULL WHERE catch_all = $1", &[&id])?;
     tx.execute("DELETE FROM account WHERE id = $1", &[&id])?;

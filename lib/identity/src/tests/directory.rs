@@ -249,3 +249,36 @@ fn lists_and_settings() {
         assert_eq!(directory.find_setting("a").await.unwrap().as_deref(), Some("2"));
     });
 }
+
+#[test]
+fn who_shares_with_whom() {
+    on_each_engine(|home| async move {
+        let (alice, bob, carol) = (home.person("Alice").await, home.person("Bob").await, home.person("Carol").await);
+        let directory = home.directory;
+        let new = NewAccount { address: address("family@home.test"), kind: Kind::Group, name: String::new(), admin: false };
+        let family = directory.add_account(new).await.expect("a group").id;
+        directory.add_group_member(family, bob.id, MemberRole::Owner).await.expect("a member");
+        let anyone = hearth_types::AccountId::from_i64(0);
+        let shown = async |account| {
+            let (_, sharers) = directory.list_sharers(account).await.expect("listed");
+            sharers.iter().map(|sharer| sharer.address.local().to_ascii_lowercase()).collect::<Vec<_>>()
+        };
+        assert!(shown(bob.id).await.is_empty());
+        directory.add_share(alice.id, family).await.expect("noted");
+        directory.add_share(alice.id, family).await.expect("once more");
+        assert_eq!((shown(bob.id).await, shown(carol.id).await), (vec!["alice".to_string()], vec![]));
+        directory.add_share(carol.id, anyone).await.expect("noted");
+        directory.add_share(family, family).await.expect("noted");
+        assert_eq!(shown(bob.id).await, ["alice", "carol", "family"]);
+        assert_eq!(shown(carol.id).await, Vec::<String>::new(), "nobody shares with themselves");
+        let standing = directory.find_standing(bob.id).await.expect("found");
+        assert_eq!(standing.identities, [bob.id, anyone, family]);
+        assert_eq!(standing.groups, [(family, MemberRole::Owner)]);
+        assert_eq!(directory.list_owners_sharing_with(family).await.expect("listed"), [alice.id, family]);
+        directory.remove_account(carol.id).await.expect("removed");
+        assert_eq!(shown(bob.id).await, ["alice", "family"], "gone with who shared");
+        directory.remove_account(family).await.expect("removed");
+        assert!(shown(bob.id).await.is_empty(), "gone with whom it was shared with");
+        assert!(directory.list_owners_sharing_with(family).await.expect("listed").is_empty());
+    });
+}

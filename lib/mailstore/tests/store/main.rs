@@ -13,4 +13,5 @@ mod mailboxes;
 mod messages;
 mod scripts;
 mod searching;
+mod sharing;
 mod support;

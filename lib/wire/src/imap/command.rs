@@ -3,8 +3,10 @@
 
 use hearth_types::{Secret, Timestamp};
 
+use super::acl::RightsChange;
 use super::date::Day;
 use super::mailbox_name::MailboxName;
+use super::notify::Notify;
 use super::set::SequenceSet;
 
 /// A command with the tag that its answer will carry.
@@ -150,6 +152,39 @@ pub enum Command {
     GetQuota(String),
     /// GETQUOTAROOT (RFC 9208 §4.1.2)
     GetQuotaRoot(MailboxName),
+    /// SETQUOTA (RFC 9208 §4.1.3): the root, and the new limits by resource in upper case.
+    SetQuota(String, Vec<(String, u64)>),
+    /// NOTIFY (RFC 5465); `None` is NONE.
+    Notify(Option<Notify>),
+    /// SETACL (RFC 4314 §3.1)
+    SetAcl {
+        /// Whose list.
+        mailbox: MailboxName,
+        /// Who.
+        identifier: String,
+        /// How.
+        change: RightsChange,
+        /// Letters.
+        rights: String,
+    },
+    /// DELETEACL (RFC 4314 §3.2)
+    DeleteAcl {
+        /// Whose list.
+        mailbox: MailboxName,
+        /// Who.
+        identifier: String,
+    },
+    /// GETACL (RFC 4314 §3.3)
+    GetAcl(MailboxName),
+    /// LISTRIGHTS (RFC 4314 §3.4)
+    ListRights {
+        /// Whose list.
+        mailbox: MailboxName,
+        /// Who.
+        identifier: String,
+    },
+    /// MYRIGHTS (RFC 4314 §3.5)
+    MyRights(MailboxName),
     /// UNAUTHENTICATE (RFC 8437)
     Unauthenticate,
     /// COMPRESS (RFC 4978): the algorithm in upper case.
@@ -225,6 +260,8 @@ pub struct List {
     pub return_special_use: bool,
     /// RETURN STATUS (RFC 5819)
     pub return_status: Vec<StatusItem>,
+    /// RETURN MYRIGHTS (RFC 8440)
+    pub return_my_rights: bool,
     /// RETURN METADATA (RFC 9590): entries.
     pub return_metadata: Vec<String>,
 }

@@ -42,7 +42,7 @@ impl Writer<'_> {
         encode_sequence_set(self.out, set);
     }
 
-    fn named(&mut self, verb: &str, name: &MailboxName) {
+    pub(super) fn named(&mut self, verb: &str, name: &MailboxName) {
         self.text(verb);
         self.text(" ");
         self.mailbox(name);
@@ -73,6 +73,12 @@ impl Writer<'_> {
             Command::Subscribe(name) => self.named("SUBSCRIBE", name),
             Command::Unsubscribe(name) => self.named("UNSUBSCRIBE", name),
             Command::GetQuotaRoot(name) => self.named("GETQUOTAROOT", name),
+            Command::Notify(notify) => self.notify(notify.as_ref()),
+            Command::SetAcl { .. }
+            | Command::DeleteAcl { .. }
+            | Command::GetAcl(_)
+            | Command::ListRights { .. }
+            | Command::MyRights(_) => self.acl(command),
             Command::List(list) => self.list(list),
             Command::Search(search) => self.search(search),
             Command::Fetch(fetch) => self.fetch(fetch),
@@ -132,6 +138,12 @@ impl Writer<'_> {
             Command::GetQuota(root) => {
                 self.text("GETQUOTA ");
                 self.astring(root.as_bytes());
+            }
+            Command::SetQuota(root, limits) => {
+                self.text("SETQUOTA ");
+                self.astring(root.as_bytes());
+                let limits: Vec<String> = limits.iter().map(|(resource, limit)| format!("{resource} {limit}")).collect();
+                self.text(&format!(" ({})", limits.join(" ")));
             }
             Command::GetMetadata { mailbox, size_bytes_max, depth, entries } => {
                 self.text("GETMETADATA ");
@@ -241,6 +253,7 @@ impl Writer<'_> {
             (list.return_subscribed, "SUBSCRIBED"),
             (list.return_children, "CHILDREN"),
             (list.return_special_use, "SPECIAL-USE"),
+            (list.return_my_rights, "MYRIGHTS"),
         ]);
         self.text(&format!(") RETURN ({}", returns.join(" ")));
         if !list.return_status.is_empty() {
@@ -361,6 +374,19 @@ mod tests {
         "a UID MOVE 1:* x",
         "a GETQUOTA \"\"",
         "a GETQUOTAROOT inbox",
+        "a SETQUOTA \"\" (STORAGE 512 message 9)",
+        "a SETQUOTA \"#user/a b\" ()",
+        "a NOTIFY NONE",
+        "a notify set status (selected-delayed (MessageNew (UID FLAGS BODY.PEEK[HEADER.FIELDS (To)]) MessageExpunge FlagChange)) (subtree (a \"b c\") (MessageNew MessageExpunge)) (mailboxes x none)",
+        "a NOTIFY SET (personal (MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange)) (inboxes (Frob))",
+        "a SETACL x anna@home.example lrswi",
+        "a SETACL \"a b\" -anyone +",
+        "a SETACL x $team -te",
+        "a DELETEACL x \"b c\"",
+        "a GETACL inbox",
+        "a LISTRIGHTS inbox anyone",
+        "a MYRIGHTS inbox",
+        "a LIST \"\" % RETURN (MYRIGHTS STATUS (UNSEEN))",
         "a UID FETCH 1:* FLAGS (PARTIAL -1:-30 CHANGEDSINCE 7)",
         "a SEARCH RETURN (PARTIAL 23500:24000 COUNT) UNDELETED",
         "a SORT (SUBJECT REVERSE DATE) US-ASCII ALL",

@@ -46,23 +46,27 @@ impl Writer<'_> {
     fn sources(&mut self, sources: &[Source]) {
         for (at, source) in sources.iter().enumerate() {
             self.text(if at > 0 { " " } else { " IN (" });
-            let (word, names): (&str, &[MailboxName]) = match source {
-                Source::Selected => ("selected", &[]),
-                Source::Inboxes => ("inboxes", &[]),
-                Source::Personal => ("personal", &[]),
-                Source::Subscribed => ("subscribed", &[]),
-                Source::Subtree(names) => ("subtree", names),
-                Source::SubtreeOne(names) => ("subtree-one", names),
-                Source::Mailboxes(names) => ("mailboxes", names),
-            };
-            self.text(word);
-            for (at, name) in names.iter().enumerate() {
-                self.text(if at > 0 { " " } else { " (" });
-                self.mailbox(name);
-            }
-            self.text(if names.is_empty() { "" } else { ")" });
+            self.source(source);
         }
         self.text(")");
+    }
+
+    pub(super) fn source(&mut self, source: &Source) {
+        let (word, names): (&str, &[MailboxName]) = match source {
+            Source::Selected => ("selected", &[]),
+            Source::Inboxes => ("inboxes", &[]),
+            Source::Personal => ("personal", &[]),
+            Source::Subscribed => ("subscribed", &[]),
+            Source::Subtree(names) => ("subtree", names),
+            Source::SubtreeOne(names) => ("subtree-one", names),
+            Source::Mailboxes(names) => ("mailboxes", names),
+        };
+        self.text(word);
+        for (at, name) in names.iter().enumerate() {
+            self.text(if at > 0 { " " } else { " (" });
+            self.mailbox(name);
+        }
+        self.text(if names.is_empty() { "" } else { ")" });
     }
 
     fn keys(&mut self, keys: &[SearchKey]) {

@@ -25,6 +25,12 @@ pub const SEARCH_KEYS_MAX: usize = 1000;
 pub const SORT_CRITERIA_MAX: usize = 16;
 /// Mailboxes named in one source of ESEARCH.
 pub const SOURCE_MAILBOXES_MAX: usize = 128;
+/// Groups of events in one NOTIFY.
+pub const NOTIFY_GROUPS_MAX: usize = 64;
+/// Octets of an identifier of ACL.
+pub const IDENTIFIER_BYTES_MAX: usize = 512;
+/// Octets of a set of rights.
+pub const RIGHTS_BYTES_MAX: usize = 64;
 /// Octets of the name of an entry of METADATA.
 pub const ENTRY_NAME_BYTES_MAX: usize = 255;
 /// Items in one FETCH.

@@ -10,6 +10,7 @@
 //! To add a command: a variant of [`Command`], an arm in `parse.rs` (or a file `parse_x.rs` when it
 //! has a grammar of its own), the same in `encode.rs`, a row in the law at its foot.
 
+mod acl;
 pub mod append;
 mod command;
 pub(crate) mod cursor;
@@ -22,6 +23,7 @@ mod forest;
 mod fragment;
 pub mod limits;
 mod mailbox_name;
+mod notify;
 mod parse;
 mod parse_fetch;
 mod parse_list;
@@ -35,6 +37,7 @@ mod set;
 mod structure;
 mod url;
 
+pub use acl::{RightsChange, encode_acl_line, encode_list_rights_line, encode_my_rights_line};
 pub use command::{
     AppendForm, AppendOptions, Command, DateOf, Depth, Fetch, FetchItem, List, Partial, Password, Qresync, Search, SearchKey,
     SearchReturn, Section, SectionText, SortCriterion, SortKey, Source, StatusItem, Store, StoreAction, Tagged, ThreadAlgorithm,
@@ -48,6 +51,7 @@ pub use envelope::encode_envelope;
 pub use forest::{Forest, Node, encode_forest};
 pub use fragment::{Bounds, Event, Fragmentizer, Literal};
 pub use mailbox_name::{Charset, MailboxName, SEPARATOR, decode_utf7, encode_mailbox, encode_utf7};
+pub use notify::{EVENTS, Notify, NotifyEvents, NotifyGroup, NotifyScope};
 pub use parse::{STATUS_ITEMS, SyntaxError, parse_authenticate_line, parse_command, parse_tag_and_verb};
 pub use parse_list::matches;
 pub use parse_search::{BAD_CHARSET, is_fuzzy, parse_filter, uses_modseq};

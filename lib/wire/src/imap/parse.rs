@@ -12,7 +12,7 @@ use super::cursor::{Bad, Cursor, Parsed, utf8};
 use super::limits::{ID_PAIRS_MAX, ID_VALUE_BYTES_MAX, LIST_ITEMS_MAX};
 use super::mailbox_name::{Charset, parse_mailbox};
 use super::set::parse_sequence_set;
-use super::{parse_fetch, parse_list, parse_metadata, parse_search, parse_sort, parse_sources, parse_store};
+use super::{acl, notify, parse_fetch, parse_list, parse_metadata, parse_search, parse_sort, parse_sources, parse_store};
 
 /// A command that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +85,7 @@ fn parse_verb(cursor: &mut Cursor<'_>, verb: &str, charset: Charset) -> Parsed<C
 }
 
 fn is_known(verb: &str) -> bool {
-    const WITH_ARGUMENTS: [&str; 21] = [
+    const WITH_ARGUMENTS: [&str; 28] = [
         "ID",
         "ENABLE",
         "AUTHENTICATE",
@@ -107,6 +107,13 @@ fn is_known(verb: &str) -> bool {
         "GETMETADATA",
         "SETMETADATA",
         "UIDBATCHES",
+        "SETQUOTA",
+        "NOTIFY",
+        "SETACL",
+        "DELETEACL",
+        "GETACL",
+        "LISTRIGHTS",
+        "MYRIGHTS",
     ];
     WITH_ARGUMENTS.contains(&verb)
 }
@@ -140,6 +147,9 @@ fn parse_verb_with_arguments(cursor: &mut Cursor<'_>, verb: &str, charset: Chars
         }
         "GETQUOTA" => Command::GetQuota(cursor.astring_utf8()?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(parse_mailbox(cursor, charset)?),
+        "SETQUOTA" => parse_set_quota(cursor)?,
+        "NOTIFY" => Command::Notify(notify::parse_notify(cursor, charset)?),
+        "SETACL" | "DELETEACL" | "GETACL" | "LISTRIGHTS" | "MYRIGHTS" => acl::parse_acl(cursor, verb, charset)?,
         "COMPRESS" => Command::Compress(cursor.keyword()?),
         "UIDBATCHES" => parse_uid_batches(cursor)?,
         "ESEARCH" => parse_sources::parse_esearch(cursor, charset)?,
@@ -147,6 +157,18 @@ fn parse_verb_with_arguments(cursor: &mut Cursor<'_>, verb: &str, charset: Chars
         "SETMETADATA" => parse_metadata::parse_set(cursor, charset)?,
         _ => return Err(Bad("unknown command")),
     })
+}
+
+/// setquota = "SETQUOTA" SP quota-root-name SP setquota-list (RFC 9208 §7)
+fn parse_set_quota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    let root = cursor.astring_utf8()?;
+    cursor.space()?;
+    let limits = cursor.list(LIST_ITEMS_MAX, true, |cursor| {
+        let resource = cursor.keyword()?;
+        cursor.space()?;
+        Ok((resource, cursor.number64()?))
+    })?;
+    Ok(Command::SetQuota(root, limits))
 }
 
 /// RFC 10022 §3: a size, and from which batch to which.

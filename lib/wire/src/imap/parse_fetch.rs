@@ -56,7 +56,7 @@ fn parse_macro(cursor: &mut Cursor<'_>) -> Option<Vec<FetchItem>> {
 }
 
 /// One fetch-att. (quirk: a macro inside the parentheses is taken too, as Dovecot and Cyrus do.)
-fn parse_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<FetchItem>> {
+pub(crate) fn parse_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<FetchItem>> {
     match parse_macro(cursor) {
         Some(items) => Ok(items),
         None => Ok(vec![parse_item(cursor)?]),

@@ -63,6 +63,7 @@ fn parse_return_option(cursor: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
         "SUBSCRIBED" => list.return_subscribed = true,
         "CHILDREN" => list.return_children = true,
         "SPECIAL-USE" => list.return_special_use = true,
+        "MYRIGHTS" => list.return_my_rights = true,
         "STATUS" => {
             cursor.space()?;
             list.return_status = cursor.list(LIST_ITEMS_MAX, false, parse_status_item)?;

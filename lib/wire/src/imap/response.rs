@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::command::{Partial, StatusItem};
 use super::cursor::is_astring_char;
 use super::mailbox_name::{Charset, SEPARATOR, encode_mailbox};
+use super::notify::EVENTS;
 use super::parse::STATUS_ITEMS;
 use super::set::encode_numbers;
 
@@ -56,6 +57,8 @@ pub enum Code {
     BadUrl(String),
     /// `UNDEFINED-FILTER name` (RFC 5466 §3.1)
     UndefinedFilter(String),
+    /// `BADEVENT (..)` (RFC 5465 §3.1): the events that NOTIFY knows.
+    BadEvent,
     /// `BADCHARSET (..)`: the charsets that SEARCH knows.
     BadCharset,
 }
@@ -164,6 +167,10 @@ fn encode_code(out: &mut Vec<u8>, code: &Code) {
             text(&format!("BADURL {}", shown.collect::<String>()));
         }
         Code::UndefinedFilter(name) => text(&format!("UNDEFINED-FILTER {name}")),
+        Code::BadEvent => {
+            text("BADEVENT ");
+            encode_flags(out, EVENTS);
+        }
         Code::BadCharset => text("BADCHARSET (UTF-8 US-ASCII)"),
     }
 }
@@ -285,6 +292,17 @@ pub fn encode_metadata_line(out: &mut Vec<u8>, name: &str, entries: &[(String, O
         encode_nstring(out, value.as_deref(), charset);
     }
     out.extend_from_slice(b")\r\n");
+}
+
+/// `* METADATA name entry ..` CRLF (RFC 5464 §4.4.2): entries that changed, without their values.
+pub fn encode_metadata_names(out: &mut Vec<u8>, name: &str, entries: &[&str], charset: Charset) {
+    out.extend_from_slice(b"* METADATA ");
+    encode_mailbox(out, name, charset);
+    for entry in entries {
+        out.push(b' ');
+        out.extend_from_slice(entry.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What a STATUS item is worth.

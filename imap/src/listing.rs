@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The mailboxes of an account as they stand at one moment, for those who hear of changes (NOTIFY): one copy per process,
+//! shared by its sessions, and read when something has changed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use hearth_mailstore::acl::{self, Entry};
+use hearth_mailstore::{Error, MailTx, Mailbox, Store, annotation, mailbox};
+use hearth_types::{AccountId, MailboxId};
+
+/// What an account has.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The account's modseq when this was read.
+    pub as_of: u64,
+    /// By path.
+    pub mailboxes: Vec<Mailbox>,
+    /// Access lists.
+    pub lists: Vec<(MailboxId, Entry)>,
+    /// Mailboxes of others that it follows.
+    pub follows: Vec<(AccountId, MailboxId)>,
+    /// Entries of METADATA, with a hash of each value; `None` is the account.
+    pub entries: Vec<(Option<MailboxId>, String, i64)>,
+}
+
+impl Listing {
+    fn read(tx: &mut MailTx<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            as_of: tx.modseq()?,
+            mailboxes: mailbox::list(tx)?,
+            lists: acl::list_all(tx)?,
+            follows: acl::follows(tx)?,
+            entries: annotation::digests(tx)?,
+        })
+    }
+}
+
+/// One account, kept fresh by whoever asks.
+pub struct ListingMirror {
+    account: AccountId,
+    now: tokio::sync::Mutex<Option<Arc<Listing>>>,
+}
+
+impl ListingMirror {
+    /// As it is now, at least as new as the account's modseq `at_least`.
+    pub async fn refresh(&self, store: &Store, at_least: u64) -> Result<Arc<Listing>, Error> {
+        let mut now = self.now.lock().await;
+        if let Some(listing) = now.as_ref().filter(|listing| listing.as_of >= at_least) {
+            return Ok(Arc::clone(listing));
+        }
+        let fresh = Arc::new(store.read(self.account, Listing::read).await?);
+        *now = Some(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Listings {
+    open: Mutex<HashMap<AccountId, Weak<ListingMirror>>>,
+}
+
+impl Listings {
+    /// The mirror of an account, for as long as somebody holds it.
+    pub fn open(&self, account: AccountId) -> Arc<ListingMirror> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mirror) = open.get(&account).and_then(Weak::upgrade) {
+            return mirror;
+        }
+        open.retain(|_, mirror| mirror.strong_count() > 0);
+        let mirror = Arc::new(ListingMirror { account, now: tokio::sync::Mutex::new(None) });
+        open.insert(account, Arc::downgrade(&mirror));
+        mirror
+    }
+}
