@@ -10,6 +10,7 @@ pub mod source;
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
+use futures_util::future::join_all;
 use hearth_boot::Config;
 use hearth_identity::Directory;
 use hearth_identity::certs::{Seen, TrustedHome};
@@ -18,19 +19,16 @@ use hearth_net::fetch::Fetcher;
 use hearth_net::tls::Connector;
 use hearth_types::{AccountId, Address, Clock, Timestamp, Trouble};
 use sequoia_openpgp::Cert;
-use sequoia_openpgp::packet::{Packet, UserID};
 use sequoia_openpgp::parse::Parse as _;
 use sequoia_openpgp::policy::StandardPolicy;
-use sequoia_openpgp::serialize::MarshalInto as _;
+use tokio::time::Instant;
 
+pub use crate::cert::authority::AUTHORITY;
 use crate::cert::authority::{self, COMPLETE};
-use crate::cert::{Clean, Refusal, read_submission};
+use crate::cert::{Clean, read_submission};
 use crate::ctx::system_time;
-use crate::limits::{FOUND_FRESH_FOR, FOUND_MAX};
+use crate::limits::{FOUND_FRESH_FOR, FOUND_MAX, FOUND_WITHIN};
 pub use source::{Asked, Source};
-
-/// The setting that names the house's own certificate.
-pub const AUTHORITY: &str = "keys.authority";
 
 /// Looks. Cheap to clone.
 #[derive(Clone)]
@@ -133,7 +131,7 @@ impl Finder {
     pub async fn find_published(&self, address: &Address) -> Result<Vec<Found>, Trouble> {
         let mut all = Vec::new();
         for source in [Source::Wkd, Source::Dane] {
-            for (via, said) in self.ask(source, AccountId::from_i64(0), address).await? {
+            for (via, said) in self.ask_within(FOUND_WITHIN, source, AccountId::from_i64(0), address).await? {
                 let Ok(bytes) = said else { continue };
                 let (address, now) = (address.clone(), system_time(self.clock.now()));
                 let read = move || read(&bytes, &address, (source, &via), None, &[], now);
@@ -143,7 +141,7 @@ impl Finder {
         Ok(all)
     }
 
-    /// One source after the other, until one has a certificate that can be used.
+    /// One source after the other (some at the same time), until one has a certificate that can be used.
     async fn ask_around(
         &self,
         person: AccountId,
@@ -151,23 +149,28 @@ impl Finder {
         homes: &[TrustedHome],
         asked: &mut Vec<(Source, String, Asked)>,
     ) -> Result<Vec<Found>, Trouble> {
-        let authority = self.authority().await?;
+        let authority = authority_of(&self.directory).await?;
+        let begun = Instant::now();
         let mut all = Vec::new();
-        for source in Source::ALL {
-            for (via, said) in self.ask(source, person, address).await? {
-                let bytes = match said {
-                    Ok(bytes) => bytes,
-                    Err(why) => {
-                        asked.push((source, via, why));
-                        continue;
-                    }
-                };
-                let (address, homes, authority, now) = (address.clone(), homes.to_vec(), authority.clone(), self.clock.now());
-                let via_clone = via.clone();
-                let read = move || read(&bytes, &address, (source, &via_clone), authority.as_deref(), &homes, system_time(now));
-                let found = tokio::task::spawn_blocking(read).await.map_err(Trouble::from)?;
-                asked.push((source, via, if found.is_empty() { Asked::Unusable } else { Asked::Found }));
-                all.extend(found);
+        for together in Source::ORDER {
+            let left = FOUND_WITHIN.saturating_sub(begun.elapsed());
+            let ask = |source: &'static Source| self.ask_within(left, *source, person, address);
+            for (source, said) in together.iter().zip(join_all(together.iter().map(ask)).await) {
+                for (via, said) in said? {
+                    let bytes = match said {
+                        Ok(bytes) => bytes,
+                        Err(why) => {
+                            asked.push((*source, via, why));
+                            continue;
+                        }
+                    };
+                    let (address, homes, authority, now) = (address.clone(), homes.to_vec(), authority.clone(), self.clock.now());
+                    let (source, by) = (*source, via.clone());
+                    let read = move || read(&bytes, &address, (source, &by), authority.as_deref(), &homes, system_time(now));
+                    let found = tokio::task::spawn_blocking(read).await.map_err(Trouble::from)?;
+                    asked.push((source, via, if found.is_empty() { Asked::Unusable } else { Asked::Found }));
+                    all.extend(found);
+                }
             }
             if all.iter().any(|found: &Found| found.usable) {
                 break;
@@ -179,12 +182,12 @@ impl Finder {
         }
         Ok(all)
     }
+}
 
-    /// The house's own certificate, if it has one.
-    async fn authority(&self) -> Result<Option<Vec<u8>>, Trouble> {
-        let Some(fingerprint) = self.directory.find_setting(AUTHORITY).await? else { return Ok(None) };
-        Ok(self.directory.find_kept(&fingerprint).await?.map(|kept| kept.whole))
-    }
+/// The house's own certificate, if it has one.
+pub(crate) async fn authority_of(directory: &Directory) -> Result<Option<Vec<u8>>, Trouble> {
+    let Some(fingerprint) = directory.find_setting(AUTHORITY).await? else { return Ok(None) };
+    Ok(directory.find_kept(&fingerprint).await?.map(|kept| kept.whole))
 }
 
 /// What somebody sent for an address, as far as it is for the address: bounded, verified, and weighed.
@@ -204,7 +207,7 @@ fn read(
         let Ok(clean) = Clean::from_raw(raw, now) else { continue };
         let Some(own) = clean.only_of(address) else { continue };
         let vouched = authority::certifications_by(&issuers, bytes, clean.fingerprint(), address);
-        let whole = with_certifications(&own, &vouched).unwrap_or(own);
+        let whole = authority::with_certifications(&own, &vouched).unwrap_or(own);
         let flows = authority.and_then(|root| authority::confidence(root, &trusted, &whole, now).ok()).unwrap_or(0);
         all.push(Found {
             fingerprint: clean.fingerprint().to_string(),
@@ -219,16 +222,6 @@ fn read(
         });
     }
     all
-}
-
-fn with_certifications(own: &[u8], vouched: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Refusal> {
-    let mut packets = Vec::new();
-    for (user_id, packet) in vouched {
-        packets.push(Packet::from(UserID::from(user_id.as_str())));
-        packets.push(Packet::from_bytes(packet).map_err(Refusal::library)?);
-    }
-    let cert = Cert::from_bytes(own).map_err(Refusal::library)?;
-    cert.insert_packets(packets).and_then(|(cert, _)| cert.to_vec()).map_err(Refusal::library)
 }
 
 /// Can mail be encrypted to it, by the rules of today?

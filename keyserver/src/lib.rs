@@ -13,7 +13,6 @@
 //! To add an endpoint: a row and a route in [`registry`], a file in `endpoint/`, a test in `tests.rs`.
 
 pub mod answer;
-pub mod cert;
 pub mod ctx;
 pub mod endpoint;
 pub mod find;
@@ -45,6 +44,8 @@ use hearth_web::{Guard, guard};
 
 use answer::{Failure, Refusal};
 pub use ctx::Ctx;
+/// OpenPGP, as this house handles it.
+pub use hearth_openpgp as cert;
 
 /// All endpoints, with their bounds. Everything here is public: any web page may read it.
 pub fn app(ctx: Ctx) -> Router {

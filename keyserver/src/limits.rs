@@ -6,41 +6,7 @@
 
 use std::time::Duration;
 
-/// Octets of one submission, armour included: a flooded certificate with 10,000 foreign certifications still fits, so
-/// that a revocation appended to it is taken.
-pub const UPLOAD_BYTES_MAX: usize = 4 << 20;
-/// Certificates and bare revocations in one submission.
-pub const UPLOAD_CERTS_MAX: usize = 16;
-/// Armoured blocks in one submission.
-pub const ARMOR_BLOCKS_MAX: usize = 16;
-/// Packets of one submission that are looked at.
-pub const PACKETS_MAX: usize = 16_384;
-/// Octets of one packet; larger ones are left out. SLH-DSA-256s signatures have 29,792.
-pub const PACKET_BYTES_MAX: u32 = 65_536;
-/// Octets of a user id; longer ones are left out.
-pub const USER_ID_BYTES_MAX: usize = 1024;
-/// User ids of one certificate; further ones are left out.
-pub const USER_IDS_MAX: usize = 32;
-/// Subkeys of one certificate; the newest are kept.
-pub const SUBKEYS_MAX: usize = 32;
-/// Signatures of one kind on one component (a key or a user id) whose arithmetic is done.
-pub const CANDIDATES_MAX: usize = 8;
-/// Signatures of one certificate whose arithmetic is done: one revocation and one binding on every component at least.
-pub const SIGNATURES_MAX: usize = 160;
-/// Bits of an RSA key that signs; the arithmetic of larger ones is not done here.
-pub const RSA_BITS_MAX: usize = 4096;
-/// Bits of a DSA key (FIPS 186-4 §4.2 has no larger ones).
-pub const DSA_BITS_MAX: usize = 3072;
-/// Bits of the order of a DSA key (FIPS 186-4 §4.2).
-pub const DSA_ORDER_BITS_MAX: usize = 256;
-/// Verified self-signatures kept on one component: the newest.
-pub const SELF_SIGNATURES_MAX: usize = 4;
-/// Verified revocations kept on one component: the oldest, because they count from then on.
-pub const REVOCATIONS_MAX: usize = 4;
-/// Octets of one certificate as we keep it.
-pub const CERT_BYTES_MAX: usize = 256 << 10;
-/// How far ahead of our clock a signature may say it was made.
-pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(24 * 3600);
+pub use hearth_openpgp::limits::*;
 
 /// Parts of a `multipart/form-data` body.
 pub const FORM_PARTS_MAX: usize = 16;
@@ -75,15 +41,12 @@ pub const UPLOAD_EVERY: Duration = Duration::from_secs(30);
 /// Octets of a request body: a submission whose every octet beyond the letters and digits is percent-escaped.
 pub const BODY_BYTES_MAX: usize = UPLOAD_BYTES_MAX / 2 * 3;
 
-/// Certifications by others that are kept on one user id, when its owner approved of them.
-pub const APPROVED_MAX: usize = 16;
-/// Octets of one such certification.
-pub const APPROVED_BYTES_MAX: usize = 4096;
-
 /// Octets of one answer of a home or a key server that we ask.
 pub const FETCH_BYTES_MAX: usize = 256 << 10;
-/// How long one such question may take.
-pub const FETCH_TIME: Duration = Duration::from_secs(10);
+/// How long one such question may take, DNS and all: who does not answer by then is passed over.
+pub const ASKED_WITHIN: Duration = Duration::from_secs(5);
+/// How long all of them may take, whoever they are.
+pub const FOUND_WITHIN: Duration = Duration::from_secs(10);
 /// Redirects that are followed.
 pub const FETCH_REDIRECTS_MAX: usize = 3;
 /// Friends that are asked for one address.

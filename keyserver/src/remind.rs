@@ -27,30 +27,30 @@ pub struct Facts<'a> {
     pub fingerprint: &'a str,
     /// When it ends.
     pub ends: Timestamp,
-    /// Is its secret key here, so that one command is enough?
+    /// Is its secret key here, so that one step is enough?
     pub here: bool,
+    /// Where that is done.
+    pub page: &'a str,
 }
 
 /// The whole letter (RFC 5322).
 pub fn letter(facts: &Facts<'_>, now: Timestamp) -> Vec<u8> {
-    let Facts { domain, to, fingerprint, ends, here } = facts;
+    let Facts { domain, to, fingerprint, ends, here, page } = facts;
     let date = |at: Timestamp| OffsetDateTime::from_unix_timestamp(at.secs()).ok();
     let day = date(*ends).map(|end| end.date().to_string()).unwrap_or_default();
     let (en, fr) = if *here {
         (
-            format!("One step is enough, on the machine of this house:\n\n    hearth key extend {to}\n"),
-            format!("Un seul geste suffit, sur la machine de cette maison :\n\n    hearth key extend {to}\n"),
+            "One step is enough, \"Three more years\" on your account page:",
+            "Un seul geste suffit, « Trois ans de plus » sur la page de votre compte :",
         )
     } else {
         (
-            format!(
-                "Its secret key is in your mail program: set a later end there, export the public key, and bring it here:\n\n    hearth key import {to} FILE\n"
-            ),
-            format!(
-                "Sa clé secrète est dans votre logiciel de courrier : fixez-y une fin plus lointaine, exportez la clé publique et apportez-la ici :\n\n    hearth key import {to} FICHIER\n"
-            ),
+            "Its secret key is in your mail program: set a later end there, export the public key, and bring it on your account page:",
+            "Sa clé secrète est dans votre logiciel de courrier : fixez-y une fin plus lointaine, exportez la clé publique et \
+             apportez-la sur la page de votre compte :",
         )
     };
+    let (en, fr) = (format!("{en}\n\n    {page}\n"), format!("{fr}\n\n    {page}\n"));
     let text = format!(
         "Your OpenPGP key {fingerprint} ends on {day}. After that nobody can encrypt mail to you with it.\n{en}\n\
          Votre clé OpenPGP {fingerprint} prend fin le {day}. Après, personne ne pourra plus chiffrer de courrier pour vous avec elle.\n{fr}"
@@ -96,12 +96,23 @@ mod tests {
         let (domain, to) = (Domain::parse("home.example").unwrap(), Address::parse("alice@home.example").unwrap());
         let fingerprint = "AB".repeat(20);
         let ends = Timestamp::from_secs(1_798_000_000);
-        let facts = Facts { domain: &domain, to: &to, fingerprint: &fingerprint, ends, here: true };
+        let facts = Facts {
+            domain: &domain,
+            to: &to,
+            fingerprint: &fingerprint,
+            ends,
+            here: true,
+            page: "https://id.home.example/account/key",
+        };
         let write = |facts: &Facts<'_>| String::from_utf8(letter(facts, Timestamp::from_secs(1_795_305_600))).unwrap();
         let text = write(&facts);
         assert!(text.contains("ends on 2026-12-23") && text.contains("prend fin le 2026-12-23"), "{text}");
-        assert!(text.contains("hearth key extend alice@home.example") && text.contains(&fingerprint));
+        assert!(
+            text.contains("Three more years")
+                && text.contains("https://id.home.example/account/key")
+                && text.contains(&fingerprint)
+        );
         assert!(!text.replace("\r\n", "").contains('\n'));
-        assert!(write(&Facts { here: false, ..facts }).contains("hearth key import alice@home.example"));
+        assert!(write(&Facts { here: false, ..facts }).contains("bring it on your account page"));
     }
 }

@@ -2,14 +2,15 @@
 //! What a stranger's submission changes: certificates that we keep get what is new, signed by their own
 //! key, and nothing else is stored. Showing an identity stays the owner's decision.
 
-use hearth_identity::certs::{Kept, Source};
+use hearth_identity::certs::{Kept, Source, Vouch};
 use hearth_types::Trouble;
 use sequoia_openpgp::packet::Signature;
 
 use crate::answer::Failure;
 use crate::cert::clean::NamedUserId;
-use crate::cert::{self, Clean, Dropped, Raw, approved, read_submission};
+use crate::cert::{self, Clean, Dropped, Raw, approved, authority, read_submission};
 use crate::ctx::Ctx;
+use crate::find::authority_of;
 use crate::limits::CERT_BYTES_MAX;
 
 /// How often a change is tried again when somebody else changed the same certificate meanwhile.
@@ -105,7 +106,8 @@ pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Taken, Failure> 
         // Only a certificate that has certifications by others, and nothing that it should not have.
         let may_approve = dropped.foreign_signatures > 0 && dropped.other_packets == 0 && dropped.excess_components == 0;
         let is_taken = may_approve && is_held && matches!(taken.1, Outcome::Updated | Outcome::Unchanged);
-        outcomes.push(if is_taken && keep_approved(ctx, &sent, &fingerprint).await? { (taken.0, Outcome::Updated) } else { taken });
+        let said = is_taken && (keep_approved(ctx, &sent, &fingerprint).await? | keep_vouched(ctx, &sent, &fingerprint).await?);
+        outcomes.push(if said { (taken.0, Outcome::Updated) } else { taken });
     }
     for revocation in submission.revocations {
         let Some(issuer) = revocation.get_issuers().first().map(|issuer| issuer.to_hex()) else { continue };
@@ -122,6 +124,31 @@ async fn keep_approved(ctx: &Ctx, sent: &[u8], fingerprint: &str) -> Result<bool
     let (sent, of, now) = (sent.to_vec(), fingerprint.to_string(), ctx.system_time());
     let Some(approved) = compute(move || approved::read(&sent, &of, now)).await? else { return Ok(false) };
     Ok(ctx.directory.replace_approved(fingerprint, approved.made_at, approved.vouches).await.map_err(Trouble::from)?)
+}
+
+/// What the homes that this house trusts say of their own people in it. Without such a home nothing is looked at.
+async fn keep_vouched(ctx: &Ctx, sent: &[u8], fingerprint: &str) -> Result<bool, Failure> {
+    let homes = ctx.directory.list_trusted_homes().await.map_err(Trouble::from)?;
+    if homes.is_empty() || sent.is_empty() {
+        return Ok(false);
+    }
+    let root = authority_of(&ctx.directory).await?;
+    let held = ctx.directory.find_kept(fingerprint).await.map_err(Trouble::from)?;
+    let (Some(root), Some(held)) = (root, held) else { return Ok(false) };
+    let (sent, now) = (sent.to_vec(), ctx.system_time());
+    let vouches = compute(move || {
+        let clean = Clean::from_stored(&held.whole, now)?;
+        Ok::<_, cert::Refusal>(authority::vouched_by_homes(&root, &homes, &clean, &sent, now))
+    });
+    let vouches = vouches.await?.map_err(Trouble::from)?;
+    let known = ctx.directory.list_vouches(fingerprint).await.map_err(Trouble::from)?;
+    let is_new = |vouch: &Vouch| !known.iter().any(|one| one.user_id == vouch.user_id && one.packet == vouch.packet);
+    let fresh: Vec<Vouch> = vouches.into_iter().filter(is_new).collect();
+    let any = !fresh.is_empty();
+    if any {
+        ctx.directory.store_vouches(fresh).await.map_err(Trouble::from)?;
+    }
+    Ok(any)
 }
 
 async fn take(ctx: &Ctx, fingerprint: String, held: Option<Kept>, item: Item) -> Result<(Submitted, Outcome), Failure> {

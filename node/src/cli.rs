@@ -78,12 +78,54 @@ pub enum Command {
     Client(ClientCommand),
     /// OpenPGP certificates of an account.
     Key(key::KeyArgs),
+    /// Other homes: whose word counts, and what each may do.
+    #[command(subcommand)]
+    Friend(FriendCommand),
     /// Mail that waits to be sent.
     #[command(subcommand)]
     Queue(QueueCommand),
     /// Bring a person's mail from elsewhere, or write it to files.
     #[command(subcommand)]
     Mailbox(MailboxCommand),
+}
+
+/// `hearth friend`
+#[derive(Debug, Subcommand)]
+pub enum FriendCommand {
+    /// Believe what another home says of its own people, and of nobody else, and ask it first for their keys.
+    ///
+    /// Without --fingerprint, the one that its domain publishes is shown, to be compared by telephone.
+    Add {
+        /// The home's domain.
+        domain: String,
+        /// The fingerprint of the home's certificate, as its people told you.
+        #[arg(long)]
+        fingerprint: Option<String>,
+    },
+    /// List friends, also those that ended.
+    List,
+    /// Show what a friend may do, or change it.
+    Rights {
+        /// The home's domain.
+        domain: String,
+        /// Ask it for the keys of anybody: it learns whom the people of this house write to.
+        #[arg(long, value_enum, value_name = "ON|OFF")]
+        looks_up_keys: Option<Switch>,
+    },
+    /// Believe it no more, and take every right back.
+    End {
+        /// The home's domain.
+        domain: String,
+    },
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// It may.
+    On,
+    /// It may not.
+    Off,
 }
 
 /// `hearth mailbox`
@@ -417,7 +459,7 @@ pub enum AppPasswordCommand {
         /// What it is for: the name of a device.
         #[arg(long)]
         label: String,
-        /// What it opens: smtp, imap, pop3, sieve, jmap. All when not given.
+        /// What it opens: smtp, imap, pop3, sieve, jmap, keys (looking for other people's). All when not given.
         #[arg(long = "for", value_name = "SERVICE", value_delimiter = ',')]
         services: Vec<String>,
     },

@@ -63,3 +63,5 @@ pub const PASSWORD_CHARS_MAX: usize = 1000;
 pub const KEYS_TENDED_FIRST: Duration = Duration::from_secs(60);
 /// The rounds of the house's keys.
 pub const KEYS_TENDED_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How often is looked whether a round is asked for before its time: somebody published a key.
+pub const KEYS_LOOKED_AT_EVERY: Duration = Duration::from_secs(10);

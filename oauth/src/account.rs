@@ -4,6 +4,7 @@
 mod app;
 mod app_password;
 mod everywhere;
+mod key;
 mod kit;
 mod mail;
 mod overview;
@@ -35,7 +36,7 @@ use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 9] = [
+const PLACES: [(&str, &str); 10] = [
     ("account", "/account"),
     ("app-password", "/account/app-passwords/new"),
     ("password", "/account/password"),
@@ -45,6 +46,7 @@ const PLACES: [(&str, &str); 9] = [
     ("device", crate::device_grant::PATH),
     ("admin", "/admin"),
     ("mail", mail::PATH),
+    ("key", key::PATH),
 ];
 
 /// A page by its name; the first when the name is none of ours.
@@ -73,6 +75,8 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account/authenticator/end", post(totp::end))
         .route(recovery::PATH, get(recovery::run).post(recovery::make))
         .route(mail::PATH, get(mail::run).post(mail::change))
+        .route(key::PATH, get(key::run).post(key::change))
+        .route(key::SHEET, get(key::sheet))
         .route("/account/sign-out-everywhere", post(everywhere::end))
         // https://www.w3.org/TR/passkey-endpoints/: where password managers look.
         .route("/.well-known/passkey-endpoints", get(passkey_endpoints))

@@ -28,6 +28,8 @@ pub struct Home {
     pub mail: Option<StoreConfig>,
     /// Where OpenPGP certificates are looked up.
     pub keys: String,
+    /// A file that is made when the house has something to certify: `hearth up` looks for it.
+    pub tend: Option<PathBuf>,
     /// Whom to ask for names.
     pub dns: Options,
 }
@@ -46,6 +48,7 @@ impl Home {
             dkim: config.path("dkim"),
             mail: Some(StoreConfig { dir: config.dir.clone(), backend, process: "oauth".to_string(), clock, delivers: false }),
             keys: config.https_url(&format!("keys.{}", config.domain()), ""),
+            tend: Some(config.run_path("tend")),
             dns: Options {
                 servers: config.dns.servers.clone(),
                 validate: config.dns.validate(),

@@ -48,6 +48,7 @@ pub mod home;
 pub mod introspect;
 pub mod jwks;
 pub mod jws;
+pub mod keyring;
 pub mod leave_list;
 pub mod level;
 pub mod limits;

@@ -92,3 +92,7 @@ pub const SECOND_FACTOR_WITHIN: Duration = Duration::from_secs(300);
 pub const CHALLENGE_LIFE: Duration = Duration::from_secs(1800);
 /// Octets of what a browser says of a passkey, as JSON.
 pub const CREDENTIAL_BYTES_MAX: usize = 48 * 1024;
+/// A passphrase before a secret key has so many characters at least: whoever gets hold of the file can guess for years.
+pub const PASSPHRASE_CHARS_MIN: usize = 10;
+/// A certificate that ends within this is said to end soon.
+pub const KEY_ENDS_SOON: Duration = Duration::from_secs(60 * 24 * 3600);

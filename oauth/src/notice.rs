@@ -45,11 +45,17 @@ pub enum Notice {
     NewDevice,
     /// Mail is sent on to another address.
     Forwarded,
+    /// An OpenPGP key was made or brought, and is shown.
+    KeyAdded,
+    /// The secret half of an OpenPGP key was taken out.
+    KeyTaken,
+    /// An OpenPGP key was ended or removed.
+    KeyEnded,
 }
 
 impl Notice {
     /// Each of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::PasskeyAdded,
         Self::PasskeyRemoved,
         Self::PasskeyCopied,
@@ -62,6 +68,9 @@ impl Notice {
         Self::AppPasswordAdded,
         Self::NewDevice,
         Self::Forwarded,
+        Self::KeyAdded,
+        Self::KeyTaken,
+        Self::KeyEnded,
     ];
 
     /// Its sentence.
@@ -79,6 +88,9 @@ impl Notice {
             Self::AppPasswordAdded => "An app password was made for your account",
             Self::NewDevice => "Your account was signed in on a new device",
             Self::Forwarded => "Your mail is sent on to another address",
+            Self::KeyAdded => "An OpenPGP key is shown for your address",
+            Self::KeyTaken => "The secret half of your OpenPGP key was taken out",
+            Self::KeyEnded => "An OpenPGP key of yours was ended",
         }
     }
 }

@@ -7,6 +7,7 @@ use hearth_web::axum::routing::get;
 
 const PASSKEY: &str = include_str!("../assets/passkey.js");
 const CONTINUE: &str = include_str!("../assets/continue.js");
+const KEY: &str = include_str!("../assets/key.js");
 const KIND: &str = "text/javascript; charset=utf-8";
 
 /// Where pages find the script for passkeys.
@@ -21,9 +22,16 @@ pub fn continue_path() -> String {
     format!("/assets/continue.js?v={PRINT:08x}")
 }
 
+/// Where pages find the script that makes OpenPGP keys.
+pub fn key_path() -> String {
+    const PRINT: u32 = fingerprint(KEY);
+    format!("/assets/key.js?v={PRINT:08x}")
+}
+
 /// The routes.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/assets/passkey.js", get(|| async { kept(KIND, PASSKEY) }))
+        .route("/assets/key.js", get(|| async { kept(KIND, KEY) }))
         .route("/assets/continue.js", get(|| async { kept(KIND, CONTINUE) }))
 }

@@ -38,13 +38,20 @@ pub fn exactly(at: Timestamp) -> String {
     OffsetDateTime::from_unix_timestamp(at.secs()).ok().and_then(|at| at.format(&format).ok()).unwrap_or_default()
 }
 
+/// `3 May 2026`, in the language of the request.
+pub fn day(at: Timestamp) -> String {
+    day_in(lang(), at)
+}
+
 fn date(lang: Lang, at: Timestamp) -> String {
+    format!("{} {}", lang.pick("on", "le"), day_in(lang, at))
+}
+
+fn day_in(lang: Lang, at: Timestamp) -> String {
     let Ok(at) = OffsetDateTime::from_unix_timestamp(at.secs()) else { return String::new() };
     let month = usize::from(u8::from(at.month())) - 1;
-    lang.pick(
-        format!("on {} {} {}", at.day(), at.month(), at.year()),
-        format!("le {} {} {}", at.day(), MONTHS.get(month).copied().unwrap_or_default(), at.year()),
-    )
+    let month = lang.pick(at.month().to_string(), MONTHS.get(month).copied().unwrap_or_default().to_string());
+    format!("{} {month} {}", at.day(), at.year())
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use hearth_net::dns::{DnsError, Options, Resolver};
-use hearth_tests::{Dns, missing, own_loopback_address, run, stranger};
+use hearth_tests::{Dns, HomeBuilder, missing, own_loopback_address, run, stranger};
+use serde_json::Value;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// Free on an address of our own.
@@ -25,13 +26,33 @@ struct Knot {
 
 impl Drop for Knot {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.stop();
     }
 }
 
 impl Knot {
     fn start() -> Result<Self> {
+        Self::start_with("")
+    }
+
+    /// It answers no more; its files stay.
+    fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Until it answers.
+    async fn wait(&self) -> Result<()> {
+        let begun = Instant::now();
+        while !self.resolver(Some(false))?.ipv4("mx.signed").await.is_ok_and(|answer| !answer.records.is_empty()) {
+            ensure!(begun.elapsed() < STARTS_WITHIN, "Knot does not answer");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// With these lines in the zones `signed`, `plain` and `forged`, whose own name stands for `ZONE`.
+    fn start_with(more: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("hearth-knot-").tempdir()?;
         let address = SocketAddr::new(own_loopback_address(), KNOT_PORT);
         let config = folder.path().join("knot.conf");
@@ -48,7 +69,8 @@ impl Knot {
         std::fs::write(folder.path().join("root.zone"), root)?;
         for name in ["signed", "plain", "forged"] {
             let lines = "@ NS ns.signed.\n@ MX 10 mx\nmx A 192.0.2.1\nns A 192.0.2.2\nbob OPENPGPKEY AQID\n";
-            std::fs::write(folder.path().join(format!("{name}.zone")), zone(&format!("{name}."), lines))?;
+            let lines = format!("{lines}{}", more.replace("ZONE", name));
+            std::fs::write(folder.path().join(format!("{name}.zone")), zone(&format!("{name}."), &lines))?;
         }
         let trust_anchor = folder.path().join("root.key");
         let key = String::from_utf8(run(keymgr(&config, ".").arg("dnskey"))?.stdout)?;
@@ -101,12 +123,7 @@ async fn what_is_signed_is_secure_and_what_is_forged_is_refused() -> Result<()> 
     }
     let knot = Knot::start()?;
     let resolver = knot.resolver(None)?;
-    let begun = Instant::now();
-    while !knot.resolver(Some(false))?.ipv4("mx.signed").await.is_ok_and(|answer| !answer.records.is_empty()) {
-        ensure!(begun.elapsed() < STARTS_WITHIN, "Knot does not answer");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-
+    knot.wait().await?;
     ensure!(resolver.validates().await, "the root is signed");
     let signed = resolver.mx("signed").await?;
     ensure!(signed.secure && signed.records[0].host == "mx.signed", "{signed:?}");
@@ -127,6 +144,53 @@ async fn what_is_signed_is_secure_and_what_is_forged_is_refused() -> Result<()> 
 
     let trusting = knot.resolver(Some(false))?.mx("forged").await?;
     ensure!(!trusting.secure && trusting.records.len() == 1, "{trusting:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_found_in_dns_when_the_zone_is_signed_and_not_otherwise() -> Result<()> {
+    if missing(&["knotd", "keymgr"]) {
+        return Ok(());
+    }
+    // The home of bob, which is down: its zone has his certificate, and nothing answers at its names.
+    let theirs = HomeBuilder::default().domain("home.signed").prepare()?;
+    let bob = theirs.bob.address.clone();
+    let made: Value = serde_json::from_str(&theirs.hearth(&["key", "generate", &bob, "--json"])?)?;
+    let line = theirs.hearth(&["key", "dane", &bob])?;
+    let mut knot = Knot::start_with(&line.replace("home.signed.", "home.ZONE."))?;
+    knot.wait().await?;
+
+    let home = HomeBuilder::default().dns(knot.address).prepare()?;
+    home.set_env("HEARTH_DNS__TRUST_ANCHOR", &knot.trust_anchor.display().to_string())?;
+    home.set_env("HEARTH_DNS__DNSSEC", "on")?;
+    home.set_env("HEARTH_FETCH__PRIVATE_NETWORKS", "127.0.0.0/8")?;
+    let find = |zone: &str| -> Result<Value> {
+        let address = bob.replace("home.signed", &format!("home.{zone}"));
+        Ok(serde_json::from_str(&home.hearth(&["key", "find", &address, "--json"])?)?)
+    };
+    let signed = find("signed")?;
+    let best = &signed["found"][0];
+    ensure!(best["source"] == "dane" && best["confidence"] == 80 && best["fingerprint"] == made["fingerprint"], "{signed}");
+    for (zone, says) in [("plain", "the zone is not signed"), ("forged", "the signature of the zone is wrong")] {
+        let found = find(zone)?;
+        ensure!(found["found"] == Value::Array(Vec::new()) && found["asked"].to_string().contains(says), "{zone}: {found}");
+    }
+
+    // For a person of the house over HTTP too.
+    let mut home = home;
+    home.up()?;
+    let ask = home.http()?.get(home.url("keys", &format!("/find/{bob}")));
+    let told = ask.basic_auth(&home.alice.address, Some(&home.alice.app_password)).send().await?;
+    ensure!(told.status() == 200, "{told:?}");
+    let told: Value = told.json().await?;
+    ensure!(told["found"][0]["source"] == "dane" && told["found"][0]["remembered_at"].is_i64(), "{told}");
+
+    // Nobody answers any more: what is remembered comes at once, and who was never looked for is given up soon.
+    knot.stop();
+    let begun = Instant::now();
+    let again: Value = serde_json::from_str(&home.hearth(&["key", "find", &bob, "--fresh", "--json"])?)?;
+    ensure!(again["found"][0]["remembered_at"].is_i64(), "{again}");
+    ensure!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
     Ok(())
 }
 

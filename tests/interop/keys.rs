@@ -292,11 +292,11 @@ async fn two_homes_find_each_others_keys_and_are_sure_of_them() -> Result<()> {
     ensure!(again["found"][0]["remembered_at"].is_i64() && again["asked"] == Value::Array(Vec::new()), "{again}");
 
     // Their home's word for it, once we trust their home for its domain.
-    let asked = json(&ours.hearth(&["key", "trust", "theirs.test", "--json"])?)?;
+    let asked = json(&ours.hearth(&["friend", "add", "theirs.test", "--json"])?)?;
     let authority = asked["fingerprint"].as_str().unwrap_or_default().to_string();
-    let (wrong, ..) = ours.hearth_status(&["key", "trust", "theirs.test", "--fingerprint", &"0".repeat(40)], "")?;
+    let (wrong, ..) = ours.hearth_status(&["friend", "add", "theirs.test", "--fingerprint", &"0".repeat(40)], "")?;
     ensure!(wrong == 1, "another fingerprint than the published one");
-    ours.hearth(&["key", "trust", "theirs.test", "--fingerprint", &authority])?;
+    ours.hearth(&["friend", "add", "theirs.test", "--fingerprint", &authority])?;
     let sure = find(true)?;
     ensure!(sure["found"][0]["confidence"] == 120, "{sure}");
     let checked = ours.hearth(&["key", "log", "--home", "theirs.test"])?;
@@ -319,12 +319,14 @@ async fn two_homes_find_each_others_keys_and_are_sure_of_them() -> Result<()> {
     let told: Value = told.json().await?;
     ensure!(told["found"][0]["fingerprint"] == changed["found"][0]["fingerprint"], "{told}");
 
-    // A friend is asked first.
-    ours.directory_sql(
-        "INSERT INTO friend (domain, node_fingerprint, node_key, statement, state, since) VALUES ('theirs.test', '', x'', '', 'paired', 0)",
-    )?;
-    let by_friend = find(true)?;
-    ensure!(by_friend["found"][0]["source"] == "friend", "{by_friend}");
+    // A friend is asked first, and no more when the friendship ends.
+    ensure!(changed["found"][0]["source"] == "friend", "{changed}");
+    let friends = json(&ours.hearth(&["friend", "list", "--json"])?)?;
+    ensure!(friends[0]["state"] == "paired" && friends[0]["looks_up_keys"] == false, "{friends}");
+    ours.hearth(&["friend", "rights", "theirs.test", "--looks-up-keys", "on"])?;
+    ours.hearth(&["friend", "end", "theirs.test"])?;
+    let by_wkd = find(true)?;
+    ensure!(by_wkd["found"][0]["source"] == "wkd" && by_wkd["found"][0]["confidence"] == 80, "{by_wkd}");
 
     // Off the Internet nobody is asked unless the house says so.
     ours.set_env("HEARTH_FETCH__PRIVATE_NETWORKS", "")?;
@@ -473,7 +475,7 @@ async fn a_mail_carries_its_author_s_key_and_the_reader_s_house_remembers_it() -
     let tend = || -> Result<Value> { json(&home.hearth(&["key", "tend", "--json"])?) };
     ensure!(tend()?["reminded"] == 1 && tend()?["reminded"] == 0);
     let letter = message_with(&home, &home.alice, "Your_key_ends_on").await?;
-    ensure!(letter.contains(&format!("hearth key extend {}", home.alice.address)), "{letter}");
+    ensure!(letter.contains(&home.url("id", "/account/key")), "{letter}");
     home.hearth(&["key", "extend", &home.alice.address])?;
     ensure!(tend()?["reminded"] == 0);
 

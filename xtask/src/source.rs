@@ -72,12 +72,12 @@ fn room_of(path: &str) -> String {
     }
 }
 
-/// `#[cfg(test)]` above `mod name;` makes a test of the file that it names, and of those in its folder.
+/// `#[cfg(test)]` (or a test of other rooms too) above `mod name;` makes a test of the file that it names, and of those in its folder.
 fn mark_tests(files: &mut [File]) {
     let mut declared = Vec::new();
     for file in files.iter() {
         let lines: Vec<&str> = file.text.lines().collect();
-        for pair in lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]") {
+        for pair in lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]" || pair[0].starts_with("#[cfg(any(test,")) {
             let name = pair[1].trim_start_matches("pub ").trim_start_matches("pub(crate) ");
             if let Some(name) = name.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
                 declared.push(format!("{}/{name}", module_folder(&file.path)));

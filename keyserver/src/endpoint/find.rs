@@ -55,12 +55,12 @@ async fn admit(people: &People, headers: &HeaderMap, peer: IpAddr) -> Result<Log
     let (scheme, shown) = field.split_once(' ').filter(|_| field.len() <= AUTHORIZATION_BYTES_MAX).ok_or_else(unauthorized)?;
     let shown = shown.trim();
     let asked = if scheme.eq_ignore_ascii_case("bearer") && !shown.is_empty() {
-        people.gate.bearer(&Secret::new(shown.to_string()), Service::Jmap, peer).await
+        people.gate.bearer(&Secret::new(shown.to_string()), Service::Keys, peer).await
     } else if scheme.eq_ignore_ascii_case("basic") {
         let pair = Secret::new(BASE64_STANDARD.decode(shown).map_err(|_| unauthorized())?);
         let (user, password) =
             std::str::from_utf8(pair.expose()).ok().and_then(|pair| pair.split_once(':')).ok_or_else(unauthorized)?;
-        people.gate.password(user, &Secret::new(password.to_string()), Service::Jmap, peer).await
+        people.gate.password(user, &Secret::new(password.to_string()), Service::Keys, peer).await
     } else {
         return Err(unauthorized());
     };

@@ -256,7 +256,7 @@ fn describe(shown: &Shown, now: Timestamp) -> Value {
     let user_id = |identity: &hearth_identity::certs::ShownIdentity| {
         json!({
             "uidString": identity.user_id,
-            "confidence": if identity.is_ours { CONFIDENCE_OF_OURS } else { CONFIDENCE_BY_LETTER },
+            "confidence": if identity.is_ours || identity.is_vouched { CONFIDENCE_OF_OURS } else { CONFIDENCE_BY_LETTER },
             "creation": date(Some(identity.created_at)),
             "expiration": date(identity.expires_at),
         })

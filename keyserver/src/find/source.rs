@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Who can be asked for a certificate, in which order, and how sure an answer makes us.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use hearth_net::dns::DnsError;
 use hearth_net::fetch::{Bounds, FetchError};
 use hearth_types::{AccountId, Address, Domain, Trouble};
 use hearth_wire::{openpgpkey, wkd};
 
 use super::Finder;
-use crate::limits::{FETCH_BYTES_MAX, FETCH_REDIRECTS_MAX, FETCH_TIME, FRIENDS_ASKED_MAX};
+use crate::limits::{ASKED_WITHIN, FETCH_BYTES_MAX, FETCH_REDIRECTS_MAX, FRIENDS_ASKED_MAX};
 
 /// A way to a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +61,16 @@ impl Source {
     /// In the order in which they are asked.
     pub const ALL: [Self; 6] = [Self::Local, Self::Friend, Self::Wkd, Self::Dane, Self::Keyserver, Self::Autocrypt];
 
+    /// Who is asked at the same time. The two that ask the address's own domain tell nobody else that we look for it; a
+    /// public key server is asked only when neither knows.
+    pub(super) const ORDER: [&[Self]; 5] =
+        [&[Self::Local], &[Self::Friend], &[Self::Wkd, Self::Dane], &[Self::Keyserver], &[Self::Autocrypt]];
+
+    /// Is it in this house, so that asking needs nobody's answer?
+    pub(super) const fn is_here(self) -> bool {
+        matches!(self, Self::Local | Self::Autocrypt)
+    }
+
     /// As tables and programs have it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -89,6 +102,21 @@ impl Source {
 }
 
 impl Finder {
+    /// Asks, for so long and no longer.
+    pub(super) async fn ask_within(
+        &self,
+        time: Duration,
+        source: Source,
+        person: AccountId,
+        address: &Address,
+    ) -> Result<Vec<Said>, Trouble> {
+        if source.is_here() {
+            return self.ask(source, person, address).await;
+        }
+        let late = || vec![(address.domain().to_string(), Err(Asked::Failed("no answer in time".into())))];
+        tokio::time::timeout(time.min(ASKED_WITHIN), self.ask(source, person, address)).await.unwrap_or_else(|_| Ok(late()))
+    }
+
     pub(super) async fn ask(&self, source: Source, person: AccountId, address: &Address) -> Result<Vec<Said>, Trouble> {
         Ok(match source {
             Source::Local => self.ask_local(address).await?,
@@ -106,18 +134,22 @@ impl Finder {
         Ok(if bytes.is_empty() { Vec::new() } else { vec![("this house".into(), Ok(bytes))] })
     }
 
-    /// The friend whose domain it is, and those who let us look up keys with them.
+    /// The friend whose domain it is, and those who let us look up keys.
     async fn ask_friends(&self, address: &Address) -> Result<Vec<Said>, Trouble> {
-        let mut said = Vec::new();
+        let mut asked = Vec::new();
         for friend in self.directory.list_friends().await?.into_iter().filter(|friend| friend.state == "paired") {
             let is_its_own = friend.domain == *address.domain();
-            if said.len() >= FRIENDS_ASKED_MAX || !(is_its_own || self.directory.friend_lets(&friend.domain, "keys").await?) {
-                continue;
+            if asked.len() < FRIENDS_ASKED_MAX && (is_its_own || self.directory.friend_lets(&friend.domain, "keys").await?) {
+                asked.push(friend.domain);
             }
-            let url = format!("https://{}/pks/v2/certs/by-identity/{}", friend.domain.below("keys"), escape(&address.to_string()));
-            said.push((friend.domain.to_string(), self.fetch(&url).await));
         }
-        Ok(said)
+        let ask = |friend: Domain| async move {
+            let url = format!("https://{}/pks/v2/certs/by-identity/{}", friend.below("keys"), escape(&address.to_string()));
+            // Each in its own time: one that is away does not silence the others.
+            let fetched = tokio::time::timeout(ASKED_WITHIN.mul_f32(0.8), self.fetch(&url)).await;
+            (friend.to_string(), fetched.unwrap_or_else(|_| Err(Asked::Failed("no answer in time".into()))))
+        };
+        Ok(join_all(asked.into_iter().map(ask)).await)
     }
 
     /// Draft §3.1: the advanced way; the direct one only where the name of the advanced one does not exist.
@@ -137,8 +169,7 @@ impl Finder {
 
     /// Only a validated answer is one.
     async fn ask_dane(&self, address: &Address) -> Vec<Said> {
-        let mut said = Vec::new();
-        for name in openpgpkey::names_of(address) {
+        let ask = |name: String| async move {
             let octets = match self.resolver.openpgpkey(&name).await {
                 Ok(answer) if answer.records.is_empty() => Err(Asked::Nothing),
                 Ok(answer) if !answer.secure => Err(Asked::Failed("the zone is not signed, or DNS here does not say so".into())),
@@ -146,9 +177,9 @@ impl Finder {
                 Err(DnsError::Bogus(_)) => Err(Asked::Failed("the signature of the zone is wrong".into())),
                 Err(error) => Err(Asked::Failed(error.to_string())),
             };
-            said.push((name, octets));
-        }
-        said
+            (name, octets)
+        };
+        join_all(openpgpkey::names_of(address).into_iter().map(ask)).await
     }
 
     async fn ask_keyserver(&self, address: &Address) -> Vec<Said> {
@@ -184,7 +215,7 @@ fn body(fetched: Result<hearth_net::fetch::Fetched, FetchError>) -> Result<Vec<u
 }
 
 const fn bounds() -> Bounds {
-    Bounds { body_bytes_max: FETCH_BYTES_MAX, time: FETCH_TIME, redirects_max: FETCH_REDIRECTS_MAX }
+    Bounds { body_bytes_max: FETCH_BYTES_MAX, time: ASKED_WITHIN, redirects_max: FETCH_REDIRECTS_MAX }
 }
 
 /// RFC 3986 §2.1: what is neither a letter, a digit nor one of `-._~` is escaped.
@@ -214,6 +245,7 @@ mod tests {
         for source in Source::ALL {
             assert_eq!(Source::parse(source.as_str()), Some(source));
         }
+        assert_eq!(Source::ORDER.concat(), Source::ALL, "each is asked once, in order");
     }
 
     #[test]

@@ -74,3 +74,41 @@ async fn nobody_looks_elsewhere_through_a_house_that_knows_no_people() {
     let answer = house.keys("/find/bob@b.example").await;
     assert_eq!((answer.status, &answer.headers["cache-control"]), (StatusCode::NOT_FOUND, &"no-store".parse().unwrap()));
 }
+
+#[tokio::test]
+async fn what_a_friend_s_home_certifies_of_its_own_people_is_kept_and_counts() {
+    let house = House::new().await;
+    let b = Domain::parse("b.example").unwrap();
+    let (ours, theirs) =
+        (authority::generate(&[Domain::parse(DOMAIN).unwrap()], now()).unwrap(), authority::generate(&[b.clone()], now()).unwrap());
+    let directory = &house.directory;
+    directory.store_cert(ours.clean.to_certificate(None, Source::House, false, |_| true)).await.unwrap();
+    directory.change_setting(AUTHORITY, ours.clean.fingerprint()).await.unwrap();
+    // Bob lives elsewhere and proved his address; his home says that it is his.
+    let bob = crate::cert::flood::person("Bob", "bob@b.example");
+    directory.store_cert(bob.clean.to_certificate(None, Source::Imported, false, |_| true)).await.unwrap();
+    directory.publish_cert(bob.clean.fingerprint(), vec![address("bob@b.example")]).await.unwrap();
+    let text = "Bob <bob@b.example>".to_string();
+    let word = authority::certify(&theirs.secret, &bob.clean.whole(), std::slice::from_ref(&text), now()).unwrap().remove(0);
+    let sent = authority::with_certifications(&bob.clean.whole(), &[(text, word.clone())]).unwrap();
+    let seen = || async {
+        let index: Value = serde_json::from_slice(&house.keys("/pks/v2/index/bob@b.example").await.body).unwrap();
+        let served = house.keys("/pks/v2/certs/by-identity/bob@b.example").await.body;
+        (index[0]["userIDs"][0]["confidence"].as_u64().unwrap(), served.windows(word.len()).any(|part| part == word))
+    };
+    let answer = house.add(&sent).await;
+    assert_eq!(answer.text().lines().next().unwrap(), format!("{} nothing new", bob.clean.fingerprint()));
+    assert_eq!(seen().await, (60, false), "a stranger's word");
+
+    let at = now() + std::time::Duration::from_secs(60);
+    house.clock.advance(std::time::Duration::from_secs(120));
+    let bytes = authority::trust(&ours.secret, &theirs.clean.whole(), &b, at).unwrap();
+    directory.add_friend(&b, theirs.clean.fingerprint(), bytes).await.unwrap();
+    let answer = house.add(&sent).await;
+    assert_eq!(answer.text().lines().next().unwrap(), format!("{} updated", bob.clean.fingerprint()));
+    assert_eq!(seen().await, (120, true));
+    let again = house.add(&sent).await;
+    assert_eq!(again.text().lines().next().unwrap(), format!("{} nothing new", bob.clean.fingerprint()));
+    directory.end_friend(&b).await.unwrap();
+    assert_eq!(seen().await, (60, false));
+}

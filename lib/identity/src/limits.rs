@@ -93,6 +93,8 @@ pub const UPLOADS_MAX: usize = 500;
 pub const SEEN_MAX: u32 = 10_000;
 /// Of these, for one address.
 pub const SEEN_OF_ADDRESS_MAX: u32 = 16;
+/// Correspondents' certificates that a person's list shows.
+pub const TOLD_LISTED_MAX: u32 = 200;
 /// How long what was found is remembered after it was last found.
 pub const SEEN_KEEP: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Correspondents of one person whose Autocrypt fields are kept; the oldest go.

@@ -11,7 +11,7 @@ use hearth_mailstore::{Durability, acl};
 use hearth_types::{AccountId, Secret};
 use serde_json::{Value, json};
 
-use super::app_password;
+use super::{app_password, key};
 use crate::cli::{AccountAddArgs, AccountCommand, KindChoice};
 use crate::gate::{OpenGate, refused};
 use crate::out::Out;
@@ -74,7 +74,17 @@ async fn add(place: &Place, directory: &Directory, args: AccountAddArgs, out: &O
         directory.remove_account(account.id).await.context("the account was made without a password; remove it")?;
         return Err(error);
     }
+    let key = match key::at_birth(place, directory, &account).await {
+        Ok(key) => key,
+        Err(error) => {
+            tracing::warn!(%error, "the account has no OpenPGP certificate yet; make it with: hearth key generate");
+            None
+        }
+    };
     let mut lines = format!("{} is here.\n", account.primary);
+    if let Some(fingerprint) = &key {
+        lines.push_str(&format!("Its OpenPGP certificate is {fingerprint}.\n"));
+    }
     if without {
         lines.push_str(&format!("It has no password yet: hearth account set-password {}\n", account.primary));
     }

@@ -3,14 +3,14 @@
 //!
 //! Public parts go to the directory, where `hearth-keyserver` finds them; secret keys go through the gate into
 //! the vault, sealed, and come out for `revoke` and `export --secret` alone. What is in a certificate is known to
-//! `hearth_keyserver::cert`. One file per command; what they share is here.
+//! `hearth_openpgp`. One file per command; what they share is here.
 
 mod care;
 mod dane;
 mod export;
 mod find;
 mod generate;
-mod house;
+pub(super) mod house;
 mod import;
 mod list;
 mod log;
@@ -20,7 +20,6 @@ mod revoke;
 mod seal;
 mod show;
 mod tend;
-mod trust;
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -29,16 +28,17 @@ use std::time::SystemTime;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use hearth_identity::Directory;
-use hearth_identity::certs::{Certificate, Held, Source, Summary};
+use hearth_identity::certs::{Held, Summary};
 use hearth_identity::directory::Event;
 use hearth_identity::login::Gate;
-use hearth_keyserver::cert::Clean;
-use hearth_keyserver::cert::secret::Keepsake;
+use hearth_openpgp::Profile;
+use hearth_openpgp::secret::Keepsake;
 use hearth_types::{AccountId, Address, Clock, Secret};
 
 use crate::gate::refused;
 use crate::out::Out;
 use crate::place::{Place, account, parse_address};
+pub use generate::at_birth;
 
 /// `hearth key`
 #[derive(Args, Debug)]
@@ -59,6 +59,15 @@ enum KeyCommand {
         /// Which programs it is made for.
         #[arg(long, value_enum, default_value_t = ProfileChoice::Compatible)]
         profile: ProfileChoice,
+    },
+    /// Which certificate every new person gets; off in a new house.
+    ///
+    /// It is published at once, so others encrypt to it: switch it on where everybody reads mail in a program that has
+    /// OpenPGP, and gets their secret key from the account page.
+    AtBirth {
+        /// What they get; the setting is shown when it is left out.
+        #[arg(value_enum)]
+        choice: Option<BirthChoice>,
     },
     /// Bring a certificate, a secret key, or a revocation of a certificate that is here.
     Import {
@@ -107,17 +116,6 @@ enum KeyCommand {
         /// Write the surest one to this file.
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
-    },
-    /// Believe what another home says of its own people, and of nobody else.
-    Trust {
-        /// The home's domain; without it, the homes that are trusted are listed.
-        domain: Option<String>,
-        /// The fingerprint of the home's certificate, as its people told you.
-        #[arg(long)]
-        fingerprint: Option<String>,
-        /// Believe it no more.
-        #[arg(long, conflicts_with = "fingerprint", requires = "domain")]
-        end: bool,
     },
     /// What was published here, in an order that nobody can change unnoticed.
     Log {
@@ -225,6 +223,42 @@ enum ProfileChoice {
     Compatible,
     /// Version 6 (RFC 9580): programs of 2024 and later.
     Modern,
+    /// Version 6 with ML-KEM-768 and X25519 (RFC 9980): sealed against quantum computers too; programs of 2026 and later.
+    PostQuantum,
+}
+
+/// `hearth key at-birth`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum BirthChoice {
+    /// Nothing.
+    Off,
+    /// As `key generate --profile compatible`.
+    Compatible,
+    /// As `--profile modern`.
+    Modern,
+    /// As `--profile post-quantum`.
+    PostQuantum,
+}
+
+impl BirthChoice {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Compatible => Profile::Compatible.as_str(),
+            Self::Modern => Profile::Modern.as_str(),
+            Self::PostQuantum => Profile::PostQuantum.as_str(),
+        }
+    }
+}
+
+impl From<ProfileChoice> for Profile {
+    fn from(choice: ProfileChoice) -> Self {
+        match choice {
+            ProfileChoice::Compatible => Self::Compatible,
+            ProfileChoice::Modern => Self::Modern,
+            ProfileChoice::PostQuantum => Self::PostQuantum,
+        }
+    }
 }
 
 /// `--reason`
@@ -244,6 +278,7 @@ enum ReasonChoice {
 pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> {
     match args.command {
         KeyCommand::Generate { account, profile } => generate::run(place, &account, profile, out).await,
+        KeyCommand::AtBirth { choice } => generate::birth(place, choice, out).await,
         KeyCommand::Import { account, file, publish } => import::run(place, &account, file.as_deref(), publish, out).await,
         KeyCommand::List { account } => list::run(place, account.as_deref(), out).await,
         KeyCommand::Publish { key, addresses, withdraw } => publish::run(place, &key, &addresses, withdraw, out).await,
@@ -251,11 +286,6 @@ pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> 
         KeyCommand::Show { key, qr } => show::run(place, &key, qr, out).await,
         KeyCommand::Find { address, person, fresh, output } => {
             find::run(place, &address, find::How { person: person.as_deref(), fresh, output: output.as_deref() }, out).await
-        }
-        KeyCommand::Trust { domain: None, .. } => trust::list(place, out).await,
-        KeyCommand::Trust { domain: Some(domain), end: true, .. } => trust::end(place, &domain, out).await,
-        KeyCommand::Trust { domain: Some(domain), fingerprint, .. } => {
-            trust::begin(place, &domain, fingerprint.as_deref(), out).await
         }
         KeyCommand::Log { home: Some(home), .. } => log::verify_home(place, &home, out).await,
         KeyCommand::Log { verify: true, .. } => log::verify(place, out).await,
@@ -289,7 +319,7 @@ pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> 
 }
 
 /// The time, as certificates have it.
-fn now() -> SystemTime {
+pub(super) fn now() -> SystemTime {
     hearth_keyserver::ctx::system_time(Clock::system().now())
 }
 
@@ -328,21 +358,6 @@ async fn find(directory: &Directory, key: &str) -> anyhow::Result<Held> {
 /// The addresses of an account.
 async fn addresses_of(directory: &Directory, account: AccountId) -> anyhow::Result<Vec<Address>> {
     Ok(directory.list_addresses(account).await?.into_iter().map(|entry| entry.address).collect())
-}
-
-/// As the store keeps it: with the identities that are the account's own, and those of other domains, which may be proven.
-fn for_store(clean: &Clean, account: AccountId, source: Source, secret_stored: bool, owned: &[Address]) -> Certificate {
-    let is_foreign = |address: &Address| owned.iter().all(|own| own.domain() != address.domain());
-    clean.to_certificate(account, source, secret_stored, |address| {
-        is_foreign(address) || owned.iter().any(|own| own.key() == address.key())
-    })
-}
-
-/// Those of the account's addresses that a certificate names in a user id that is not revoked.
-fn named_and_owned(clean: &Clean, owned: &[Address]) -> Vec<Address> {
-    let named = clean.named_user_ids();
-    let is_named = |own: &&Address| named.iter().any(|user_id| !user_id.revoked && user_id.address.key() == own.key());
-    owned.iter().filter(is_named).cloned().collect()
 }
 
 fn parse_addresses(texts: &[String]) -> anyhow::Result<Vec<Address>> {

@@ -9,6 +9,7 @@ mod client;
 mod demo;
 mod doctor;
 mod domain;
+mod friend;
 mod group;
 mod init;
 pub mod key;
@@ -48,6 +49,7 @@ pub async fn run(cli: Cli, out: &Out) -> anyhow::Result<()> {
         Command::Domain(command) => domain::run(&place, command, out).await,
         Command::Client(command) => client::run(&place, command, out).await,
         Command::Key(args) => key::run(&place, args, out).await,
+        Command::Friend(command) => friend::run(&place, command, out).await,
         Command::Queue(command) => queue::run(&place, command, out).await,
         Command::Mailbox(command) => mailbox::run(&place, command, out).await,
     }

@@ -24,7 +24,7 @@ use child::{Keeper, Report};
 use logs::Logs;
 
 use crate::init::certificate;
-use crate::limits::{CERTIFICATE_CHECK, KEYS_TENDED_EVERY, KEYS_TENDED_FIRST, READY};
+use crate::limits::{CERTIFICATE_CHECK, KEYS_LOOKED_AT_EVERY, KEYS_TENDED_EVERY, KEYS_TENDED_FIRST, READY};
 use crate::place::sibling;
 
 /// The processes of a node. `oauth` first: it answers the others' questions, and stops last.
@@ -123,7 +123,10 @@ async fn renew_now_and_then(config: &Config) {
 /// In a process of its own, which holds secret keys for a moment and ends.
 async fn tend_keys_daily(config: &Config) {
     sleep(KEYS_TENDED_FIRST).await;
+    let asked_for = config.run_path("tend");
     loop {
+        // Removed before the round: what is asked for meanwhile gets another.
+        let _ = std::fs::remove_file(&asked_for);
         let ran = async {
             let mut command = tokio::process::Command::new(sibling("hearth")?);
             command.arg("--dir").arg(&config.dir).args(["key", "tend"]).kill_on_drop(true);
@@ -135,6 +138,9 @@ async fn tend_keys_daily(config: &Config) {
             Ok(status) => tracing::warn!(%status, "the house's keys could not be looked after; try: hearth key tend"),
             Err(error) => tracing::warn!(%error, "the house's keys could not be looked after; try: hearth key tend"),
         }
-        sleep(KEYS_TENDED_EVERY).await;
+        let begun = tokio::time::Instant::now();
+        while begun.elapsed() < KEYS_TENDED_EVERY && !asked_for.exists() {
+            sleep(KEYS_LOOKED_AT_EVERY).await;
+        }
     }
 }

@@ -44,9 +44,7 @@ impl<'a> Kit<'a> {
 
     /// A picture, as the address of an image.
     pub(super) fn picture(&self) -> Result<String, Trouble> {
-        let code = QrCode::new(self.payload()).map_err(|error| Trouble::new(format!("a QR code: {error}")))?;
-        let picture = code.render::<Color<'_>>().min_dimensions(320, 320).quiet_zone(true).build();
-        Ok(format!("data:image/svg+xml;base64,{}", STANDARD.encode(picture)))
+        picture(&self.payload())
     }
 
     /// A configuration profile, as a download.
@@ -108,6 +106,13 @@ impl<'a> Kit<'a> {
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
         format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
     }
+}
+
+/// A text that a camera reads, as the address of an image.
+pub(super) fn picture(text: &str) -> Result<String, Trouble> {
+    let code = QrCode::new(text).map_err(|error| Trouble::new(format!("a QR code: {error}")))?;
+    let picture = code.render::<Color<'_>>().min_dimensions(320, 320).quiet_zone(true).build();
+    Ok(format!("data:image/svg+xml;base64,{}", STANDARD.encode(picture)))
 }
 
 fn escaped(text: &str) -> String {

@@ -14,7 +14,7 @@ use hearth_web::page;
 use super::signed_in;
 use crate::ctx::Ctx;
 use crate::visit::Visit;
-use crate::{logout, t, t1, t2, when};
+use crate::{logout, t1, t2, when};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -27,7 +27,7 @@ struct Page {
     passkeys: usize,
     authenticators: usize,
     recovery_codes: usize,
-    keys: Vec<Line>,
+    keys: Vec<String>,
     app_passwords: Vec<Line>,
     apps: Vec<Line>,
     devices: Vec<Line>,
@@ -104,16 +104,14 @@ async fn app_passwords(ctx: &Ctx, account: &Account, sessions: &[Session]) -> Re
         .collect())
 }
 
-/// Certificates of theirs that others can look up.
-async fn keys(ctx: &Ctx, account: &Account) -> Result<Vec<Line>, Trouble> {
+/// Certificates of theirs, in a line each.
+async fn keys(ctx: &Ctx, account: &Account) -> Result<Vec<String>, Trouble> {
     let all = ctx.directory.list_certs(Some(account.id)).await?;
-    let shown = all.into_iter().filter(|cert| cert.addresses.iter().any(|named| named.published));
-    Ok(shown
-        .map(|cert| Line {
-            id: format!("{}/search?q={}", ctx.home.keys, cert.fingerprint),
-            title: t("Look at it").to_string(),
-            says: cert.fingerprint,
-            is_here: false,
+    let of_use = all.into_iter().filter(|cert| !cert.revoked && cert.expires_at.is_none_or(|end| end > ctx.now()));
+    Ok(of_use
+        .map(|cert| {
+            let groups = hearth_openpgp::show::in_groups(&cert.fingerprint);
+            if cert.addresses.iter().any(|named| named.published) { groups } else { t1("{}, not shown to others", groups) }
         })
         .collect())
 }

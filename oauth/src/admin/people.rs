@@ -4,12 +4,15 @@
 use std::time::Duration;
 
 use hearth_identity::directory::{Account, Kind, NewAccount};
+use hearth_openpgp::Profile;
+use hearth_openpgp::generate::AT_BIRTH;
 use hearth_types::{AccountId, Trouble};
 use hearth_web::axum::response::Response;
 
 use super::page::{Field, Form, Row, Said, Section, show};
 use super::{Listing, Outcome, address_of, no_address, note, person, refused};
 use crate::ctx::Ctx;
+use crate::keyring;
 use crate::limits::INVITATION_LIFE;
 use crate::params::Params;
 use crate::visit::Visit;
@@ -24,6 +27,9 @@ impl Listing for People {
     const PATH: &'static str = PATH;
 
     async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
+        if form.field("do") == "keys" {
+            return at_birth(ctx, visit, admin, form.field("profile")).await;
+        }
         let Some(address) = address_of(form, "address") else { return no_address() };
         let new = NewAccount {
             address,
@@ -36,6 +42,7 @@ impl Listing for People {
             Err(error) => return refused(error),
         };
         note(ctx, visit, admin, "account.added", Some(account.id), &account.primary.to_string()).await?;
+        keyring::make_at_birth(ctx, &account).await;
         let link = link(ctx, account.id, false, INVITATION_LIFE).await?;
         let says =
             t1("{} is here. Give them this link: whoever opens it within seven days chooses the password.", &account.primary);
@@ -59,8 +66,29 @@ impl Listing for People {
             forms: vec![Form::of("add", t("Make the account and the link"), fields)],
             ..Section::default()
         };
-        Ok(show(ctx, visit, t("People"), PATH, vec![everybody, invite], said))
+        let wanted = ctx.directory.find_setting(AT_BIRTH).await?.unwrap_or_default();
+        let choice = |name: &str, says: &str| (name.to_string(), says.to_string());
+        let choices = vec![
+            choice("off", t("None; they make one on their account page")),
+            choice(Profile::Compatible.as_str(), t("Works everywhere")),
+            choice(Profile::Modern.as_str(), t("Modern: for programs of 2024 and later (RFC 9580)")),
+        ];
+        let keys = Section {
+            title: t("OpenPGP keys").to_string(),
+            text: t("A key of somebody new is shown at once, so that others seal their mail to it. Choose one where everybody reads mail in a program that can open it.").to_string(),
+            forms: vec![Form::of("keys", t("Save"), vec![Field::choice("profile", t("Somebody new gets"), choices, &wanted)])],
+            ..Section::default()
+        };
+        Ok(show(ctx, visit, t("People"), PATH, vec![everybody, invite, keys], said))
     }
+}
+
+/// Which key somebody new gets.
+async fn at_birth(ctx: &Ctx, visit: &Visit, admin: &Account, profile: &str) -> Outcome {
+    let wanted = Profile::parse(profile).map_or("off", Profile::as_str);
+    ctx.directory.change_setting(AT_BIRTH, wanted).await?;
+    note(ctx, visit, admin, "keys.at-birth", None, wanted).await?;
+    Ok(Said::good(t("That is how it is from now on.")))
 }
 
 /// A one-time link.

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
-const { ISSUER, ADDRESS, PERSON, PASSWORD, SHOTS, WELCOME, AUTHORIZE } = process.env;
+const { ISSUER, ADDRESS, PERSON, PASSWORD, SHOTS, WELCOME, AUTHORIZE, KEYS, CERTIFICATE } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const LOOKS = [
   { name: 'phone', viewport: { width: 390, height: 844 }, colorScheme: 'light', locale: 'fr-FR' },
@@ -17,12 +17,12 @@ const LOOKS = [
 ];
 const STRANGERS = ['/sign-in', '/nowhere', '/welcome/x', WELCOME, '/authorize?client_id=nobody'];
 const OWN = ['/account', '/account/app-passwords/new', '/account/password', '/account/passkeys', '/account/authenticator',
-  '/account/recovery', '/account/mail', '/device', '/logout', AUTHORIZE];
+  '/account/recovery', '/account/mail', '/account/key', '/device', '/logout', AUTHORIZE];
 const ADMIN = ['/admin', '/admin/people', '/admin/groups', '/admin/aliases', '/admin/apps', '/admin/domains', '/admin/log'];
 
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${new URL(ISSUER).hostname} ${ADDRESS}`],
+  args: ['--headless', '--no-sandbox', '--disable-gpu', `--host-resolver-rules=${[ISSUER, KEYS].map((url) => `MAP ${new URL(url).hostname} ${ADDRESS}`).join(',')}`],
 });
 const findings = [];
 const seen = new Set();
@@ -69,6 +69,19 @@ for (const kind of LOOKS) {
   await page.goto(`${ISSUER}/account/recovery`);
   await page.locator('main button').first().click();
   await look(page, kind, 'recovery-shown');
+  // The pages of the key server, where nobody signs in.
+  for (const path of ['/', '/upload', '/remove', '/statistics', `/search?q=${PERSON}`, '/search?q=nobody@home.localhost']) {
+    await page.goto(`${KEYS}${path}`);
+    await look(page, kind, `keys-${label(path)}${path.includes('nobody') ? '-none' : ''}`);
+  }
+  await page.goto(`${KEYS}/upload`);
+  await page.locator('#keytext').fill(CERTIFICATE);
+  await page.locator('main button').click();
+  await look(page, kind, 'keys-uploaded');
+  await page.goto(`${KEYS}/remove`);
+  await page.locator('#address').fill(PERSON);
+  await page.locator('main button').click();
+  await look(page, kind, 'keys-remove-sent');
   await context.close();
 }
 await browser.close();

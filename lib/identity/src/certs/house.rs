@@ -123,27 +123,6 @@ impl Directory {
         .await
     }
 
-    /// Trusts a home for its domain, in place of what was trusted for it.
-    pub async fn store_trusted_home(&self, domain: &Domain, fingerprint: &str, bytes: Vec<u8>) -> Result<()> {
-        let (domain, fingerprint, now) = (domain.clone(), fingerprint.to_string(), self.now());
-        self.write(move |tx| {
-            tx.execute(
-                "INSERT INTO trusted_home (domain, fingerprint, bytes, since) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (domain) DO UPDATE SET
-                    fingerprint = excluded.fingerprint, bytes = excluded.bytes, since = excluded.since",
-                &[&domain, &fingerprint, &bytes, &now],
-            )?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Trusts it no more; `false` when it was not trusted.
-    pub async fn remove_trusted_home(&self, domain: &Domain) -> Result<bool> {
-        let domain = domain.clone();
-        self.write(move |tx| Ok(tx.execute("DELETE FROM trusted_home WHERE domain = $1", &[&domain])? > 0)).await
-    }
-
     /// Every home that is trusted, by domain.
     pub async fn list_trusted_homes(&self) -> Result<Vec<TrustedHome>> {
         self.read(|tx| {

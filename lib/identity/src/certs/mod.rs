@@ -2,7 +2,7 @@
 //! OpenPGP certificates of the people of this house, as pieces of opaque bytes.
 //!
 //! This room knows which account a certificate belongs to, which addresses it names and which of them
-//! may be shown; what the bytes mean is known to `hearth_keyserver::cert`, which takes a certificate
+//! may be shown; what the bytes mean is known to `hearth_openpgp`, which takes a certificate
 //! apart before it comes here. A certificate is `head` (primary key and the signatures over it), a
 //! block per user id, and `tail` (subkeys): any head with some of its blocks and its tail, one after
 //! the other, is again a certificate (RFC 9580 §10.1). So what is shown of a certificate is chosen by a
@@ -29,7 +29,7 @@ pub use house::{HouseMail, TrustedHome, Vouch};
 pub use log::{LogEntry, SignedHead};
 pub use proof::{Kept, Purpose, Token, Waiting};
 pub use sealing::Sealing;
-pub use seen::{AutocryptPeer, Seen};
+pub use seen::{AutocryptPeer, Seen, Told};
 pub use shown::{Shown, ShownIdentity};
 pub use stored::{Held, NamedAddress, Removed, Summary};
 

@@ -6,7 +6,7 @@ use hearth_types::{AccountId, Address, Timestamp};
 
 use crate::directory::Directory;
 use crate::error::Result;
-use crate::limits::{AUTOCRYPT_PEERS_MAX, SEEN_KEEP, SEEN_MAX, SEEN_OF_ADDRESS_MAX};
+use crate::limits::{AUTOCRYPT_PEERS_MAX, SEEN_KEEP, SEEN_MAX, SEEN_OF_ADDRESS_MAX, TOLD_LISTED_MAX};
 
 /// A certificate that was found for an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,26 @@ pub struct Seen {
     pub first_seen_at: Timestamp,
     /// When it was last found this way.
     pub last_seen_at: Timestamp,
+}
+
+/// What a person was told of a correspondent's certificate; how it was found is missing for people of this house, and for
+/// what was forgotten since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The correspondent, as addresses are compared.
+    pub address: String,
+    /// Of the primary key.
+    pub fingerprint: String,
+    /// When the person was last told.
+    pub told_at: Timestamp,
+    /// By which way it was found.
+    pub source: Option<String>,
+    /// Who was asked.
+    pub via: Option<String>,
+    /// How sure the house was, 0 to 120.
+    pub confidence: Option<u8>,
+    /// When it was first found this way.
+    pub first_seen_at: Option<Timestamp>,
 }
 
 /// What a correspondent sent in Autocrypt fields.
@@ -116,6 +136,35 @@ impl Directory {
                 &[&account, &key, &fingerprint, &now],
             )?;
             Ok(before.filter(|(told, _)| *told != fingerprint))
+        })
+        .await
+    }
+
+    /// What a person was told of their correspondents' certificates, the newest first.
+    pub async fn list_told_certs(&self, account: AccountId) -> Result<Vec<Told>> {
+        self.read(move |tx| {
+            let mut all: Vec<Told> = tx.query(
+                "SELECT t.address_key, t.fingerprint, t.told_at, s.source, s.via, s.confidence, s.first_seen_at
+                   FROM cert_told t
+                   LEFT JOIN cert_seen s ON s.address_key = t.address_key AND s.fingerprint = t.fingerprint
+                  WHERE t.account = $1
+                  ORDER BY t.told_at DESC, t.address_key, s.confidence DESC, s.source LIMIT $2",
+                &[&account, &TOLD_LISTED_MAX],
+                |row| {
+                    Ok(Told {
+                        address: row.get(0)?,
+                        fingerprint: row.get(1)?,
+                        told_at: row.get(2)?,
+                        source: row.get(3)?,
+                        via: row.get(4)?,
+                        confidence: row.get::<Option<i64>>(5)?.and_then(|amount| u8::try_from(amount).ok()),
+                        first_seen_at: row.get(6)?,
+                    })
+                },
+            )?;
+            // Found by several ways: the surest counts.
+            all.dedup_by(|later, first| later.address == first.address);
+            Ok(all)
         })
         .await
     }

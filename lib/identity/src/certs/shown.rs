@@ -47,8 +47,8 @@ pub struct ShownIdentity {
     pub expires_at: Option<Timestamp>,
     /// Is the address of a domain of this home? Others were proven by a letter.
     pub is_ours: bool,
-    /// How many certifications by this house and its friends it has.
-    pub vouches: u32,
+    /// Does the home of its domain, which this house trusts, say whose it is? sequoia-wot weighed that when it came.
+    pub is_vouched: bool,
     block: Vec<u8>,
 }
 
@@ -167,7 +167,7 @@ fn find_one(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>, now: 
                 created_at: row.get(1)?,
                 expires_at: row.get(2)?,
                 is_ours: row.get(4)?,
-                vouches: 0,
+                is_vouched: false,
                 block: row.get(3)?,
             })
         },
@@ -175,10 +175,12 @@ fn find_one(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>, now: 
     for identity in &mut shown.identities {
         // Certifications that this house made or accepted go behind the owner's own signatures.
         tx.each(
-            "SELECT packet FROM cert_vouch WHERE fingerprint = $1 AND user_id = $2 AND expires_at > $3 ORDER BY issuer",
+            "SELECT v.packet, CASE WHEN h.domain IS NULL OR v.approved THEN FALSE ELSE TRUE END
+               FROM cert_vouch v LEFT JOIN trusted_home h ON h.fingerprint = v.issuer
+              WHERE v.fingerprint = $1 AND v.user_id = $2 AND v.expires_at > $3 ORDER BY v.issuer",
             &[&fingerprint, &identity.user_id, &now],
             |row| {
-                identity.vouches += 1;
+                identity.is_vouched |= row.get::<bool>(1)?;
                 identity.block.extend_from_slice(&row.get::<Vec<u8>>(0)?);
                 Ok::<_, hearth_db::Error>(())
             },

@@ -143,13 +143,31 @@ fn the_house_has_its_own_addresses_and_certifies_others() {
         assert_eq!(String::from_utf8_lossy(&shown[0].to_bytes()), "head[alice@home.test](new)tail");
         home.clock.advance(std::time::Duration::from_secs(101));
         let shown = directory.find_shown_certs_by_address(&address("alice@home.test")).await.expect("shown");
-        assert_eq!((shown[0].identities[0].vouches, shown[0].to_bytes().len()), (0, 25));
+        assert_eq!((shown[0].identities[0].is_vouched, shown[0].to_bytes().len()), (false, 25));
 
         let b = domain("b.test");
-        directory.store_trusted_home(&b, "B", b"cert".to_vec()).await.expect("trusted");
+        let now = directory.now();
+        let word = Vouch { created_at: now, expires_at: now.after(std::time::Duration::from_secs(100)), ..vouch(b"(theirs)") };
+        directory.store_vouches(vec![word]).await.expect("stored");
+        let is_vouched = || async {
+            let shown = directory.find_shown_certs_by_address(&address("alice@home.test")).await.expect("shown");
+            (shown[0].identities[0].is_vouched, String::from_utf8_lossy(&shown[0].to_bytes()).contains("(theirs)"))
+        };
+        assert_eq!(is_vouched().await, (false, true), "nobody trusts it yet");
+        directory.add_friend(&b, &"B".repeat(40), b"cert".to_vec()).await.expect("a friend");
         assert_eq!(directory.list_trusted_homes().await.expect("a list")[0].domain, b);
-        assert!(directory.remove_trusted_home(&b).await.expect("removed"));
-        assert!(!directory.remove_trusted_home(&b).await.expect("removed"));
+        assert_eq!(is_vouched().await, (true, true));
+        // A right is somebody's decision, and goes with the friendship.
+        assert!(!directory.friend_lets(&b, "keys").await.expect("asked"));
+        assert!(directory.change_friend_right(&b, "received", "keys", true).await.expect("changed"));
+        assert!(directory.friend_lets(&b, "keys").await.expect("asked") && !directory.friend_may(&b, "keys").await.expect("asked"));
+        assert!(directory.end_friend(&b).await.expect("removed"));
+        assert!(!directory.end_friend(&b).await.expect("removed"));
+        assert_eq!(is_vouched().await, (false, false), "what it said goes with it");
+        assert!(!directory.friend_lets(&b, "keys").await.expect("asked"));
+        assert!(!directory.change_friend_right(&b, "received", "keys", true).await.expect("refused"));
+        let ended = &directory.list_friends().await.expect("a list")[0];
+        assert!(ended.state == "ended" && ended.ended_at.is_some());
     });
 }
 

@@ -22,6 +22,72 @@ pub struct Friend {
 }
 
 impl Directory {
+    /// Makes a home a friend, or one again: its certificate with this house's trust signature is kept with it. What it may
+    /// do stays as it was; of a new friend that is nothing.
+    pub async fn add_friend(&self, domain: &Domain, fingerprint: &str, bytes: Vec<u8>) -> Result<()> {
+        let (domain, fingerprint, now) = (domain.clone(), fingerprint.to_string(), self.now());
+        self.write(move |tx| {
+            tx.execute(
+                "INSERT INTO friend (domain, node_fingerprint, node_key, statement, state, since)
+                 VALUES ($1, $2, $3, '', 'paired', $4)
+                 ON CONFLICT (domain) DO UPDATE SET
+                    node_fingerprint = excluded.node_fingerprint, node_key = excluded.node_key, state = 'paired',
+                    since = CASE WHEN friend.state = 'paired' THEN friend.since ELSE excluded.since END, ended_at = NULL",
+                &[&domain, &fingerprint, &bytes, &now],
+            )?;
+            tx.execute(
+                "INSERT INTO trusted_home (domain, fingerprint, bytes, since) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (domain) DO UPDATE SET
+                    fingerprint = excluded.fingerprint, bytes = excluded.bytes, since = excluded.since",
+                &[&domain, &fingerprint, &bytes, &now],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends a friendship: its rights go, its word counts no more, and what it certified here is not shown any longer.
+    /// `false` when it was none.
+    pub async fn end_friend(&self, domain: &Domain) -> Result<bool> {
+        let (domain, now) = (domain.clone(), self.now());
+        self.write(move |tx| {
+            let ended = tx.execute(
+                "UPDATE friend SET state = 'ended', ended_at = $2 WHERE domain = $1 AND state <> 'ended'",
+                &[&domain, &now],
+            )?;
+            tx.execute("DELETE FROM friend_right WHERE domain = $1", &[&domain])?;
+            tx.execute(
+                "DELETE FROM cert_vouch WHERE NOT approved AND issuer IN (SELECT fingerprint FROM trusted_home WHERE domain = $1)",
+                &[&domain],
+            )?;
+            let trusted = tx.execute("DELETE FROM trusted_home WHERE domain = $1", &[&domain])?;
+            Ok(ended + trusted > 0)
+        })
+        .await
+    }
+
+    /// Gives or takes a right; `false` when there is no such friend. `direction`: `given` by this house or `received`.
+    pub async fn change_friend_right(&self, domain: &Domain, direction: &str, right: &str, is_on: bool) -> Result<bool> {
+        let (domain, direction, right, now) = (domain.clone(), direction.to_string(), right.to_string(), self.now());
+        self.write(move |tx| {
+            let paired = tx.find("SELECT 1 FROM friend WHERE domain = $1 AND state = 'paired'", &[&domain], |_| Ok(()))?;
+            if is_on && paired.is_some() {
+                tx.execute(
+                    "INSERT INTO friend_right (domain, direction, name, limits, since) VALUES ($1, $2, $3, '', $4)
+                     ON CONFLICT DO NOTHING",
+                    &[&domain, &direction, &right, &now],
+                )?;
+            } else {
+                tx.execute(
+                    "DELETE FROM friend_right WHERE domain = $1 AND direction = $2 AND name = $3",
+                    &[&domain, &direction, &right],
+                )?;
+            }
+            Ok(paired.is_some())
+        })
+        .await
+    }
+
     /// Every friend, by domain.
     pub async fn list_friends(&self) -> Result<Vec<Friend>> {
         self.read(|tx| {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::bail;
 use hearth_identity::certs::Source;
-use hearth_keyserver::cert::care::{self, Cared, REPLACED_KEPT};
-use hearth_keyserver::cert::secret::Keepsake;
-use hearth_keyserver::cert::{Clean, read_submission};
+use hearth_openpgp::care::{self, Cared, REPLACED_KEPT};
+use hearth_openpgp::secret::Keepsake;
+use hearth_openpgp::{Clean, read_submission};
 use hearth_types::Secret;
 use serde_json::json;
 
-use super::{addresses_of, find, for_store, keepsake, note, now};
+use super::{addresses_of, find, keepsake, note, now};
 use crate::gate::{OpenGate, refused};
 use crate::out::Out;
 use crate::place::Place;
@@ -64,7 +64,7 @@ pub(super) async fn run(
     let Some(update) = update else { bail!("nothing came of it; nothing was changed") };
     let clean = stored.merge(update, now())?;
     let owned = addresses_of(&directory, held.account).await?;
-    directory.store_cert(for_store(&clean, held.account, Source::Imported, true, &owned)).await?;
+    directory.store_cert(clean.for_store(held.account, Source::Imported, true, &owned)).await?;
     let (event, says) = match what {
         Care::Extend(days) => ("key.extended", format!("{} is good for {days} days from today", held.fingerprint)),
         Care::Rotate => (

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use hearth_keyserver::cert::{armor, secret, setup};
+use hearth_openpgp::{armor, secret, setup};
 use hearth_types::{Clock, Secret};
 use sequoia_openpgp::armor::Kind;
 use serde_json::json;
@@ -61,7 +61,7 @@ pub(super) async fn run(
                     What::Secret { passphrase } => secret::export(&secret, passphrase.as_ref(), armored)?,
                     _ => {
                         let account = directory.find_account(held.account).await?.context("the account is gone")?;
-                        let fresh = fresh_code()?;
+                        let fresh = setup::code(chance)?;
                         let message = setup::message(&secret, &fresh, &account.primary, Clock::system().now())?;
                         code = Some(fresh);
                         message
@@ -93,19 +93,10 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Autocrypt Level 1 §4.4.1: nine groups of four digits.
-fn fresh_code() -> anyhow::Result<Secret<String>> {
-    let mut groups = Vec::new();
-    while groups.len() < setup::CODE_GROUPS {
-        let mut octets = [0_u8; 2];
-        aws_lc_rs::rand::fill(&mut octets).map_err(|_| anyhow!("the system gives no random numbers"))?;
-        // 60,000 is the last multiple of 10,000 below 65,536: no group is likelier than another.
-        let number = u16::from_be_bytes(octets);
-        if number < 60_000 {
-            groups.push(format!("{:04}", number % 10_000));
-        }
-    }
-    Ok(Secret::new(groups.join("-")))
+fn chance() -> anyhow::Result<[u8; 2]> {
+    let mut octets = [0_u8; 2];
+    aws_lc_rs::rand::fill(&mut octets).map_err(|_| anyhow!("the system gives no random numbers"))?;
+    Ok(octets)
 }
 
 /// A new file; one that is there is not overwritten, as it may be the only copy of another key.

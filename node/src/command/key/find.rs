@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use hearth_identity::Directory;
-use hearth_keyserver::cert::armor;
 use hearth_keyserver::endpoint::find::describe;
 use hearth_keyserver::find::{Answer, Finder, Found};
+use hearth_openpgp::armor;
 use hearth_types::{AccountId, Clock};
 use sequoia_openpgp::armor::Kind;
 

@@ -7,10 +7,10 @@ use anyhow::{Context, bail};
 use hearth_identity::Directory;
 use hearth_identity::certs::{HOUSE, SignedHead, Source, Vouch, log};
 use hearth_identity::login::Gate;
-use hearth_keyserver::cert::authority::{self, CERTIFIED_FOR, LOCAL_PART, RENEWED_BEFORE};
-use hearth_keyserver::cert::secret::Keepsake;
-use hearth_keyserver::cert::{Clean, Generated};
 use hearth_keyserver::find::AUTHORITY;
+use hearth_openpgp::authority::{self, CERTIFIED_FOR, LOCAL_PART, RENEWED_BEFORE};
+use hearth_openpgp::secret::Keepsake;
+use hearth_openpgp::{Clean, Generated};
 use hearth_types::{Address, Clock, Domain, Secret, Timestamp};
 
 use super::{keepsake, now};
@@ -20,14 +20,14 @@ use crate::gate::refused;
 const HEAD_KEPT: Duration = Duration::from_secs(23 * 3600);
 
 /// The house's certificate with its secret key.
-pub(super) struct House {
-    pub(super) fingerprint: String,
-    pub(super) secret: Secret<Vec<u8>>,
+pub(in crate::command) struct House {
+    pub(in crate::command) fingerprint: String,
+    pub(in crate::command) secret: Secret<Vec<u8>>,
     domains: Vec<Domain>,
 }
 
 /// Opens it; makes it when there is none, and gives it the domains that it does not name yet.
-pub(super) async fn open(directory: &Directory, gate: &Gate) -> anyhow::Result<House> {
+pub(in crate::command) async fn open(directory: &Directory, gate: &Gate) -> anyhow::Result<House> {
     let domains: Vec<Domain> = directory.list_domains().await?.into_iter().map(|entry| entry.name).collect();
     if let Some(fingerprint) = directory.find_setting(AUTHORITY).await?
         && let Some(secret) = keepsake(gate, &fingerprint).await?.secret
@@ -142,13 +142,13 @@ pub(super) async fn follow_up(directory: &Directory, gate: &Gate) {
 }
 
 /// For a person: a day.
-pub(super) fn day(at: Timestamp) -> String {
+pub(in crate::command) fn day(at: Timestamp) -> String {
     let since = at.since(Timestamp::from_secs(0));
     let days = since.as_secs() / (24 * 3600);
     time::OffsetDateTime::from(UNIX_EPOCH + Duration::from_secs(days * 24 * 3600)).date().to_string()
 }
 
-/// The domain of a certificate's home, as `hearth key trust` takes it.
-pub(super) fn home_address(domain: &str) -> anyhow::Result<Address> {
+/// The domain of a certificate's home, as `hearth friend add` takes it.
+pub(in crate::command) fn home_address(domain: &str) -> anyhow::Result<Address> {
     Address::parse(&format!("{LOCAL_PART}@{domain}")).with_context(|| format!("{domain} is no domain"))
 }

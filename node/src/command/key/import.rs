@@ -9,14 +9,14 @@ use anyhow::{Context, anyhow, bail};
 use hearth_identity::Directory;
 use hearth_identity::certs::{Source, Summary};
 use hearth_identity::directory::Account;
-use hearth_keyserver::cert::secret::{Brought, Keepsake, read_secret};
-use hearth_keyserver::cert::{Clean, Dropped, approved, read_submission};
 use hearth_keyserver::limits::UPLOAD_BYTES_MAX;
+use hearth_openpgp::secret::{Brought, Keepsake, read_secret};
+use hearth_openpgp::{Clean, Dropped, approved, read_submission};
 use hearth_types::Secret;
 use sequoia_openpgp::packet::Signature;
 use serde_json::{Value, json};
 
-use super::{addresses_of, for_store, keepsake, named_and_owned, note, now};
+use super::{addresses_of, keepsake, note, now};
 use crate::gate::{OpenGate, refused};
 use crate::out::Out;
 use crate::place::{Place, account};
@@ -99,9 +99,9 @@ async fn store(
     dropped: Dropped,
 ) -> anyhow::Result<Value> {
     let owned = addresses_of(directory, account.id).await?;
-    directory.store_cert(for_store(clean, account.id, Source::Imported, secret, &owned)).await?;
+    directory.store_cert(clean.for_store(account.id, Source::Imported, secret, &owned)).await?;
     let fingerprint = clean.fingerprint();
-    let named = named_and_owned(clean, &owned);
+    let named = clean.named_and_owned(&owned);
     if publish {
         directory.publish_cert(fingerprint, named.clone()).await?;
     }
@@ -139,7 +139,7 @@ async fn revoke(directory: &Directory, account: &Account, revocation: Signature)
         bail!("this revocation was not made by the key {}", held.fingerprint);
     }
     let owned = addresses_of(directory, account.id).await?;
-    directory.store_cert(for_store(&clean, account.id, Source::Imported, false, &owned)).await?;
+    directory.store_cert(clean.for_store(account.id, Source::Imported, false, &owned)).await?;
     note(directory, "key.revoked", account.id, &held.fingerprint).await?;
     Ok(json!({ "fingerprint": held.fingerprint, "revoked": true, "says": format!("{} is revoked", held.fingerprint) }))
 }

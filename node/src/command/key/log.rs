@@ -4,8 +4,8 @@
 use anyhow::{anyhow, bail, ensure};
 use hearth_identity::Directory;
 use hearth_identity::certs::log::{HASH_OCTETS, LOG_PAGE_MAX, first_head, head_after, leaf_of, statement};
-use hearth_keyserver::cert::authority;
 use hearth_keyserver::find::{AUTHORITY, Finder};
+use hearth_openpgp::authority;
 use hearth_types::{Clock, Timestamp};
 use serde_json::{Value, json};
 

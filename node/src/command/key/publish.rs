@@ -3,11 +3,11 @@
 
 use anyhow::bail;
 use hearth_identity::certs::Source;
-use hearth_keyserver::cert::Clean;
+use hearth_openpgp::Clean;
 use hearth_types::Address;
 use serde_json::json;
 
-use super::{addresses_of, find, for_store, house, named_and_owned, note, now, parse_addresses};
+use super::{addresses_of, find, house, note, now, parse_addresses};
 use crate::gate::OpenGate;
 use crate::out::Out;
 use crate::place::Place;
@@ -17,7 +17,7 @@ pub(super) async fn run(place: &Place, key: &str, only: &[String], withdraw: boo
     let held = find(&directory, key).await?;
     let owned = addresses_of(&directory, held.account).await?;
     let clean = Clean::from_stored(&held.whole, now())?;
-    let named = named_and_owned(&clean, &owned);
+    let named = clean.named_and_owned(&owned);
     let chosen: Vec<Address> = if only.is_empty() { named.clone() } else { parse_addresses(only)? };
     for address in &chosen {
         if !named.iter().any(|name| name.key() == address.key()) {
@@ -36,7 +36,7 @@ pub(super) async fn run(place: &Place, key: &str, only: &[String], withdraw: boo
         format!("{} is no longer shown for {}", held.fingerprint, written.join(", "))
     } else {
         // The account may have new addresses since it was stored.
-        directory.store_cert(for_store(&clean, held.account, Source::Imported, held.secret_stored, &owned)).await?;
+        directory.store_cert(clean.for_store(held.account, Source::Imported, held.secret_stored, &owned)).await?;
         directory.publish_cert(&held.fingerprint, chosen).await?;
         let gate = OpenGate::open(&place.config).await?;
         house::follow_up(&directory, gate.gate()).await;

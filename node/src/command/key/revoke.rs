@@ -4,13 +4,13 @@
 use anyhow::bail;
 use hearth_identity::certs::{Held, Source};
 use hearth_identity::login::Gate;
-use hearth_keyserver::cert::Clean;
-use hearth_keyserver::cert::secret::{self, Reason};
+use hearth_openpgp::Clean;
+use hearth_openpgp::secret::{self, Reason};
 use hearth_types::Secret;
 use sequoia_openpgp::packet::Signature;
 use serde_json::json;
 
-use super::{ReasonChoice, addresses_of, find, for_store, keepsake, note, now};
+use super::{ReasonChoice, addresses_of, find, keepsake, note, now};
 use crate::gate::OpenGate;
 use crate::out::Out;
 use crate::place::Place;
@@ -33,7 +33,7 @@ pub(super) async fn run(
         bail!("the revocation does not fit {}; nothing was changed", held.fingerprint);
     }
     let owned = addresses_of(&directory, held.account).await?;
-    directory.store_cert(for_store(&clean, held.account, Source::Imported, false, &owned)).await?;
+    directory.store_cert(clean.for_store(held.account, Source::Imported, false, &owned)).await?;
     note(&directory, "key.revoked", held.account, &held.fingerprint).await?;
     let lines = format!(
         "{} is revoked. Whoever looks for it learns so; it stays listed for that reason.\n\

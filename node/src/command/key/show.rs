@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `hearth key show`: what two people compare, on paper or by telephone.
 
-use hearth_keyserver::cert::Clean;
+use hearth_openpgp::{Clean, show};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use serde_json::json;
@@ -14,9 +14,8 @@ pub(super) async fn run(place: &Place, key: &str, qr: bool, out: &Out) -> anyhow
     let directory = place.directory().await?;
     let held = find(&directory, key).await?;
     let clean = Clean::from_stored(&held.whole, now())?;
-    let compare = in_groups(&held.fingerprint);
-    // What OpenKeychain and Delta Chat scan.
-    let uri = format!("OPENPGP4FPR:{}", held.fingerprint);
+    let compare = show::in_groups(&held.fingerprint);
+    let uri = show::uri(&held.fingerprint);
     let addresses: Vec<String> = clean.named_user_ids().iter().map(|named| named.address.to_string()).collect();
     let state = if clean.is_revoked() { "\nREVOKED: do not use it" } else { "" };
     let mut lines = format!("{compare}\n{uri}\n{}{state}", addresses.join(", "));
@@ -41,13 +40,6 @@ fn picture(text: &str) -> anyhow::Result<String> {
     Ok(plain.lines().map(|line| format!("\u{1b}[97;40m{line}\u{1b}[0m\n")).collect())
 }
 
-/// Groups of four, with a wider gap in the middle, as GnuPG prints them.
-fn in_groups(digits: &str) -> String {
-    let groups: Vec<&str> = (0..digits.len()).step_by(4).filter_map(|at| digits.get(at..(at + 4).min(digits.len()))).collect();
-    let (first, second) = groups.split_at(groups.len() / 2);
-    format!("{}  {}", first.join(" "), second.join(" "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,12 +48,5 @@ mod tests {
     fn a_picture_holds_the_longest_fingerprint() {
         let picture = picture(&format!("OPENPGP4FPR:{}", "0123456789ABCDEF".repeat(4))).unwrap();
         assert!(picture.lines().count() > 15 && picture.lines().all(|line| line.starts_with("\u{1b}[97;40m")));
-    }
-
-    #[test]
-    fn four_by_four() {
-        let v4 = "AC1F40D8B1A9F2B5D1E3C0A4879E63B10D6C5D2F";
-        assert_eq!(in_groups(v4), "AC1F 40D8 B1A9 F2B5 D1E3  C0A4 879E 63B1 0D6C 5D2F");
-        assert_eq!(in_groups(&"0123456789ABCDEF".repeat(4)).split("  ").count(), 2);
     }
 }

@@ -38,6 +38,7 @@ pub(super) async fn run(place: &Place, out: &Out) -> anyhow::Result<()> {
 async fn remind_all(place: &Place, directory: &Directory) -> anyhow::Result<usize> {
     let now = Clock::system().now();
     let domain = Domain::parse(place.config.domain())?;
+    let page = format!("{}/account/key", place.config.issuer());
     let mut written = 0;
     for cert in directory.list_certs(None).await? {
         let Some(end) = cert.expires_at.filter(|_| !cert.revoked && cert.addresses.iter().any(|named| named.published)) else {
@@ -55,6 +56,7 @@ async fn remind_all(place: &Place, directory: &Directory) -> anyhow::Result<usiz
             fingerprint: &cert.fingerprint,
             ends: end,
             here: cert.secret_stored,
+            page: &page,
         };
         let raw = remind::letter(&facts, now);
         if directory.remind_of_cert(&cert.fingerprint, end, days, &account.primary, raw).await? {

@@ -15,7 +15,7 @@ use sequoia_openpgp::parse::{PacketParser, PacketParserBuilder, PacketParserResu
 use sequoia_openpgp::types::SignatureType;
 use sequoia_openpgp::{KeyHandle, Packet};
 
-use super::Refusal;
+use crate::Refusal;
 use crate::limits::{
     ARMOR_BLOCKS_MAX, CANDIDATES_MAX, CLOCK_SKEW_MAX, DSA_BITS_MAX, DSA_ORDER_BITS_MAX, PACKET_BYTES_MAX, PACKETS_MAX,
     RSA_BITS_MAX, SIGNATURES_MAX, SUBKEYS_MAX, UPLOAD_BYTES_MAX, UPLOAD_CERTS_MAX, USER_ID_BYTES_MAX, USER_IDS_MAX,
@@ -388,8 +388,8 @@ mod tests {
     use sequoia_openpgp::serialize::MarshalInto as _;
 
     use super::*;
-    use crate::cert::flood::{foreign_certifications, forged_subkeys, forged_user_ids, now, packets, person, secret_cert};
-    use crate::cert::{armor, clean::Clean};
+    use crate::flood::{foreign_certifications, forged_subkeys, forged_user_ids, now, packets, person, secret_cert};
+    use crate::{armor, clean::Clean};
 
     fn read(bytes: &[u8]) -> Result<Submission, Refusal> {
         read_submission(bytes, now())

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
+use hearth_identity::certs::{TrustedHome, Vouch};
 use hearth_types::{Address, Domain, Secret};
 use sequoia_openpgp::armor::Kind;
 use sequoia_openpgp::cert::CertBuilder;
@@ -21,9 +22,12 @@ use sequoia_openpgp::types::{Features, SignatureType};
 use sequoia_openpgp::{Cert, KeyHandle, Packet};
 use sequoia_wot::{Network, Roots};
 
-use super::generate::BACKDATE;
-use super::{Clean, Generated, Refusal};
+use crate::clean::timestamp;
+use crate::generate::BACKDATE;
+use crate::{Clean, Generated, Refusal};
 
+/// The setting that names the house's own certificate.
+pub const AUTHORITY: &str = "keys.authority";
 /// The local part of the house's own address, as OpenPGP CA has it.
 pub const LOCAL_PART: &str = "openpgp-ca";
 /// How long a certification is good: a year, and a month to renew it.
@@ -34,6 +38,10 @@ pub const RENEWED_BEFORE: Duration = Duration::from_secs(60 * 24 * 3600);
 pub const COMPLETE: u8 = 120;
 /// Certifications of one found certificate that are looked at.
 const CERTIFICATIONS_MAX: usize = 64;
+/// Addresses of one certificate for which a home's word is weighed ...
+const VOUCHED_ADDRESSES_MAX: usize = 4;
+/// ... and how many words of it on each.
+const VOUCHES_MAX: usize = 2;
 
 /// Makes it, for every domain of the house. It never ends by itself: trust in it is what ends.
 pub fn generate(domains: &[Domain], now: SystemTime) -> Result<Generated, Refusal> {
@@ -157,6 +165,53 @@ pub fn confidence(root: &[u8], homes: &[Vec<u8>], found: &[u8], now: SystemTime)
     Ok(u8::try_from(most.unwrap_or(0).min(usize::from(COMPLETE))).unwrap_or(COMPLETE))
 }
 
+/// A certificate of an address with these certifications of its user ids.
+pub fn with_certifications(own: &[u8], vouched: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Refusal> {
+    let mut packets = Vec::new();
+    for (user_id, packet) in vouched {
+        packets.push(Packet::from(UserID::from(user_id.as_str())));
+        packets.push(Packet::from_bytes(packet).map_err(Refusal::library)?);
+    }
+    let cert = Cert::from_bytes(own).map_err(Refusal::library)?;
+    cert.insert_packets(packets).and_then(|(cert, _)| cert.to_vec()).map_err(Refusal::library)
+}
+
+/// What the homes that this house trusts say of a certificate in what was sent of it: each certification on which
+/// sequoia-wot finds a complete path to the user id, and no other. They may be shown without the owner's approval.
+pub fn vouched_by_homes(root: &[u8], homes: &[TrustedHome], clean: &Clean, sent: &[u8], now: SystemTime) -> Vec<Vouch> {
+    let mut vouches = Vec::new();
+    for home in homes {
+        let issuer = BTreeSet::from([home.fingerprint.clone()]);
+        let named = clean.named_user_ids().into_iter().filter(|named| !named.revoked && *named.address.domain() == home.domain);
+        for named in named.take(VOUCHED_ADDRESSES_MAX) {
+            let Some(own) = clean.only_of(&named.address) else { continue };
+            let said = certifications_by(&issuer, sent, clean.fingerprint(), &named.address);
+            for one in said.into_iter().rev().take(VOUCHES_MAX) {
+                let whole = with_certifications(&own, std::slice::from_ref(&one));
+                let sure = whole.and_then(|whole| confidence(root, std::slice::from_ref(&home.bytes), &whole, now));
+                if sure.is_ok_and(|sure| sure >= COMPLETE) {
+                    vouches.extend(vouch(clean.fingerprint(), &home.fingerprint, one, now));
+                }
+            }
+        }
+    }
+    vouches
+}
+
+fn vouch(fingerprint: &str, issuer: &str, (user_id, packet): (String, Vec<u8>), now: SystemTime) -> Option<Vouch> {
+    let Ok(Packet::Signature(signature)) = Packet::from_bytes(&packet) else { return None };
+    signature.exportable().ok()?;
+    Some(Vouch {
+        fingerprint: fingerprint.to_string(),
+        user_id,
+        issuer: issuer.to_string(),
+        packet,
+        created_at: signature.signature_creation_time().map(timestamp)?,
+        // One without an end is asked for again after a year, as ours are.
+        expires_at: timestamp(signature.signature_expiration_time().unwrap_or(now + CERTIFIED_FOR).min(now + CERTIFIED_FOR)),
+    })
+}
+
 /// Signs a text apart from it, in armour.
 pub fn sign(secret: &Secret<Vec<u8>>, text: &str) -> Result<String, Refusal> {
     // The primary key certifies; texts are signed by the subkey that is for it.
@@ -208,8 +263,8 @@ fn primary(secret: &Secret<Vec<u8>>) -> Result<KeyPair, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cert::flood::{now, person};
-    use crate::cert::read_submission;
+    use crate::flood::{now, person};
+    use crate::read_submission;
 
     fn house(domain: &str) -> Generated {
         generate(&[Domain::parse(domain).unwrap()], now()).unwrap()
@@ -260,6 +315,30 @@ mod tests {
         // A home is trusted by its own address for its own domain, and for no other.
         let other = trust(&ours.secret, &theirs.clean.whole(), &Domain::parse("c.example").unwrap(), now());
         assert_eq!(other, Err(Refusal::NoKey));
+    }
+
+    #[test]
+    fn what_a_friend_s_home_says_of_its_own_people_may_be_shown() {
+        let (ours, theirs, strangers) = (house("home.example"), house("b.example"), house("stranger.example"));
+        let domain = Domain::parse("b.example").unwrap();
+        let bytes = trust(&ours.secret, &theirs.clean.whole(), &domain, now()).unwrap();
+        let home = TrustedHome { domain, fingerprint: theirs.clean.fingerprint().to_string(), bytes, since: Default::default() };
+        let at = now() + Duration::from_secs(5);
+        let shown = |person: &Generated, sent: &[u8]| {
+            vouched_by_homes(&ours.clean.whole(), std::slice::from_ref(&home), &person.clean, sent, at)
+        };
+        let (bob, carol) = (person("Bob", "bob@b.example"), person("Carol", "carol@c.example"));
+        let by_theirs = shown(&bob, &vouched(&theirs, &bob, "Bob <bob@b.example>"));
+        assert_eq!(by_theirs.len(), 1);
+        assert_eq!((by_theirs[0].user_id.as_str(), &by_theirs[0].issuer), ("Bob <bob@b.example>", &home.fingerprint));
+        assert!(by_theirs[0].expires_at <= timestamp(at + CERTIFIED_FOR));
+        assert!(shown(&bob, &vouched(&strangers, &bob, "Bob <bob@b.example>")).is_empty());
+        assert!(shown(&carol, &vouched(&theirs, &carol, "Carol <carol@c.example>")).is_empty(), "not its domain");
+        // One that says it is theirs and is not: made for another certificate.
+        let other = person("Bob", "bob@b.example");
+        let packet = certify(&theirs.secret, &other.clean.whole(), &["Bob <bob@b.example>".to_string()], now()).unwrap().remove(0);
+        let moved = with_certifications(&bob.clean.whole(), &[("Bob <bob@b.example>".into(), packet)]).unwrap();
+        assert!(shown(&bob, &moved).is_empty());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use sequoia_openpgp::policy::StandardPolicy;
 use sequoia_openpgp::serialize::MarshalInto as _;
 use sequoia_openpgp::{KeyHandle, Packet};
 
-use super::clean::timestamp;
+use crate::clean::timestamp;
 use crate::limits::{APPROVED_BYTES_MAX, APPROVED_MAX, CERT_BYTES_MAX, UPLOAD_CERTS_MAX};
 
 /// What an owner approved of, in one version of the certificate.
@@ -73,7 +73,7 @@ mod tests {
     use sequoia_openpgp::types::SignatureType;
 
     use super::*;
-    use crate::cert::flood::{now, person, secret_cert};
+    use crate::flood::{now, person, secret_cert};
 
     #[test]
     fn what_the_owner_approved_of_and_nothing_else() {

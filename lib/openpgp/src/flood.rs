@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! For tests: people with certificates, and certificates that break servers.
 
+#![expect(missing_docs, reason = "what is not said by its name has its line")]
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hearth_types::Address;
@@ -13,27 +15,27 @@ use sequoia_openpgp::serialize::{MarshalInto as _, stream};
 use sequoia_openpgp::types::{CompressionAlgorithm, HashAlgorithm, SignatureType};
 use sequoia_openpgp::{Cert, Packet, PacketPile};
 
-use super::{Generated, Profile, generate};
+use crate::{Generated, Profile, generate};
 
 /// 2026-11-22.
-pub(crate) fn now() -> SystemTime {
+pub fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_795_305_600)
 }
 
-pub(crate) fn person(name: &str, address: &str) -> Generated {
+pub fn person(name: &str, address: &str) -> Generated {
     generate(name, &[Address::parse(address).unwrap()], Profile::Compatible, now()).unwrap()
 }
 
-pub(crate) fn secret_cert(generated: &Generated) -> Cert {
+pub fn secret_cert(generated: &Generated) -> Cert {
     Cert::from_bytes(generated.secret.expose()).unwrap()
 }
 
-pub(crate) fn packets(packets: impl IntoIterator<Item = Packet>) -> Vec<u8> {
+pub fn packets(packets: impl IntoIterator<Item = Packet>) -> Vec<u8> {
     packets.into_iter().flat_map(|packet| packet.to_vec().unwrap()).collect()
 }
 
 /// Certifications of a user id by somebody else, each with other bytes.
-pub(crate) fn foreign_certifications(of: &Cert, by: &Cert, count: usize) -> Vec<u8> {
+pub fn foreign_certifications(of: &Cert, by: &Cert, count: usize) -> Vec<u8> {
     let mut signer = by.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
     let user_id = of.userids().next().unwrap().userid().clone();
     let builder = SignatureBuilder::new(SignatureType::GenericCertification).set_signature_creation_time(now()).unwrap();
@@ -50,14 +52,14 @@ pub(crate) fn foreign_certifications(of: &Cert, by: &Cert, count: usize) -> Vec<
 }
 
 /// User ids that carry the certificate's own signature over another one.
-pub(crate) fn forged_user_ids(of: &Cert, count: usize) -> Vec<u8> {
+pub fn forged_user_ids(of: &Cert, count: usize) -> Vec<u8> {
     let signature = of.userids().next().unwrap().self_signatures().next().unwrap().clone();
     let user_id = |n| Packet::from(UserID::from(format!("<u{n}@home.example>")));
     packets((0..count).flat_map(|n| [user_id(n), signature.clone().into()]))
 }
 
 /// Subkeys that carry the certificate's own signature over another one.
-pub(crate) fn forged_subkeys(of: &Cert, count: usize) -> Vec<u8> {
+pub fn forged_subkeys(of: &Cert, count: usize) -> Vec<u8> {
     let of = of.clone().strip_secret_key_material();
     let policy = StandardPolicy::new();
     let subkey = of.keys().subkeys().with_policy(&policy, now()).for_transport_encryption().next().unwrap();
@@ -71,7 +73,7 @@ pub(crate) fn forged_subkeys(of: &Cert, count: usize) -> Vec<u8> {
 }
 
 /// Key revocations that name the certificate as their issuer and are none: each with other bytes, all of them old.
-pub(crate) fn forged_revocations(of: &Generated, count: usize) -> Vec<u8> {
+pub fn forged_revocations(of: &Generated, count: usize) -> Vec<u8> {
     let genuine = of.revocation.expose();
     (0..count)
         .flat_map(|n| {
@@ -84,7 +86,7 @@ pub(crate) fn forged_revocations(of: &Generated, count: usize) -> Vec<u8> {
 }
 
 /// A signature over the primary key with a remark of so many octets, made by the key itself.
-pub(crate) fn large_signature(of: &Cert, octets: usize) -> Vec<u8> {
+pub fn large_signature(of: &Cert, octets: usize) -> Vec<u8> {
     let mut signer = of.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
     let builder = SignatureBuilder::new(SignatureType::DirectKey)
         .set_signature_creation_time(now())
@@ -94,7 +96,7 @@ pub(crate) fn large_signature(of: &Cert, octets: usize) -> Vec<u8> {
 }
 
 /// Signatures in signatures in signatures (RFC 9580 §5.2.3.34), each in the unhashed area of the next.
-pub(crate) fn nested_signatures(depth: usize) -> Vec<u8> {
+pub fn nested_signatures(depth: usize) -> Vec<u8> {
     let outer = |inner: &[u8]| {
         let mut body = vec![4, 0x10, 22, 8, 0, 0];
         body.extend(u16::try_from(inner.len()).unwrap().to_be_bytes());
@@ -114,7 +116,7 @@ pub(crate) fn nested_signatures(depth: usize) -> Vec<u8> {
 }
 
 /// A packet by its number and its octets (RFC 9580 §4.2.1).
-pub(crate) fn packet(tag: u8, body: &[u8]) -> Vec<u8> {
+pub fn packet(tag: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0xc0 | tag, 0xff];
     bytes.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
     bytes.extend(body);
@@ -122,7 +124,7 @@ pub(crate) fn packet(tag: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// The same in pieces of 32 octets (RFC 9580 §4.2.1.4), which only data may come in.
-pub(crate) fn packet_in_pieces(tag: u8, body: &[u8]) -> Vec<u8> {
+pub fn packet_in_pieces(tag: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0xc0 | tag];
     let (pieces, rest) = body.as_chunks::<32>();
     for piece in pieces {
@@ -135,7 +137,7 @@ pub(crate) fn packet_in_pieces(tag: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// Pictures (RFC 9580 §5.12) of so many octets each.
-pub(crate) fn pictures(count: usize, octets: usize) -> Vec<u8> {
+pub fn pictures(count: usize, octets: usize) -> Vec<u8> {
     let mut subpacket = vec![0xff];
     subpacket.extend(u32::try_from(octets + 1).unwrap().to_be_bytes());
     subpacket.push(1);
@@ -144,7 +146,7 @@ pub(crate) fn pictures(count: usize, octets: usize) -> Vec<u8> {
 }
 
 /// Zeros by the megabyte in a few kilobytes (RFC 9580 §5.6).
-pub(crate) fn compressed_zeros(octets: usize) -> Vec<u8> {
+pub fn compressed_zeros(octets: usize) -> Vec<u8> {
     use std::io::Write as _;
     let mut bytes = Vec::new();
     let message = stream::Message::new(&mut bytes);
@@ -156,7 +158,7 @@ pub(crate) fn compressed_zeros(octets: usize) -> Vec<u8> {
 }
 
 /// A version 4 public key of an algorithm whose numbers all have so many octets.
-pub(crate) fn monstrous_key(tag: u8, algorithm: u8, numbers: usize, octets: usize) -> Vec<u8> {
+pub fn monstrous_key(tag: u8, algorithm: u8, numbers: usize, octets: usize) -> Vec<u8> {
     let mut body = vec![4, 0x60, 0, 0, 0, algorithm];
     for _ in 0..numbers {
         body.extend(u16::try_from(octets * 8).unwrap().to_be_bytes());
@@ -166,12 +168,12 @@ pub(crate) fn monstrous_key(tag: u8, algorithm: u8, numbers: usize, octets: usiz
 }
 
 /// Signatures and keys of versions that there are not.
-pub(crate) fn unknown_versions(count: usize) -> Vec<u8> {
+pub fn unknown_versions(count: usize) -> Vec<u8> {
     (0..count).flat_map(|n| packet(if n % 2 == 0 { 2 } else { 14 }, &[9, 1, 2, 3, n as u8, 0, 0, 0, 0, 0, 0, 0])).collect()
 }
 
 /// The certificate's user ids and subkeys with octets changed inside of their packets; the packets' own lengths stay.
-pub(crate) fn mangled(whole: &[u8], seed: u64) -> Vec<u8> {
+pub fn mangled(whole: &[u8], seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {
         state ^= state << 13;
@@ -198,15 +200,15 @@ pub(crate) fn mangled(whole: &[u8], seed: u64) -> Vec<u8> {
 }
 
 /// Armour with header lines of so many octets in all.
-pub(crate) fn armor_with_headers(bytes: &[u8], octets: usize) -> Vec<u8> {
-    let text = String::from_utf8(super::armor(bytes, Kind::PublicKey).unwrap()).unwrap();
+pub fn armor_with_headers(bytes: &[u8], octets: usize) -> Vec<u8> {
+    let text = String::from_utf8(crate::armor(bytes, Kind::PublicKey).unwrap()).unwrap();
     let (begin, rest) = text.split_once('\n').unwrap();
     let line = format!("Comment: {}\n", "x".repeat(990));
     format!("{begin}\n{}{rest}", line.repeat(octets / 1000)).into_bytes()
 }
 
 /// A binding of the first user id that rests on SHA-1.
-pub(crate) fn sha1_binding(of: &Cert) -> Vec<u8> {
+pub fn sha1_binding(of: &Cert) -> Vec<u8> {
     let mut signer = of.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
     let user_id = of.userids().next().unwrap().userid().clone();
     let builder = SignatureBuilder::new(SignatureType::PositiveCertification)

@@ -3,11 +3,12 @@
 //!
 //! - [`intake`]: bytes of a stranger into a bounded [`Submission`], nothing believed yet
 //! - [`clean`]: what of it the key's owner really signed; merging; taking it apart for the store
-//! - [`generate`](mod@generate): making a certificate, in two profiles
+//! - [`generate`](mod@generate): making a certificate, for which programs
 //! - [`approved`]: certifications by others that the owner wants to be shown
 //! - [`authority`]: what the house says of other certificates, and how sure that makes it
 //! - [`care`]: a later end, a new encryption key
 //! - [`secret`]: sealed secret keys: bringing, revoking, exporting; [`setup`]: to another device
+//! - [`show`]: what two people compare
 //!
 //! All of it is pure: bytes and a time in, bytes out. It computes, so servers call it on a blocking thread.
 
@@ -15,12 +16,14 @@ pub mod approved;
 pub mod authority;
 pub mod care;
 pub mod clean;
-#[cfg(test)]
-pub(crate) mod flood;
+#[cfg(any(test, feature = "flood"))]
+pub mod flood;
 pub mod generate;
 pub mod intake;
+pub mod limits;
 pub mod secret;
 pub mod setup;
+pub mod show;
 
 pub use clean::{Clean, armor};
 pub use generate::{Generated, Profile, generate};
@@ -61,11 +64,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn malformed(error: impl std::fmt::Display) -> Self {
+    /// The bytes are not what they should be.
+    pub fn malformed(error: impl std::fmt::Display) -> Self {
         Self::Malformed(error.to_string())
     }
 
-    pub(crate) fn library(error: impl std::fmt::Display) -> Self {
+    /// The library failed where it should not.
+    pub fn library(error: impl std::fmt::Display) -> Self {
         Self::Library(error.to_string())
     }
 }

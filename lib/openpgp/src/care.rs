@@ -10,11 +10,11 @@ use sequoia_openpgp::packet::{Key, key};
 use sequoia_openpgp::parse::Parse as _;
 use sequoia_openpgp::policy::StandardPolicy;
 use sequoia_openpgp::serialize::MarshalInto as _;
-use sequoia_openpgp::types::KeyFlags;
+use sequoia_openpgp::types::PublicKeyAlgorithm;
 use sequoia_openpgp::{Cert, Packet};
 
-use super::generate::BACKDATE;
-use super::{Clean, Refusal};
+use crate::generate::{BACKDATE, POST_QUANTUM, encryption_flags};
+use crate::{Clean, Refusal};
 
 /// How long an encryption key that was replaced can still be encrypted to: correspondents learn of the new one meanwhile.
 /// It opens old mail for as long as its secret is kept.
@@ -82,9 +82,9 @@ fn new_encryption_key(
     passphrase: Option<&Secret<String>>,
     now: SystemTime,
 ) -> Result<Vec<Packet>, Refusal> {
-    let flags = KeyFlags::empty().set_transport_encryption().set_storage_encryption();
-    let builder = KeyBuilder::new(flags)
-        .set_cipher_suite(CipherSuite::Cv25519)
+    let is_post_quantum = valid.cert().keys().subkeys().any(|subkey| subkey.key().pk_algo() == PublicKeyAlgorithm::MLKEM768_X25519);
+    let builder = KeyBuilder::new(encryption_flags())
+        .set_cipher_suite(if is_post_quantum { POST_QUANTUM } else { CipherSuite::Cv25519 })
         .set_creation_time(now - BACKDATE)
         .set_password(passphrase.map(|text| Password::from(text.expose().as_str())));
     // Without an end of its own, it ends with the certificate.
@@ -112,7 +112,7 @@ mod tests {
     use hearth_types::Address;
 
     use super::*;
-    use crate::cert::{Generated, Profile, generate, secret};
+    use crate::{Generated, Profile, generate, secret};
 
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn rotated_it_has_a_new_encryption_key_and_the_old_one_ends_soon() {
-        for profile in [Profile::Compatible, Profile::Modern] {
+        for profile in Profile::ALL {
             let alice = alice(profile);
             let now = SystemTime::now() + Duration::from_secs(2);
             let (before, _) = usable(&alice.clean, now);

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::SystemTime;
 
-use hearth_keyserver::cert::secret::{self, Reason};
-use hearth_keyserver::cert::{Clean, Generated, Profile, armor, generate, read_submission};
+use hearth_openpgp::secret::{self, Reason};
+use hearth_openpgp::{Clean, Generated, Profile, armor, generate, read_submission};
 use hearth_types::{Address, Secret};
 use sequoia_openpgp::armor::Kind;
 use sequoia_openpgp::crypto::SessionKey;
@@ -131,6 +131,28 @@ fn gnupg_encrypts_and_we_decrypt() {
     gpg.get(&["--import"], &armor(&alice.clean.whole(), Kind::PublicKey).unwrap());
     let sealed = gpg.get(&["--encrypt", "--recipient", "alice@home.example"], TEXT);
     assert_eq!(decrypt(alice.secret.expose(), &sealed), TEXT);
+}
+
+#[test]
+fn in_every_profile_what_is_sealed_opens_also_under_a_passphrase_and_after_a_rotation() {
+    // No GnuPG of Debian knows version 6: here it is Sequoia alone.
+    for profile in Profile::ALL {
+        let address = Address::parse("alice@home.example").unwrap();
+        let alice = generate("Alice", &[address], profile, SystemTime::now()).unwrap();
+        assert_eq!(decrypt(alice.secret.expose(), &encrypt(&alice.clean.whole())), TEXT, "{profile:?}");
+        let passphrase = Secret::new("the white rabbit".to_string());
+        let locked = secret::export(&alice.secret, Some(&passphrase), true).unwrap();
+        let brought = secret::read_secret(locked.expose(), SystemTime::now()).unwrap().unwrap();
+        assert!(secret::is_locked(&brought.secret).unwrap() && !secret::is_locked(&alice.secret).unwrap(), "{profile:?}");
+        let now = SystemTime::now() + std::time::Duration::from_secs(2);
+        let rotated = hearth_openpgp::care::rotate(&alice.secret, None, now).unwrap();
+        assert_eq!(decrypt(rotated.secret.expose(), &encrypt(&rotated.clean.whole())), TEXT, "{profile:?}");
+        // From strangers' hands it comes back as it was.
+        let submission = read_submission(&alice.clean.whole(), SystemTime::now()).unwrap();
+        let back = Clean::from_raw(submission.certs.into_iter().next().unwrap(), SystemTime::now()).unwrap();
+        assert_eq!(back, alice.clean, "{profile:?}");
+        back.check_safe(SystemTime::now()).unwrap();
+    }
 }
 
 #[test]

@@ -11,12 +11,25 @@ use sequoia_openpgp::types::SymmetricAlgorithm;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::Refusal;
-use super::clean::armor_with;
+use crate::Refusal;
+use crate::clean::armor_with;
 
 /// Groups of four digits in a code, with dashes between them.
 pub const CODE_GROUPS: usize = 9;
 const EDGE: &str = "=_autocrypt-setup";
+
+/// A fresh code (Level 1 §4.4.1), out of octets of chance.
+pub fn code<E>(mut chance: impl FnMut() -> Result<[u8; 2], E>) -> Result<Secret<String>, E> {
+    let mut groups = Vec::new();
+    while groups.len() < CODE_GROUPS {
+        // 60,000 is the last multiple of 10,000 below 65,536: no group is likelier than another.
+        let number = u16::from_be_bytes(chance()?);
+        if number < 60_000 {
+            groups.push(format!("{:04}", number % 10_000));
+        }
+    }
+    Ok(Secret::new(groups.join("-")))
+}
 
 /// The whole mail, for the person who has the code.
 pub fn message(
@@ -62,7 +75,14 @@ pub fn message(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cert::flood::person;
+    use crate::flood::person;
+
+    #[test]
+    fn a_code_is_nine_groups_of_four_and_none_is_likelier() {
+        let mut chance = [[0xff, 0xff], [0xea, 0x60], [0, 7]].into_iter().cycle();
+        let code = code(|| Ok::<_, ()>(chance.next().unwrap())).unwrap();
+        assert_eq!(code.expose(), &["0007"; CODE_GROUPS].join("-"));
+    }
 
     #[test]
     fn the_mail_has_what_others_look_for_and_no_key_in_the_open() {

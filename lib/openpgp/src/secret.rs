@@ -14,8 +14,9 @@ use sequoia_openpgp::serialize::MarshalInto as _;
 use sequoia_openpgp::types::ReasonForRevocation;
 use sequoia_openpgp::{Cert, Packet, PacketPile};
 
-use super::{Clean, Refusal, armor};
+use crate::clean::armor_with;
 use crate::limits::{CERT_BYTES_MAX, UPLOAD_BYTES_MAX};
+use crate::{Clean, Refusal, armor};
 
 /// What the vault keeps of one certificate, sealed: a revocation made at birth, then the transferable
 /// secret key; either may be missing. Both are OpenPGP packets, one after the other.
@@ -120,12 +121,34 @@ pub fn revoke(
     cert.revoke(&mut signer, reason.into(), message.as_bytes()).map_err(Refusal::library)
 }
 
+/// Does a passphrase of its owner's stand before this secret key?
+pub fn is_locked(secret: &Secret<Vec<u8>>) -> Result<bool, Refusal> {
+    let cert = open(secret)?;
+    Ok(cert.primary_key().key().optional_secret().is_some_and(|secret| secret.is_encrypted()))
+}
+
 /// Reads a revocation made at birth.
 pub fn read_revocation(packet: &Secret<Vec<u8>>) -> Result<Signature, Refusal> {
     match Packet::from_bytes(packet.expose()).map_err(Refusal::library)? {
         Packet::Signature(signature) => Ok(signature),
         _ => Err(Refusal::NoKey),
     }
+}
+
+/// A revocation, armoured or binary, as the vault keeps it: refused when it does not end this certificate.
+pub fn check_revocation(clean: &Clean, bytes: &[u8], now: SystemTime) -> Result<Secret<Vec<u8>>, Refusal> {
+    let submission = crate::read_submission(bytes, now)?;
+    let revocation = submission.revocations.into_iter().next().ok_or(Refusal::NoKey)?;
+    if !clean.revoke(revocation.clone(), now)?.is_revoked() {
+        return Err(Refusal::Unbound);
+    }
+    Packet::from(revocation).to_vec().map(Secret::new).map_err(Refusal::library)
+}
+
+/// A revocation as text, to be kept on paper.
+pub fn armor_revocation(packet: &Secret<Vec<u8>>) -> Result<String, Refusal> {
+    let comment = [("Comment", "whoever has this revocation can end the key")];
+    String::from_utf8(armor_with(packet.expose(), Kind::PublicKey, &comment)?).map_err(Refusal::library)
 }
 
 /// The transferable secret key for another program, under a passphrase when one is given.

@@ -23,8 +23,8 @@ use sequoia_openpgp::serialize::{Marshal as _, MarshalInto as _};
 use sequoia_openpgp::types::RevocationStatus;
 use sequoia_openpgp::{Cert, Packet};
 
-use super::{Raw, Refusal};
 use crate::limits::{CERT_BYTES_MAX, REVOCATIONS_MAX, SELF_SIGNATURES_MAX, SUBKEYS_MAX, USER_IDS_MAX};
+use crate::{Raw, Refusal};
 
 /// A verified certificate, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,6 +182,27 @@ impl Clean {
         }
     }
 
+    /// As the store keeps it for an account: with the identities that are the account's own, and those of other domains,
+    /// which may be proven.
+    pub fn for_store(&self, account: AccountId, source: Source, secret_stored: bool, owned: &[Address]) -> Certificate {
+        let is_foreign = |address: &Address| owned.iter().all(|own| own.domain() != address.domain());
+        self.to_certificate(account, source, secret_stored, |address| {
+            is_foreign(address) || owned.iter().any(|own| own.key() == address.key())
+        })
+    }
+
+    /// Those of an account's addresses that a user id names which is not revoked.
+    pub fn named_and_owned(&self, owned: &[Address]) -> Vec<Address> {
+        let named = self.named_user_ids();
+        let is_named = |own: &&Address| named.iter().any(|user_id| !user_id.revoked && user_id.address.key() == own.key());
+        owned.iter().filter(is_named).cloned().collect()
+    }
+
+    /// When it ends, if it does.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
     fn has_signed_head(&self, cert: &Cert) -> Result<bool, Refusal> {
         let bare = Packet::from(cert.primary_key().key().clone()).to_vec().map_err(Refusal::library)?;
         Ok(self.head.len() > bare.len())
@@ -194,7 +215,7 @@ pub fn armor(bytes: &[u8], kind: Kind) -> Result<Vec<u8>, Refusal> {
 }
 
 /// The same with armour headers.
-pub(super) fn armor_with(bytes: &[u8], kind: Kind, headers: &[(&str, &str)]) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn armor_with(bytes: &[u8], kind: Kind, headers: &[(&str, &str)]) -> Result<Vec<u8>, Refusal> {
     let mut writer = Writer::with_headers(Vec::new(), kind, headers.to_vec()).map_err(Refusal::library)?;
     std::io::Write::write_all(&mut writer, bytes).map_err(Refusal::library)?;
     writer.finalize().map_err(Refusal::library)
@@ -307,8 +328,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::cert::flood::{foreign_certifications, forged_subkeys, forged_user_ids, now, packets, person, secret_cert};
-    use crate::cert::{Generated, read_submission};
+    use crate::flood::{foreign_certifications, forged_subkeys, forged_user_ids, now, packets, person, secret_cert};
+    use crate::{Generated, read_submission};
 
     fn raw(bytes: &[u8]) -> Raw {
         read_submission(bytes, now()).unwrap().certs.remove(0)
@@ -383,7 +404,7 @@ mod tests {
     #[test]
     fn any_choice_of_blocks_is_a_certificate() {
         let addresses = ["alice@home.example", "a@home.example"].map(|address| Address::parse(address).unwrap());
-        let alice = crate::cert::generate("Alice", &addresses, crate::cert::Profile::Compatible, now()).unwrap().clean;
+        let alice = crate::generate("Alice", &addresses, crate::Profile::Compatible, now()).unwrap().clean;
         assert_eq!(alice.user_ids.len(), 2);
         let owned = alice.to_certificate(AccountId::from_i64(7), Source::Imported, false, |address| address.local() == "a");
         assert_eq!(owned.identities.len(), 1);
