@@ -8,7 +8,7 @@ use ::sieve::{Context, Envelope, Event, Input, Mailbox, Recipient, Script as Nam
 use hearth_mailstore::{Flag, FlagSet};
 use hearth_wire::message::parse_with_mail_parser;
 
-use super::compile::{Script, compile, one_line, runtime};
+use super::compile::{Script, compile, guarded, one_line, runtime};
 use super::{Action, Lookup, Place, Ran, Remember, Subject, answer};
 use crate::limits::{FILED_MAX, LOOKUPS_MAX, MEMORY_SECONDS_MAX};
 
@@ -18,6 +18,11 @@ const VACATION_ID: &str = "_v";
 impl Script {
     /// Runs the script. Never fails: see [`Ran::error`].
     pub fn run(&self, subject: &Subject<'_>, lookup: &mut dyn Lookup) -> Ran {
+        let broken = || Ran::failed("The script could not be run to its end.".into());
+        guarded(|| self.run_unguarded(subject, lookup)).unwrap_or_else(broken)
+    }
+
+    fn run_unguarded(&self, subject: &Subject<'_>, lookup: &mut dyn Lookup) -> Ran {
         // Such a mail would break the parser; its like is made to, so that no script is wanted for it.
         let Some(message) = parse_with_mail_parser(subject.raw) else { return Ran::usual() };
         let runtime = runtime(subject.hostname);
