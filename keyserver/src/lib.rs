@@ -17,7 +17,7 @@ pub mod cert;
 pub mod ctx;
 pub mod endpoint;
 pub mod find;
-mod form;
+pub mod form;
 pub mod index;
 mod letter;
 pub mod limits;
