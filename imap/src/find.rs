@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use hearth_mailstore::scan::{Scanned, scan};
-use hearth_mailstore::{FlagSet, MailTx, message, search};
+use hearth_mailstore::{FlagSet, MailTx, Summary, message, search};
 use hearth_types::{AccountId, MailboxId, MessageId};
 use hearth_wire::imap::SearchKey;
 use hearth_wire::imap::response::Reply;
@@ -146,10 +146,15 @@ fn ask(
     let summaries = message::summaries(tx, &ids)?;
     let mut rows = summaries.iter().peekable();
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    let fields = test.fields();
     for (number, line, flags) in candidates {
         // What went away meanwhile matches nothing.
         let Some(summary) = rows.next_if(|summary| summary.id == line.id) else { continue };
-        let content = if with_texts { read_content(tx, line.id)? } else { None };
+        let content = match (with_texts, &fields) {
+            (false, _) => None,
+            (true, Some(names)) => read_fields(tx, summary, names)?,
+            (true, None) => read_content(tx, line.id)?,
+        };
         let facts = Facts { number, line: &line, flags: &flags, mailbox, summary: Some(summary), content: content.as_ref() };
         match test.ask(facts) {
             Answer::Yes => found.push((number, line.uid, line.modseq)),
@@ -158,6 +163,14 @@ fn ask(
         }
     }
     Ok((found, unknown))
+}
+
+/// Where the header is, its row says: nothing of the body is parsed.
+fn read_fields(tx: &mut MailTx<'_>, summary: &Summary, names: &[&str]) -> Result<Option<Content>, Failure> {
+    let Some(body) = message::body(tx, summary.id)? else { return Ok(None) };
+    let header = &summary.parsed.structure.header;
+    let end = header.end.min(header.start.saturating_add(SEARCH_BODY_BYTES_MAX));
+    Ok(Some(Content::of_fields(&body.range(header.start..end)?, names)))
 }
 
 fn read_content(tx: &mut MailTx<'_>, id: hearth_types::MessageId) -> Result<Option<Content>, Failure> {

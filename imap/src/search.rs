@@ -114,6 +114,15 @@ impl Content {
     }
 }
 
+impl Content {
+    /// From the header of a message alone, for a test that looks at these fields and at no text.
+    pub fn of_fields(header: &[u8], names: &[&str]) -> Self {
+        let named = |name: String| names.contains(&name.as_str()).then_some(name);
+        let fields = Headers::new(header).filter_map(|field| Some((named(field.name.to_lowercase())?, casemap(&field.text()))));
+        Self { fields: fields.collect(), ..Self::default() }
+    }
+}
+
 /// What is known of a message.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
@@ -250,6 +259,22 @@ impl From<bool> for Answer {
 }
 
 impl Test {
+    /// The header fields that decide it; `None` when the body does. A body costs a hundred times what a field costs.
+    pub fn fields(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::Header(name, _) => Some(vec![name]),
+            Self::Not(test) => test.fields(),
+            Self::Or(one, other) => Some([one.fields()?, other.fields()?].concat()),
+            Self::And(tests) => Some(tests.iter().map(Self::fields).collect::<Option<Vec<_>>>()?.concat()),
+            Self::Constant(_) | Self::Flag(..) | Self::Numbers(_) | Self::Uids(_) | Self::ModSeq(_) | Self::Email(_) => {
+                Some(Vec::new())
+            }
+            Self::Thread(_) | Self::Date(..) | Self::ReceivedUntil(_) | Self::ReceivedFrom(_) => Some(Vec::new()),
+            Self::Larger(_) | Self::Smaller(_) => Some(Vec::new()),
+            _ => None,
+        }
+    }
+
     /// Asks it.
     pub fn ask(&self, facts: Facts<'_>) -> Answer {
         match self {
@@ -408,7 +433,13 @@ mod tests {
         let facts =
             Facts { number: 3, line, flags: snapshot.flags(line), mailbox: MailboxId::from_i64(1), summary: None, content: None };
         let second = Facts { summary: Some(&summary), ..facts };
-        [test.ask(facts), test.ask(second), test.ask(Facts { content: Some(&content), ..second })]
+        let third = test.ask(Facts { content: Some(&content), ..second });
+        if let Some(names) = test.fields() {
+            let header = &summary.parsed.structure.header;
+            let fields = Content::of_fields(&MAIL[header.start as usize..header.end as usize], &names);
+            assert_eq!(test.ask(Facts { content: Some(&fields), ..second }), third, "{search}: by its fields alone");
+        }
+        [test.ask(facts), test.ask(second), third]
     }
 
     #[test]
@@ -462,6 +493,16 @@ mod tests {
         ] {
             assert_eq!(answers(search), expected, "{search}");
         }
+    }
+
+    #[test]
+    fn what_decides() {
+        let header = |name: &str| Test::Header(name.into(), "x".into());
+        let both = Test::Or(Box::new(header("x-a")), Box::new(Test::Not(Box::new(header("x-b")))));
+        assert_eq!(both.fields(), Some(vec!["x-a", "x-b"]));
+        assert_eq!(Test::And(vec![both, Test::Larger(1)]).fields(), Some(vec!["x-a", "x-b"]));
+        assert_eq!(Test::And(vec![header("x-a"), Test::Body("x".into())]).fields(), None);
+        assert_eq!(Test::Not(Box::new(Test::Text("x".into()))).fields(), None);
     }
 
     #[test]

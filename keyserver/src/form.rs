@@ -10,7 +10,7 @@ use crate::limits::{FORM_PART_HEAD_BYTES_MAX, FORM_PARTS_MAX};
 
 /// What a body may be where keys are brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Accepts {
+pub enum Accepts {
     /// HKP §4: a form with the field `keytext`.
     Form,
     /// HKP v2: the octets themselves, or the field `keytext` of a multipart form.
@@ -27,7 +27,7 @@ impl Accepts {
 }
 
 /// The octets of the keys in a body.
-pub(crate) fn keytext(content_type: Option<&str>, body: &[u8], accepts: Accepts) -> Result<Vec<u8>, Refusal> {
+pub fn keytext(content_type: Option<&str>, body: &[u8], accepts: Accepts) -> Result<Vec<u8>, Refusal> {
     let refuse = |status| Refusal::new(status, accepts.wants());
     let (kind, params) = content_type.unwrap_or_default().split_once(';').unwrap_or((content_type.unwrap_or_default(), ""));
     let kind = kind.trim().to_ascii_lowercase();

@@ -16,7 +16,7 @@ pub mod answer;
 pub mod ctx;
 pub mod endpoint;
 pub mod find;
-mod form;
+pub mod form;
 pub mod index;
 mod letter;
 pub mod limits;

@@ -36,9 +36,12 @@ const LOOP: &str = "X-WKS-Loop";
 
 /// What a mail asks for, once it is open.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Asks {
+pub enum Asks {
+    /// To publish this certificate.
     Publish(Vec<u8>),
+    /// To take this for the proof of an address.
     Confirm(ConfirmationResponse),
+    /// For nothing that we do, and why.
     Nothing(&'static str),
 }
 
@@ -90,7 +93,7 @@ async fn answer(ctx: &Ctx, mail: HouseMail) -> Result<&'static str, Failure> {
 }
 
 /// Opens a mail and finds what it asks for. Pure.
-pub(crate) fn read(raw: &[u8], secret: &[u8], now: std::time::SystemTime) -> Asks {
+pub fn read(raw: &[u8], secret: &[u8], now: std::time::SystemTime) -> Asks {
     if Headers::new(raw).any(|field| field.is(LOOP)) {
         return Asks::Nothing("one of our own came back");
     }

@@ -47,7 +47,8 @@ pub async fn prove(ctx: &Ctx, client: &Client, assertion: &str) -> Result<(), Fa
     }
 }
 
-fn check(assertion: &str, keys: &[Value], client: &str, audiences: &[String], now: Timestamp) -> Result<String, &'static str> {
+/// Who signed, by its `jti`: RFC 7523 §3 but for what is seen once.
+pub fn check(assertion: &str, keys: &[Value], client: &str, audiences: &[String], now: Timestamp) -> Result<String, &'static str> {
     let (header, claims) = read(assertion, keys).ok_or("the assertion is not signed by a key of the client")?;
     // A member that is not there reads as null.
     let claims = Value::Object(claims);
@@ -81,7 +82,8 @@ pub fn request(ctx: &Ctx, client: &Client, object: &str) -> Result<Params, &'sta
     read_request(object, &Profile::of(client).keys, &client.identifier, &ctx.issuer, ctx.now())
 }
 
-fn read_request(object: &str, keys: &[Value], client: &str, issuer: &str, now: Timestamp) -> Result<Params, &'static str> {
+/// The same with what the client is known by.
+pub fn read_request(object: &str, keys: &[Value], client: &str, issuer: &str, now: Timestamp) -> Result<Params, &'static str> {
     let (header, claims) = read(object, keys).ok_or("the request object is not signed by a key of the client")?;
     if header.get("typ").is_some_and(|kind| kind != "JWT" && kind != REQUEST_TYPE) {
         return Err("the request object is a token of another kind");

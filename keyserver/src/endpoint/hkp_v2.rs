@@ -212,7 +212,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn versioned(digits: &str) -> Option<Search> {
+/// What `by-vfingerprint` asks for: the version of the key and its fingerprint.
+pub fn versioned(digits: &str) -> Option<Search> {
     let (version, fingerprint) = digits.split_at_checked(2)?;
     let length = match version {
         "04" => 40,

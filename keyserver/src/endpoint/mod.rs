@@ -4,7 +4,7 @@
 pub mod find;
 pub(crate) mod hkp_add;
 pub(crate) mod hkp_lookup;
-pub(crate) mod hkp_v2;
+pub mod hkp_v2;
 pub(crate) mod key_log;
 pub(crate) mod pages;
 pub(crate) mod vks;

@@ -2,6 +2,7 @@
 //! From a script's text to one that can run, or to what is wrong with it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::sieve::compiler::grammar::Capability;
@@ -87,6 +88,16 @@ pub struct ScriptError {
 
 /// Reads a script. What it requires and we do not have is an error here already, not when a mail comes.
 pub fn compile(text: &[u8]) -> Result<Script, ScriptError> {
+    let broken = || Err(ScriptError { line: 0, says: "This script cannot be read.".into() });
+    guarded(|| read(text)).unwrap_or_else(broken)
+}
+
+/// sieve-rs takes for granted what a script can deny it, and panics: that is the script's error, and ends no session.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+fn read(text: &[u8]) -> Result<Script, ScriptError> {
     let sieve = match compiler().compile(text) {
         Ok(sieve) => Arc::new(sieve),
         Err(error) => return Err(with_its_place(&error, text)),

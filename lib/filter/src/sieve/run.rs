@@ -8,7 +8,7 @@ use ::sieve::{Context, Envelope, Event, Input, Mailbox, Recipient, Script as Nam
 use hearth_mailstore::{Flag, FlagSet};
 use hearth_wire::message::parse_with_mail_parser;
 
-use super::compile::{Script, compile_for, one_line, runtime};
+use super::compile::{Script, compile_for, guarded, one_line, runtime};
 use super::{Action, Event as Done, Lookup, Place, Ran, Remember, Subject, answer};
 use crate::limits::{FILED_MAX, LOOKUPS_MAX, MEMORY_SECONDS_MAX};
 
@@ -27,6 +27,11 @@ impl Script {
     }
 
     fn run_because(&self, subject: &Subject<'_>, event: Option<&Done<'_>>, lookup: &mut dyn Lookup) -> Ran {
+        let broken = || Ran::failed("The script could not be run to its end.".into());
+        guarded(|| self.run_unguarded(subject, event, lookup)).unwrap_or_else(broken)
+    }
+
+    fn run_unguarded(&self, subject: &Subject<'_>, event: Option<&Done<'_>>, lookup: &mut dyn Lookup) -> Ran {
         // Such a mail would break the parser; its like is made to, so that no script is wanted for it.
         let Some(message) = parse_with_mail_parser(subject.raw) else { return Ran::usual() };
         let runtime = runtime(subject.hostname);
