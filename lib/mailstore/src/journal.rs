@@ -34,7 +34,7 @@ use crate::error::{Error, Result};
 use crate::limits::{
     BATCH_MAX, GATHER_MAX, GATHER_MIN, GATHER_PART, GATHER_STEP, RESERVE_BYTES, SEGMENT_AGE_MAX, SEGMENT_BYTES_MAX,
 };
-use crate::store::{Inner, Store};
+use crate::store::{Inner, Kept, Store};
 
 /// The journal of the process that delivers.
 pub(crate) struct Journal {
@@ -319,7 +319,7 @@ impl Journal {
             let committed = store.inner().open_account(copy.recipient.account).map(|account| {
                 content.touch(&account);
                 let job = accepted.clone();
-                store.write_in(account, Durability::Committed, move |tx| match job.copies.get(index) {
+                store.write_in(account, Kept::ByJournal, move |tx| match job.copies.get(index) {
                     Some(copy) => delivery::commit(tx, &job, copy),
                     None => Err(Error::Gone),
                 })

@@ -79,6 +79,35 @@ struct Later {
     index: HashSet<AccountId>,
 }
 
+/// What keeps a write, should the power go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is synced when it is answered.
+    Now,
+    /// It is synced within a second.
+    Soon,
+    /// The journal has it, synced, until the database is synced for the journal's sake.
+    ByJournal,
+}
+
+impl Kept {
+    const fn durability(self) -> Durability {
+        match self {
+            Self::Now => Durability::Synced,
+            Self::Soon | Self::ByJournal => Durability::Committed,
+        }
+    }
+}
+
+impl From<Durability> for Kept {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Synced => Self::Now,
+            Durability::Committed => Self::Soon,
+        }
+    }
+}
+
 /// An error of the caller, or one of the database that the caller's type does not know.
 enum Outcome<E> {
     Theirs(E),
@@ -183,14 +212,14 @@ impl Store {
                 blocking(move || inner.open_account(account)).await?
             }
         };
-        self.write_in(account, durability, work).await
+        self.write_in(account, durability.into(), work).await
     }
 
     /// As [`Store::write`]; the place in the account's queue is taken now, not when the answer is awaited.
     pub(crate) fn write_in<T, E>(
         &self,
         account: Arc<Account>,
-        durability: Durability,
+        kept: Kept,
         work: impl FnOnce(&mut MailTx<'_>) -> Result<T, E> + Send + 'static,
     ) -> impl Future<Output = Result<T, E>> + Send + 'static
     where
@@ -199,6 +228,7 @@ impl Store {
     {
         let inner = self.0.clone();
         let (place, now) = (account.clone(), inner.now());
+        let durability = kept.durability();
         let job = move |tx: &mut Tx<'_>| {
             lock_account(tx, place.id)?;
             let mut tx = MailTx::new(tx, &place, now);
@@ -217,7 +247,7 @@ impl Store {
         };
         async move {
             let (done, after) = written.await.map_err(Outcome::into_theirs)?;
-            inner.after_write(account, durability, after);
+            inner.after_write(account, kept, after);
             Ok(done)
         }
     }
@@ -464,7 +494,7 @@ impl Inner {
     }
 
     /// After a commit: tell, sync soon, remove files, index.
-    fn after_write(&self, account: Arc<Account>, durability: Durability, after: After) {
+    fn after_write(&self, account: Arc<Account>, kept: Kept, after: After) {
         for body in after.garbage {
             if let Err(error) = remove_if_there(&account.blob_path(body)) {
                 tracing::warn!(account = %account.id, %body, %error, "a body file stays behind");
@@ -474,7 +504,7 @@ impl Inner {
         self.feed.publish(account.id, modseq);
         let mut later = lock(&self.later);
         later.index.insert(account.id);
-        if durability == Durability::Committed && account.is_own_database {
+        if kept == Kept::Soon && account.is_own_database {
             later.sync.insert(account.id, account);
         }
         drop(later);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+//! Both sides of the bound between memory and file, and what comes out of either.
 use std::io::Write;
 
 use super::*;
