@@ -115,8 +115,9 @@ fn wake_time(name: &str, local: impl Fn(NaiveDateTime) -> Timestamp) -> Option<T
         None => (0, rest),
     };
     // 24:00 is the end of the day (ISO 8601).
-    let day = if (hour, minute, second) == (24, 0, 0) { day.checked_add_days(Days::new(1))? } else { day };
-    let at = day.and_time(NaiveTime::from_hms_opt(if hour == 24 { 0 } else { hour }, minute, second)?);
+    let is_end = (hour, minute, second) == (24, 0, 0);
+    let (day, hour) = if is_end { (day.checked_add_days(Days::new(1))?, 0) } else { (day, hour) };
+    let at = day.and_time(NaiveTime::from_hms_opt(hour, minute, second)?);
     if zone.is_empty() {
         return Some(local(at));
     }
