@@ -53,7 +53,9 @@ pub const ROWS: &[Row] = &[
         name: "TLS-Required",
         rfc: 8689,
         section: "§5",
-        status: Status::Partial("kept as it stands: every way out is opportunistic, so that nothing is relaxed for it; REQUIRETLS goes before it"),
+        status: Status::Partial(
+            "kept as it stands: every way out is opportunistic, so that nothing is relaxed for it; REQUIRETLS goes before it",
+        ),
     },
     Row::later("DANE", 7672, ""),
     Row::later("MTA-STS", 8461, ""),
