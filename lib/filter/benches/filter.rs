@@ -25,6 +25,9 @@ impl Lookup for Nobody {
     fn is_remembered(&mut self, _: &str) -> bool {
         false
     }
+    fn annotations(&mut self) -> Vec<(Option<String>, String, String)> {
+        Vec::new()
+    }
     fn script(&mut self, _: &str) -> Option<Vec<u8>> {
         None
     }

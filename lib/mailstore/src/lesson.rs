@@ -79,7 +79,8 @@ pub fn lessons(tx: &mut MailTx<'_>, max: usize) -> Result<Lessons> {
             Ok((row.get::<MessageId>(0)?, row.get::<u64>(1)?, row.get::<u64>(2)?, flags))
         },
     )?;
-    let mut found = Lessons { lessons: Vec::new(), thrown: Vec::new(), until: rows.last().map_or(since, |row| row.1), more: rows.len() >= max };
+    let mut found =
+        Lessons { lessons: Vec::new(), thrown: Vec::new(), until: rows.last().map_or(since, |row| row.1), more: rows.len() >= max };
     for (message, modseq, created, flags) in rows {
         if modseq <= created {
             continue;
