@@ -28,7 +28,6 @@ impl Lookup for Nobody {
     fn annotations(&mut self) -> Vec<(Option<String>, String, String)> {
         Vec::new()
     }
-
     fn script(&mut self, _: &str) -> Option<Vec<u8>> {
         None
     }

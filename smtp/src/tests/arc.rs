@@ -131,7 +131,7 @@ fn covered(head: &str, names: &str) -> Vec<u8> {
 
 fn tag(value: &str, name: &str) -> String {
     let tags = value.split(';').filter_map(|tag| tag.split_once('='));
-    tags.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_string()).last().unwrap_or_default()
+    tags.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_string()).next_back().unwrap_or_default()
 }
 
 /// RFC 6376 §3.7: the value of `b=` is taken out.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Which signatures hold (RFC 6376, RFC 8463)?
 
-use mail_auth::{DkimOutput, DkimResult};
+use mail_auth::dkim::DkimError;
+use mail_auth::{DkimOutput, DkimResult, Error};
 
 use super::Finding;
 
@@ -19,9 +20,16 @@ pub(super) fn finding(output: &DkimOutput<'_>) -> DkimFinding {
     DkimFinding { finding: of(output.result()), domain }
 }
 
+/// The same in the words of Authentication-Results.
+pub(super) fn in_words(results: &str) -> String {
+    results.replace("dkim=neutral (body hash did not verify)", "dkim=fail (body hash did not verify)")
+}
+
 pub(super) fn of(result: &DkimResult) -> Finding {
     match result {
         DkimResult::Pass => Finding::Pass,
+        // RFC 8601 §2.7.1: what was changed on the way failed; (quirk: mail-auth 0.13 calls it neutral).
+        DkimResult::Neutral(Error::Dkim(DkimError::FailedBodyHashMatch)) => Finding::Fail,
         DkimResult::Neutral(_) => Finding::Neutral,
         DkimResult::Fail(_) => Finding::Fail,
         DkimResult::PermError(_) => Finding::PermError,

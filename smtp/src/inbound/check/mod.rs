@@ -174,7 +174,7 @@ async fn look(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Opt
     if has_chain {
         results = results.with_arc_result(&arc, subject.ip);
     }
-    let mut results = results.with_dmarc_result(&dmarc).to_string();
+    let mut results = dkim::in_words(&results.with_dmarc_result(&dmarc).to_string());
     if dkim.is_empty() {
         // RFC 8601 §2.7.1: said even when there was no signature.
         results.push_str(";\r\n\tdkim=none");
