@@ -23,7 +23,7 @@ print(a.getacl("Photos")[1][0].decode())
 print(b.namespace()[1][0].decode())
 print([line.decode() for line in b.list('""', '"Other Users/*"')[1]])
 print(b.myrights(theirs)[1][0].decode())
-print(b.append(theirs, r"(\Seen \Flagged)", None, b"Subject: from bob\r\n\r\nx\r\n")[0])
+print(b.append(theirs, r"(\Seen \Flagged)", None, b"Subject: from carla\r\n\r\nx\r\n")[0])
 print(a.select("Photos")[1], a.fetch("1", "(FLAGS)")[1])
 print(b.select(theirs)[0], b.store("1", "-FLAGS", r"(\Seen)")[1], b.store("1", "+FLAGS", r"(\Deleted)")[0])
 print(b.copy("1", "INBOX")[0], b.status("INBOX", "(MESSAGES)")[1])
@@ -40,16 +40,16 @@ fn imaplib_shares_a_mailbox() -> Result<()> {
         return Ok(());
     }
     let home = Home::start()?;
-    let bob = home.add_person("bob", "another long password")?;
+    let carla = home.add_person("carla", "another long password")?;
     let ran = run(stranger("python3")
         .args(["-c", IMAPLIB, &home.address.to_string(), &home.port(993).to_string()])
         .arg(home.ca())
-        .args([&home.alice.address, &home.alice.app_password, &bob.address, &bob.app_password]))?;
+        .args([&home.alice.address, &home.alice.app_password, &carla.address, &carla.app_password]))?;
     let (alice, domain) = (&home.alice.address, &home.domain);
     let theirs = format!("\"Other Users/{alice}/Photos\"");
     let expected = [
         "OK OK".to_string(),
-        format!("Photos {alice} lrswipkxteacd bob@{domain} lrsi"),
+        format!("Photos {alice} lrswipkxteacd carla@{domain} lrsi"),
         "((\"\" \"/\")) ((\"Other Users/\" \"/\")) ((\"Shared/\" \"/\"))".to_string(),
         format!("['(\\\\HasNoChildren) \"/\" {theirs}', '(\\\\Noselect \\\\HasChildren) \"/\" \"Other Users/{alice}\"']"),
         format!("{theirs} lrsi"),

@@ -160,9 +160,20 @@ async fn find_identity(ctx: &mut Ctx, identifier: &str) -> Result<Option<Identit
 
 /// Who waits for news of their mailboxes (NOTIFY) looks again. Whoever does not hear it looks before long all the same.
 async fn wake(ctx: &mut Ctx, grantee: AccountId) {
-    if grantee != ANYONE
-        && let Err(error) = ctx.shared.store.write(grantee, Durability::Committed, acl::wake).await
-    {
-        tracing::debug!(account = %grantee, %error, "cannot be told of a share");
+    for account in find_awake(ctx, grantee).await.unwrap_or_default() {
+        if let Err(error) = ctx.shared.store.write(account, Durability::Committed, acl::wake).await {
+            tracing::debug!(%account, %error, "cannot be told of a share");
+        }
     }
+}
+
+/// The persons that a grantee stands for; of anyone, they hear it with their next news.
+async fn find_awake(ctx: &mut Ctx, grantee: AccountId) -> Option<Vec<AccountId>> {
+    let directory = &ctx.shared.directory;
+    let found = directory.find_account(grantee).await.ok().flatten()?;
+    if found.kind != Kind::Group {
+        return Some(vec![grantee]);
+    }
+    let members = directory.list_group_members(grantee).await.ok()?;
+    Some(members.into_iter().map(|member| member.account).collect())
 }
