@@ -7,6 +7,7 @@
 mod account;
 mod address;
 mod audit;
+mod contact;
 mod domain;
 mod group;
 pub(crate) mod letter;
@@ -43,6 +44,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 2, name: "letters", breaking: false, sql: include_str!("../migrations/directory-0002.sql") },
     Migration { version: 3, name: "keys", breaking: false, sql: include_str!("../migrations/directory-0003.sql") },
     Migration { version: 4, name: "masked addresses", breaking: false, sql: include_str!("../migrations/directory-0004.sql") },
+    Migration { version: 5, name: "contacts", breaking: false, sql: include_str!("../migrations/directory-0005.sql") },
 ];
 
 /// The directory, open. Cheap to clone.
