@@ -68,6 +68,8 @@ pub const GREY_WITHIN: Duration = Duration::from_secs(24 * 3600);
 pub const GREY_KEPT: Duration = Duration::from_secs(35 * 24 * 3600);
 /// A sender is known to a person for this long after the last mail.
 pub const SENDER_KNOWN: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long a question of the admin pages may take.
+pub const DESK_WITHIN: Duration = Duration::from_secs(5);
 /// Sessions on the LMTP socket; the next one waits.
 pub const LMTP_SESSIONS_MAX: usize = 20;
 /// A proxy says for whom a connection is within this.
