@@ -3,6 +3,7 @@
 
 mod app;
 mod app_password;
+mod contact;
 mod everywhere;
 mod kit;
 mod mail;
@@ -13,6 +14,8 @@ mod recovery;
 mod rules;
 mod session;
 mod totp;
+pub mod twice;
+mod why;
 
 use std::sync::Arc;
 
@@ -35,7 +38,7 @@ use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 9] = [
+const PLACES: [(&str, &str); 11] = [
     ("account", "/account"),
     ("app-password", "/account/app-passwords/new"),
     ("password", "/account/password"),
@@ -45,6 +48,8 @@ const PLACES: [(&str, &str); 9] = [
     ("device", crate::device_grant::PATH),
     ("admin", "/admin"),
     ("mail", mail::PATH),
+    ("contact", contact::PATH),
+    ("why", why::PATH),
 ];
 
 /// A page by its name; the first when the name is none of ours.
@@ -72,6 +77,9 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account/authenticator/confirm", post(totp::confirm))
         .route("/account/authenticator/end", post(totp::end))
         .route(recovery::PATH, get(recovery::run).post(recovery::make))
+        .route(contact::PATH, get(contact::run).post(contact::change))
+        .route(contact::PROOF, get(contact::proof).post(contact::prove))
+        .route(why::PATH, get(why::run))
         .route(mail::PATH, get(mail::run).post(mail::change))
         .route("/account/sign-out-everywhere", post(everywhere::end))
         // https://www.w3.org/TR/passkey-endpoints/: where password managers look.
@@ -102,7 +110,11 @@ pub(crate) async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Resu
         return Err(see_other(&sign_in::location_to(to)));
     };
     match ctx.directory.find_account(session.account).await {
-        Ok(Some(account)) => Ok((session, account)),
+        Ok(Some(account)) => match twice::check(ctx, session, &account, to).await {
+            Ok(None) => Ok((session, account)),
+            Ok(Some(response)) => Err(response),
+            Err(trouble) => Err(page::trouble(trouble)),
+        },
         Ok(None) => Err(see_other(&sign_in::location_to(to))),
         Err(error) => Err(page::trouble(Trouble::from(error))),
     }

@@ -38,6 +38,11 @@ pub fn exactly(at: Timestamp) -> String {
     OffsetDateTime::from_unix_timestamp(at.secs()).ok().and_then(|at| at.format(&format).ok()).unwrap_or_default()
 }
 
+/// `on 3 May 2026`, in the language of the request.
+pub fn on(at: Timestamp) -> String {
+    date(lang(), at)
+}
+
 fn date(lang: Lang, at: Timestamp) -> String {
     let Ok(at) = OffsetDateTime::from_unix_timestamp(at.secs()) else { return String::new() };
     let month = usize::from(u8::from(at.month())) - 1;
