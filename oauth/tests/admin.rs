@@ -315,7 +315,7 @@ async fn what_waits_is_asked_of_the_mail_server() {
         let reply = act(&mut admin, "/admin/queue", "hold", &[]).await;
         assert!(reply.status == StatusCode::OK && reply.body.contains("stays here"), "{}", reply.body);
         assert_eq!(act(&mut admin, "/admin/queue", "retry-all", &[]).await.status, StatusCode::BAD_REQUEST, "none was there");
-        let asked = asked.lock().unwrap();
+        let asked = asked.lock().unwrap().clone();
         assert!(asked.contains(&Question::Hold(7)) && asked.contains(&Question::Retry(0)), "{asked:?}");
         let rows = house.directory.list_audit(None, 20).await.unwrap();
         assert!(rows.iter().any(|row| row.event == "queue.held" && row.detail == "7"));

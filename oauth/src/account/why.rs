@@ -70,7 +70,7 @@ fn said(mail: Found, now: Timestamp) -> Mail {
         subject: if mail.subject.is_empty() { t("(no subject)").to_string() } else { mail.subject },
         from: mail.from,
         came: when::ago(mail.came_at, now),
-        why: mail.why.unwrap_or_else(|| t("It did not come by mail: a program put it here.").to_string()),
+        why: mail.why.unwrap_or_else(|| t("It was not judged: it is of this home, or a program put it here.").to_string()),
     }
 }
 

@@ -198,7 +198,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Disconnect {}", "Déconnecter {}"),
     ("Signed in", "Connecté"),
     ("(this one)", "(celui-ci)"),
-    ("Sign out {}", "Déconnecter {}"),
+    ("Sign out {}", "Se déconnecter : {}"),
     ("End all app passwords too", "Terminer aussi tous les mots de passe d'application"),
     ("Sign out everywhere else", "Déconnecter partout ailleurs"),
     ("used {}", "utilisé {}"),
@@ -514,7 +514,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Junk", "Indésirables"),
     ("Inbox", "Boîte de réception"),
     ("(no subject)", "(sans objet)"),
-    ("It did not come by mail: a program put it here.", "Il n'est pas venu par courrier : un logiciel l'a mis ici."),
+    ("It was not judged: it is of this home, or a program put it here.", "Il n'a pas été jugé : il est de cette maison, ou un logiciel l'a mis ici."),
     // App passwords
     ("{}, ends {}", "{}, finit {}"),
     ("What may it do?", "Que peut-il faire ?"),
