@@ -3,6 +3,7 @@
 
 mod app;
 mod app_password;
+mod contact;
 mod everywhere;
 mod key;
 mod kit;
@@ -14,6 +15,8 @@ mod recovery;
 mod rules;
 mod session;
 mod totp;
+pub mod twice;
+mod why;
 
 use std::sync::Arc;
 
@@ -36,7 +39,7 @@ use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 10] = [
+const PLACES: [(&str, &str); 12] = [
     ("account", "/account"),
     ("app-password", "/account/app-passwords/new"),
     ("password", "/account/password"),
@@ -47,6 +50,8 @@ const PLACES: [(&str, &str); 10] = [
     ("admin", "/admin"),
     ("mail", mail::PATH),
     ("key", key::PATH),
+    ("contact", contact::PATH),
+    ("why", why::PATH),
 ];
 
 /// A page by its name; the first when the name is none of ours.
@@ -74,6 +79,9 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account/authenticator/confirm", post(totp::confirm))
         .route("/account/authenticator/end", post(totp::end))
         .route(recovery::PATH, get(recovery::run).post(recovery::make))
+        .route(contact::PATH, get(contact::run).post(contact::change))
+        .route(contact::PROOF, get(contact::proof).post(contact::prove))
+        .route(why::PATH, get(why::run))
         .route(mail::PATH, get(mail::run).post(mail::change))
         .route(key::PATH, get(key::run).post(key::change))
         .route(key::SHEET, get(key::sheet))
@@ -106,7 +114,11 @@ pub(crate) async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Resu
         return Err(see_other(&sign_in::location_to(to)));
     };
     match ctx.directory.find_account(session.account).await {
-        Ok(Some(account)) => Ok((session, account)),
+        Ok(Some(account)) => match twice::check(ctx, session, &account, to).await {
+            Ok(None) => Ok((session, account)),
+            Ok(Some(response)) => Err(response),
+            Err(trouble) => Err(page::trouble(trouble)),
+        },
         Ok(None) => Err(see_other(&sign_in::location_to(to))),
         Err(error) => Err(page::trouble(Trouble::from(error))),
     }

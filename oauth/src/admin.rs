@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! The admin pages, for members of the household who look after it: people, groups, addresses, apps, domains, the log.
+//! The admin pages, for members of the household who look after it: people, groups, addresses, apps, rules,
+//! domains, mail that waits, what others report, the log.
 //!
 //! Every page is a value of [`page`], written by one template. Looking wants the right; changing wants a sign-in within
 //! the last minutes besides, and is written down in the audit log with who did it.
@@ -14,6 +15,9 @@ mod log;
 mod page;
 mod people;
 mod person;
+mod queue;
+mod reports;
+mod rules;
 
 use std::sync::Arc;
 
@@ -48,6 +52,9 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route(apps::PATH, get(look::<apps::Apps>).post(post::<apps::Apps>))
         .route(app::ROUTE, get(app::run).post(app::post))
         .route(domains::PATH, get(domains::run).post(domains::post))
+        .route(rules::PATH, get(look::<rules::Rules>).post(post::<rules::Rules>))
+        .route(queue::PATH, get(look::<queue::Queue>).post(post::<queue::Queue>))
+        .route(reports::PATH, get(reports::run))
         .route(log::PATH, get(log::run))
 }
 

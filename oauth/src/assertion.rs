@@ -37,9 +37,13 @@ pub fn are_keys(jwks: &Value) -> bool {
 /// Does the client prove who it is? RFC 7523 §3.
 pub async fn prove(ctx: &Ctx, client: &Client, assertion: &str) -> Result<(), Fault<Refusal>> {
     let bad = |says: &str| Fault::Peer(Refusal::new(ErrorCode::InvalidClient, says));
-    let audiences = [ctx.issuer.clone(), format!("{}{}", ctx.issuer, registry::path("token_endpoint"))];
-    let keys = Profile::of(client).keys;
-    let jti = check(assertion, &keys, &client.identifier, &audiences, ctx.now()).map_err(bad)?;
+    let profile = Profile::of(client);
+    let mut audiences = vec![ctx.issuer.clone()];
+    // FAPI 2.0 Security Profile §5.3.2.1: the issuer alone. Others name the token endpoint (RFC 7523 §3).
+    if !profile.is_strict() {
+        audiences.push(format!("{}{}", ctx.issuer, registry::path("token_endpoint")));
+    }
+    let jti = check(assertion, &profile.keys, &client.identifier, &audiences, ctx.now()).map_err(bad)?;
     let seen = hash_token(&format!("{} {jti}", client.identifier));
     match ctx.directory.see_once("assertion", seen, ASSERTION_LIFE_MAX + DPOP_SKEW).await.map_err(ours)? {
         true => Ok(()),

@@ -16,6 +16,7 @@ use hearth_web::axum::response::Response;
 use hearth_web::{Lang, headers, page, speak};
 use serde_json::json;
 
+use crate::account::twice::{self, Missing};
 use crate::ctx::Ctx;
 use crate::error::ErrorCode;
 use crate::grant::{Cancelled, Fulfilled, Mode, Next, Pending};
@@ -156,6 +157,11 @@ async fn respond(ctx: &Ctx, visit: &Visit, query: &str) -> Result<Response, Faul
         hearth_types::constant_time_eq(mark.as_bytes(), visit.form(ctx, &fresh_purpose(&admitted.query)).as_bytes())
     });
     let mut visitor = visit.visitor(is_fresh);
+    // The household's rules: whoever has to prove it twice and did not is not signed in for anybody's sake.
+    let missing = twice::missing(ctx, visit.session.as_ref()).await?;
+    if missing.is_some() {
+        visitor = None;
+    }
     if let (Some(visitor), Some(subject)) = (&mut visitor, &admitted.pending.subject) {
         visitor.is_wanted = claims::subject(ctx, &admitted.client, visitor.account) == *subject;
     }
@@ -164,6 +170,7 @@ async fn respond(ctx: &Ctx, visit: &Visit, query: &str) -> Result<Response, Faul
         None => false,
     };
     match admitted.pending.next(visitor.as_ref(), agreed, ctx.now()) {
+        Next::SignIn if missing == Some(Missing::Factor) => Ok(twice::page()),
         Next::SignIn => Ok(see_other(&sign_in::location_for(&admitted.query))),
         Next::Cancel(code) => Err(Fault::Peer(Ended::Client(admitted.pending.cancel(code, "no page may be shown")))),
         Next::Consent => consent::show(ctx, visit, &admitted).await,

@@ -19,16 +19,17 @@ use hearth_web::axum::response::Response;
 use hearth_web::page;
 use serde_json::{Value, json};
 
+use crate::account::signed_in;
 use crate::client_auth::authenticate;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, answered, json as json_response, ours, refuse};
 use crate::limits::{DEVICE_CODE_LIFE, DEVICE_POLL_EVERY};
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::scope::{Scope, Scopes};
-use crate::sign_in;
 use crate::t;
 use crate::token::read_body;
-use crate::visit::{Visit, see_other};
+use crate::visit::Visit;
 
 /// Its name at the token endpoint.
 pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -132,8 +133,8 @@ pub fn scopes_of(pending: &Pending) -> Scopes {
 
 /// GET: the page. A code in the address is filled in, and no more.
 pub async fn show(State(ctx): State<Arc<Ctx>>, visit: Visit, RawQuery(query): RawQuery) -> Response {
-    if visit.session.is_none() {
-        return see_other(&sign_in::location_to("device"));
+    if let Err(response) = signed_in(&ctx, &visit, "device").await {
+        return response;
     }
     let params = Params::parse(query.unwrap_or_default().as_bytes());
     ask(&ctx, &visit, params.field("user_code"), StatusCode::OK, None)
@@ -162,8 +163,8 @@ async fn find(ctx: &Ctx, code: &str) -> Result<Option<(Pending, Client)>, Troubl
 }
 
 async fn confirm(ctx: &Ctx, visit: &Visit, typed: &str) -> Result<Response, Trouble> {
-    if visit.session.is_none() {
-        return Ok(see_other(&sign_in::location_to("device")));
+    if let Err(response) = signed_in(ctx, visit, "device").await {
+        return Ok(response);
     }
     let code = normal(typed);
     // §5.1: nobody tries codes until one fits.
@@ -208,6 +209,10 @@ async fn answer(ctx: &Ctx, visit: &Visit, code: &str, allowed: bool) -> Result<R
         let says = t("No device waits with that code any more. Begin again on the device.");
         return Ok(ask(ctx, visit, "", StatusCode::NOT_FOUND, Some(says)));
     };
+    let account = match signed_in(ctx, visit, "device").await {
+        Ok((_, account)) => account,
+        Err(response) => return Ok(response),
+    };
     let may = ctx.directory.may_use_client(session.account, client.id).await?;
     if !ctx.directory.answer_device(code, allowed && may, session.account, session.id).await? {
         return Ok(ask(ctx, visit, "", StatusCode::NOT_FOUND, Some(t("That device was answered already."))));
@@ -221,6 +226,9 @@ async fn answer(ctx: &Ctx, visit: &Visit, code: &str, allowed: bool) -> Result<R
         detail: format!("{} ({})", client.name, scopes_of(&pending)),
     };
     ctx.directory.add_audit(event).await?;
+    if allowed && may {
+        tell(ctx, visit, &account, Notice::DeviceAdmitted, &client.name).await;
+    }
     Ok(visit.page(&DonePage { allowed: allowed && may }))
 }
 

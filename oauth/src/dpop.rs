@@ -98,6 +98,11 @@ pub fn check(proof: &str, method: &str, url: &str, token: Option<&str>, now: Tim
     if now.since(made_at) > DPOP_SKEW || made_at.since(now) > DPOP_SKEW {
         return Err(Unproven("the proof is not of now"));
     }
+    // RFC 7519 §4.1.4, §4.1.5: they need not be there, and count where they are.
+    let time = |name: &str| claims[name].as_i64().map(Timestamp::from_secs);
+    if time("exp").is_some_and(|end| now.since(end) > DPOP_SKEW) || time("nbf").is_some_and(|at| at.since(now) > DPOP_SKEW) {
+        return Err(Unproven("the proof is not of now"));
+    }
     if token.is_some_and(|token| claims["ath"] != hash(token)) {
         return Err(Unproven("the proof is for another token"));
     }

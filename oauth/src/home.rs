@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use hearth_boot::{Config, Engine};
+use hearth_identity::desk::{Desk, SOCKET};
 use hearth_mailstore::{Backend, StoreConfig};
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::records::{Facts, Record, State, check, of};
@@ -32,6 +33,8 @@ pub struct Home {
     pub tend: Option<PathBuf>,
     /// Whom to ask for names.
     pub dns: Options,
+    /// The mail server's desk: what waits, what others report.
+    pub desk: Desk,
 }
 
 impl Home {
@@ -47,6 +50,7 @@ impl Home {
             port_offset: config.listen.port_offset,
             dkim: config.path("dkim"),
             mail: Some(StoreConfig { dir: config.dir.clone(), backend, process: "oauth".to_string(), clock, delivers: false }),
+            desk: Desk::new(config.run_path(SOCKET)),
             keys: config.https_url(&format!("keys.{}", config.domain()), ""),
             tend: Some(config.run_path("tend")),
             dns: Options {

@@ -59,6 +59,7 @@ pub mod notice;
 pub mod par;
 pub mod params;
 pub mod pkce;
+pub mod policy;
 pub mod profile;
 pub mod redirect;
 pub mod register;

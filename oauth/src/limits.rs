@@ -52,6 +52,8 @@ pub const LOGOUT_WITHIN: Duration = Duration::from_secs(5);
 pub const LOGOUT_TRIES: u32 = 3;
 /// Clients that are told at once.
 pub const LOGOUT_AT_ONCE: usize = 8;
+/// How long rules that were read count, when another process may have changed them.
+pub const POLICY_FRESH: Duration = Duration::from_secs(2);
 /// How often it is looked whether keys want to be turned.
 pub const KEYS_LOOK_EVERY: Duration = Duration::from_secs(3600);
 /// How long somebody stays signed in to an app behind a proxy; signing out at home ends it sooner.
@@ -60,6 +62,14 @@ pub const FORWARD_LIFE: Duration = Duration::from_secs(12 * 3600);
 pub const FORWARD_START_WITHIN: Duration = Duration::from_secs(1800);
 /// How long a link counts that an admin made.
 pub const INVITATION_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long the link of a letter to an address elsewhere counts.
+pub const CONTACT_PROOF_WITHIN: Duration = Duration::from_secs(24 * 3600);
+/// One person has such a letter written this often at most.
+pub const CONTACT_LETTER_EVERY: Duration = Duration::from_secs(300);
+/// Mails of a mailbox of which it is told why they are there.
+pub const WHY_MAILS: u32 = 25;
+/// Octets of a mail in which that is looked for.
+pub const WHY_HEADER_BYTES_MAX: u64 = 16 * 1024;
 /// Groups that a token names.
 pub const GROUPS_MAX: usize = 200;
 /// Clients that registered themselves.
@@ -74,8 +84,14 @@ pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const KNOWN_PEOPLE_MAX: usize = 8;
 /// How long a browser is known; browsers keep no cookie for longer (RFC 6265, and the 400 days of its successor).
 pub const KNOWN_LIFE: Duration = Duration::from_secs(400 * 24 * 3600);
-/// Guesses that a new password withstands, as a power of ten.
-pub const PASSWORD_GUESSES_LOG10: f64 = 8.0;
+/// The longest that a household may choose for that.
+pub const SESSION_LIFE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The shortest life of an access token that a household may choose.
+pub const ACCESS_TOKEN_LIFE_MIN: Duration = Duration::from_secs(300);
+/// Guesses that a new password withstands at least, as a power of ten.
+pub const PASSWORD_GUESSES_LOG10: u32 = 8;
+/// The most that a household may ask for.
+pub const PASSWORD_GUESSES_LOG10_MAX: u32 = 14;
 /// After this long, an account page that changes a secret asks for the password again.
 pub const SUDO_WITHIN: Duration = Duration::from_secs(600);
 /// A `max_age` beyond this is no bound at all.

@@ -8,7 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hearth_identity::directory::Account;
 use hearth_identity::grants::new_token;
-use hearth_types::{Timestamp, Trouble};
+use hearth_identity::{Directory, Error};
+use hearth_types::{Address, Timestamp, Trouble};
 use hearth_web::{Lang, lang};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -41,6 +42,18 @@ pub enum Notice {
     LinkUsed,
     /// An app password was made.
     AppPasswordAdded,
+    /// An app password was ended.
+    AppPasswordRemoved,
+    /// Somebody who looks after the home made a one-time link.
+    LinkMade,
+    /// A device without a keyboard was let in.
+    DeviceAdmitted,
+    /// They may look after the home.
+    AdminGained,
+    /// What concerns their safety is told at an address elsewhere.
+    ContactChanged,
+    /// And no longer.
+    ContactRemoved,
     /// Somebody signed in on a browser that was never seen before.
     NewDevice,
     /// Mail is sent on to another address.
@@ -55,7 +68,7 @@ pub enum Notice {
 
 impl Notice {
     /// Each of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::PasskeyAdded,
         Self::PasskeyRemoved,
         Self::PasskeyCopied,
@@ -66,6 +79,12 @@ impl Notice {
         Self::RecoveryMade,
         Self::LinkUsed,
         Self::AppPasswordAdded,
+        Self::AppPasswordRemoved,
+        Self::LinkMade,
+        Self::DeviceAdmitted,
+        Self::AdminGained,
+        Self::ContactChanged,
+        Self::ContactRemoved,
         Self::NewDevice,
         Self::Forwarded,
         Self::KeyAdded,
@@ -86,6 +105,12 @@ impl Notice {
             Self::RecoveryMade => "New recovery codes were made for your account",
             Self::LinkUsed => "A one-time link chose a new password for you",
             Self::AppPasswordAdded => "An app password was made for your account",
+            Self::AppPasswordRemoved => "An app password of yours was ended",
+            Self::LinkMade => "A link to choose a new password for your account was made",
+            Self::DeviceAdmitted => "You let a device in",
+            Self::AdminGained => "You may look after the home now",
+            Self::ContactChanged => "You are told of such things at another address too",
+            Self::ContactRemoved => "You are told of such things at no other address any more",
             Self::NewDevice => "Your account was signed in on a new device",
             Self::Forwarded => "Your mail is sent on to another address",
             Self::KeyAdded => "An OpenPGP key is shown for your address",
@@ -97,23 +122,51 @@ impl Notice {
 
 /// Writes to somebody. `what`: its name, such as the label of a passkey; no secret.
 pub async fn tell(ctx: &Ctx, visit: &Visit, account: &Account, notice: Notice, what: &str) {
+    let from = format!("{}, {}", visit.device(), visit.peer.ip);
+    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, what, Some(&from)).await;
+}
+
+/// The same of what was done by a command on the machine itself.
+pub async fn tell_of_command(directory: &Directory, issuer: &str, now: Timestamp, account: &Account, notice: Notice, what: &str) {
+    put(directory, issuer, now, account, notice, what, None).await;
+}
+
+async fn put(
+    directory: &Directory,
+    issuer: &str,
+    now: Timestamp,
+    account: &Account,
+    notice: Notice,
+    what: &str,
+    from: Option<&str>,
+) {
     let lang = account.language.as_deref().and_then(|tag| Lang::find([tag])).unwrap_or_else(lang);
-    let id = new_token();
-    let letter = Letter {
-        lang,
-        notice,
-        what,
-        to: &account.primary.to_string(),
-        from: &visit.peer.ip.to_string(),
-        device: &visit.device(),
-        domain: &ctx.domain,
-        issuer: &ctx.issuer,
-        id: id.expose(),
+    // To the mailbox, and to where they read when that is not theirs any more.
+    let outside = match directory.find_contact(account.id).await {
+        Ok(contact) => contact,
+        Err(error) => return not_told(error),
     };
-    if let Err(error) = ctx.directory.add_letter(&account.primary, letter.write(ctx.now())).await {
-        let trouble = Trouble::from(error);
-        tracing::warn!(id = trouble.id(), %trouble, "somebody could not be told of a change to their account");
+    for to in std::iter::once(account.primary.clone()).chain(outside) {
+        let id = new_token();
+        let letter = Letter {
+            lang,
+            notice,
+            what,
+            to: &to.to_string(),
+            from: from.unwrap_or_else(|| in_language(lang, "the hearth command")),
+            domain: &account.primary.domain().to_string(),
+            issuer,
+            id: id.expose(),
+        };
+        if let Err(error) = directory.add_letter(&to, letter.write(now)).await {
+            not_told(error);
+        }
     }
+}
+
+fn not_told(error: Error) {
+    let trouble = Trouble::from(error);
+    tracing::warn!(id = trouble.id(), %trouble, "somebody could not be told of a change to their account");
 }
 
 /// A letter: facts in, a message out.
@@ -122,8 +175,8 @@ struct Letter<'a> {
     notice: Notice,
     what: &'a str,
     to: &'a str,
+    /// The device and its address, or the command.
     from: &'a str,
-    device: &'a str,
     domain: &'a str,
     issuer: &'a str,
     id: &'a str,
@@ -132,34 +185,56 @@ struct Letter<'a> {
 impl Letter<'_> {
     fn write(&self, now: Timestamp) -> Vec<u8> {
         let t = |english| in_language(self.lang, english);
-        let date = OffsetDateTime::from_unix_timestamp(now.secs()).ok().and_then(|date| date.format(&Rfc2822).ok());
         let mut lines = vec![format!("{}.", t(self.notice.says())), String::new()];
         let what: String = self.what.chars().filter(|c| !c.is_control()).take(200).collect();
         if !what.is_empty() {
             lines.push(format!("{} {what}", t("What:")));
         }
         lines.push(format!("{} {}", t("When:"), when::exactly(now)));
-        lines.push(format!("{} {}, {}", t("From:"), self.device, self.from));
+        lines.push(format!("{} {}", t("From:"), self.from));
         lines.push(String::new());
         lines.push(t("If that was you, there is nothing to do.").to_string());
         lines.push(
             t("If it was not: change your password, sign out everywhere, and tell whoever looks after the home.").to_string(),
         );
         lines.push(format!("{}/account", self.issuer));
-        format!(
-            "From: <postmaster@{domain}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nDate: {date}\r\nMessage-ID: <{id}@{domain}>\r\n\
-             Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Content-Transfer-Encoding: base64\r\nContent-Language: {lang}\r\n\r\n{body}",
-            domain = self.domain,
-            to = self.to,
-            subject = encoded(t(self.notice.says())),
-            date = date.unwrap_or_default(),
-            id = self.id,
-            lang = self.lang.tag(),
-            body = wrapped(&STANDARD.encode(lines.join("\r\n") + "\r\n")),
-        )
-        .into_bytes()
+        let subject = t(self.notice.says());
+        message(self.lang, self.domain, self.to, subject, self.id, now, &lines)
     }
+}
+
+/// Asks whoever reads at an address to open a link.
+pub async fn ask_for_proof(ctx: &Ctx, account: &Account, to: &Address, link: &str) -> Result<(), Trouble> {
+    let lang = account.language.as_deref().and_then(|tag| Lang::find([tag])).unwrap_or_else(lang);
+    let t = |english| in_language(lang, english);
+    let lines = [
+        t("Somebody wants to be told here of what concerns the safety of this account:").to_string(),
+        account.primary.to_string(),
+        String::new(),
+        t("If that is you, open this link in the browser that you are signed in with:").to_string(),
+        link.to_string(),
+        String::new(),
+        t("If it is not, there is nothing to do.").to_string(),
+    ];
+    let domain = account.primary.domain().to_string();
+    let id = new_token();
+    let letter = message(lang, &domain, &to.to_string(), t("Is this your address?"), id.expose(), ctx.now(), &lines);
+    Ok(ctx.directory.add_letter(to, letter).await?)
+}
+
+/// A whole message (RFC 5322), of lines.
+fn message(lang: Lang, domain: &str, to: &str, subject: &str, id: &str, now: Timestamp, lines: &[String]) -> Vec<u8> {
+    let date = OffsetDateTime::from_unix_timestamp(now.secs()).ok().and_then(|date| date.format(&Rfc2822).ok());
+    format!(
+        "From: <postmaster@{domain}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nDate: {date}\r\nMessage-ID: <{id}@{domain}>\r\n\
+         Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Transfer-Encoding: base64\r\nContent-Language: {lang}\r\n\r\n{body}",
+        subject = encoded(subject),
+        date = date.unwrap_or_default(),
+        lang = lang.tag(),
+        body = wrapped(&STANDARD.encode(lines.join("\r\n") + "\r\n")),
+    )
+    .into_bytes()
 }
 
 /// RFC 2045 §6.8: lines of 76 letters.
@@ -192,8 +267,7 @@ mod tests {
             notice: Notice::NewDevice,
             what,
             to: "alice@home.example",
-            from: "192.0.2.7",
-            device: "Firefox",
+            from: "Firefox, 192.0.2.7",
             domain: "home.example",
             issuer: "https://id.home.example",
             id: "x",

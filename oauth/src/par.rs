@@ -49,22 +49,22 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
         .without("client_assertion_type")
         .without("client_id")
         .with("client_id", &client.identifier);
-    let proof = dpop::read(ctx, headers, "POST", registry::path("pushed_authorization_request_endpoint"), None).await?;
-    match proof {
-        Err(error) => return refuse(ErrorCode::InvalidDpopProof, error.0),
-        // RFC 9449 §10.1: the proof stands for the parameter, or must agree with it.
-        Ok(Some(proof)) => match asked.find("dpop_jkt") {
-            Some(named) if named != proof.thumbprint => return refuse(ErrorCode::InvalidDpopProof, "dpop_jkt names another key"),
-            _ => asked = asked.without("dpop_jkt").with("dpop_jkt", &proof.thumbprint),
-        },
-        Ok(None) => {}
-    }
     let registered = registered(ctx, &client);
     if let Some(object) = asked.find("request").filter(|_| !registered.profile.keys.is_empty()) {
         asked = assertion::request(ctx, &client, object)
             .map_err(|says| Fault::Peer(Refusal::new(ErrorCode::InvalidRequestObject, says)))?;
     } else if registered.profile.signed_only {
         return refuse(ErrorCode::InvalidRequest, "this client signs its requests");
+    }
+    let proof = dpop::read(ctx, headers, "POST", registry::path("pushed_authorization_request_endpoint"), None).await?;
+    match proof {
+        Err(error) => return refuse(ErrorCode::InvalidDpopProof, error.0),
+        // RFC 9449 §10.1: the proof stands for the parameter, in a request object too, or must agree with it.
+        Ok(Some(proof)) => match asked.find("dpop_jkt") {
+            Some(named) if named != proof.thumbprint => return refuse(ErrorCode::InvalidDpopProof, "dpop_jkt names another key"),
+            _ => asked = asked.without("dpop_jkt").with("dpop_jkt", &proof.thumbprint),
+        },
+        Ok(None) => {}
     }
     let redirect_uri = request::redirect_of(&asked, &registered)
         .map_err(|_| Fault::Peer(Refusal::new(ErrorCode::InvalidRequest, "redirect_uri is not registered")))?;

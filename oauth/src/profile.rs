@@ -77,6 +77,11 @@ impl Profile {
         }
     }
 
+    /// It pushes what it asks, signs who it is, and holds a key for its tokens: a client of the FAPI 2.0 Security Profile.
+    pub const fn is_strict(&self) -> bool {
+        self.pushed_only && self.bound_only && self.signs_in
+    }
+
     /// How its ID tokens are signed.
     pub fn id_token_algorithm(&self) -> Algorithm {
         self.id_token.unwrap_or(Algorithm::Rs256)

@@ -22,7 +22,8 @@ pub async fn serve(boot: Boot) -> anyhow::Result<()> {
     let config = &boot.config;
     let clock = Clock::system();
     let directory = Directory::open(&source(config, "identity.db", "directory"), clock.clone()).await?;
-    let vault = Vault::open(&source(config, "vault.db", "vault"), &config.path("vault.key"), clock.clone()).await?;
+    let (place, key) = (source(config, "vault.db", "vault"), config.path("vault.key"));
+    let vault = Vault::open_within(&place, &key, clock.clone(), config.limits.password_memory_bytes).await?;
     let doorkeeper = Doorkeeper::with_issuer(vault, directory.clone(), clock.clone(), config.issuer());
     let listener = hearth_web::bind(&config.run_path("gate.sock"))?;
     let gate = gate::serve(listener, doorkeeper.clone(), boot.stop.requested());

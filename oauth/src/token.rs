@@ -22,8 +22,9 @@ use crate::client_auth::authenticate;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
 use crate::level::Level;
-use crate::limits::{ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE, SIGNED_ACCESS_TOKEN_LIFE};
+use crate::limits::SIGNED_ACCESS_TOKEN_LIFE;
 use crate::params::{Params, ParamsError};
+use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::scope::{Scope, Scopes};
 use crate::{device_grant, dpop, registry, resource};
@@ -47,6 +48,8 @@ const KNOWN: [&str; 11] = [
 struct Asked {
     client: Client,
     profile: Profile,
+    /// What the household chose: how long it lasts.
+    policy: Arc<Policy>,
     /// RFC 8707: for whom.
     resources: Vec<String>,
     /// RFC 9449: the thumbprint of the key that was shown.
@@ -78,7 +81,7 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let Some(resources) = resource::read(&params, &profile, &ctx.issuer) else {
         return refuse(ErrorCode::InvalidTarget, "no such resource for this client");
     };
-    let asked = Asked { client, profile, resources, key };
+    let asked = Asked { client, profile, policy: ctx.policy().await?, resources, key };
     match grant {
         "authorization_code" => code::run(ctx, &asked, &params).await,
         "refresh_token" => refresh::run(ctx, &asked, &params).await,
@@ -114,8 +117,8 @@ impl Asked {
         // RFC 9449 §5 lets us: a mail program's SASL has no place for a proof, so what opens mail is not bound.
         let confirmation = self.key.clone().filter(|_| !scopes.has(Scope::Mail));
         Some(NewTokens {
-            access_lives: if self.signs(scopes) { SIGNED_ACCESS_TOKEN_LIFE } else { ACCESS_TOKEN_LIFE },
-            refresh_lives: refreshes.then_some(REFRESH_TOKEN_LIFE),
+            access_lives: if self.signs(scopes) { SIGNED_ACCESS_TOKEN_LIFE } else { self.policy.access_life() },
+            refresh_lives: refreshes.then(|| self.policy.refresh_life()),
             audience: resources.join(" "),
             binds_refresh: self.client.is_public(),
             confirmation,

@@ -6,6 +6,7 @@
 //! `__Host-hearth-known` says who signed in with this browser before, to tell them when it was another.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use hearth_identity::directory::{NewSession, Session, SessionKind};
@@ -22,7 +23,7 @@ use crate::ctx::Ctx;
 use crate::device;
 use crate::grant::Visitor;
 use crate::level::Level;
-use crate::limits::{KNOWN_LIFE, KNOWN_PEOPLE_MAX, SESSION_LIFE};
+use crate::limits::{KNOWN_LIFE, KNOWN_PEOPLE_MAX};
 use crate::t;
 
 const SESSION_COOKIE: &str = "__Host-hearth";
@@ -149,6 +150,7 @@ impl Visit {
     pub async fn sign_in(&self, ctx: &Ctx, account: AccountId, auth_methods: &str) -> Result<(Session, SignedIn), Trouble> {
         let secret = new_token();
         let now = ctx.now();
+        let lives = ctx.policy().await?.session_life();
         let session = ctx
             .directory
             .add_session(NewSession {
@@ -163,7 +165,7 @@ impl Visit {
                 authenticated_at: now,
                 peer: Some(self.peer.ip),
                 user_agent: self.user_agent.clone(),
-                expires_at: Some(now.after(SESSION_LIFE)),
+                expires_at: Some(now.after(lives)),
             })
             .await?;
         // What this browser was signed in as before it leaves behind: but for what the same person let in with it.
@@ -174,7 +176,7 @@ impl Visit {
         let is_new_device = !self.known.contains(&mark);
         let others = self.known.iter().filter(|known| **known != mark).take(KNOWN_PEOPLE_MAX - 1);
         let known = std::iter::once(&mark).chain(others).map(String::as_str).collect();
-        Ok((session, SignedIn { secret: secret.expose().clone(), is_new_device, known }))
+        Ok((session, SignedIn { secret: secret.expose().clone(), is_new_device, known, lives }))
     }
 
     /// Ends the session; the answer then takes the cookie away.
@@ -193,6 +195,7 @@ pub struct SignedIn {
     /// This browser was not seen with this person before.
     pub is_new_device: bool,
     known: String,
+    lives: Duration,
 }
 
 impl SignedIn {
@@ -203,10 +206,8 @@ impl SignedIn {
 
     /// Gives the browser its cookie.
     pub fn set(&self, mut response: Response) -> Response {
-        let fields = [
-            cookie::set(SESSION_COOKIE, &self.secret, Some(SESSION_LIFE)),
-            cookie::set(KNOWN_COOKIE, &self.known, Some(KNOWN_LIFE)),
-        ];
+        let fields =
+            [cookie::set(SESSION_COOKIE, &self.secret, Some(self.lives)), cookie::set(KNOWN_COOKIE, &self.known, Some(KNOWN_LIFE))];
         response.headers_mut().extend(fields.into_iter().flatten().map(|field| (header::SET_COOKIE, field)));
         response
     }

@@ -95,7 +95,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, token: &str, form: &Params) -> Result<
     if let Err(error) = hearth_identity::vault::check_new_password(form.field("new")) {
         return again(words::refusal(&error).unwrap_or_default());
     }
-    if let Err(says) = strength::check(form.field("new"), &account, &ctx.domain) {
+    if let Err(says) = strength::check(form.field("new"), &account, ctx.policy().await?.guesses_log10()) {
         return again(says.to_string());
     }
     if !ctx.vault().use_link(token).await.map_err(Trouble::from)? {

@@ -43,6 +43,11 @@ pub fn day(at: Timestamp) -> String {
     day_in(lang(), at)
 }
 
+/// `on 3 May 2026`, in the language of the request.
+pub fn on(at: Timestamp) -> String {
+    date(lang(), at)
+}
+
 fn date(lang: Lang, at: Timestamp) -> String {
     format!("{} {}", lang.pick("on", "le"), day_in(lang, at))
 }

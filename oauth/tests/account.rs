@@ -181,3 +181,37 @@ async fn a_session_ends_after_its_time() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_app_password_for_one_thing_and_for_a_while() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let opens = async |password: &str, service: Service| {
+            let doorkeeper = Doorkeeper::new(house.vault.clone(), house.directory.clone(), house.clock.clone());
+            doorkeeper.password("alice@home.example", &Secret::new(password.to_string()), service, PEER).await.unwrap().is_ok()
+        };
+        for (what, reads, sends) in [("mail", true, true), ("send-only", false, true), ("read-only", true, false), ("", true, true)]
+        {
+            let form = browser.get("/account/app-passwords/new").await.field("form");
+            let fields = [("form", form.as_str()), ("label", "Phone"), ("for", what), ("days", "7")];
+            let shown = browser.post("/account/app-passwords/new", &fields).await;
+            let password = shown.body.split("id=\"app-password\">").nth(1).unwrap().split('<').next().unwrap().to_string();
+            assert_eq!((opens(&password, Service::Imap).await, opens(&password, Service::Smtp).await), (reads, sends), "{what}");
+        }
+        let all = house.vault.list_app_passwords(house.alice.id).await.unwrap();
+        let week = house.clock.now().after(Duration::from_secs(7 * 24 * 3600));
+        assert!(all.len() == 4 && all.iter().all(|one| one.expires_at == Some(week)), "{all:?}");
+        assert!(browser.get("/account").await.body.contains(", ends on "));
+        let form = browser.get("/account/app-passwords/new").await.field("form");
+        let fields = [("form", form.as_str()), ("label", "Laptop"), ("for", "mail"), ("days", "100000")];
+        browser.post("/account/app-passwords/new", &fields).await;
+        let all = house.vault.list_app_passwords(house.alice.id).await.unwrap();
+        assert_eq!(
+            all.iter().find(|one| one.label == "Laptop").map(|one| one.expires_at),
+            Some(None),
+            "what is not offered is not taken"
+        );
+    })
+    .await;
+}

@@ -9,8 +9,18 @@ use hearth_identity::grants::Registration;
 use hearth_web::axum::http::StatusCode;
 use support::{Browser, PASSWORD, Reply, on_both_engines, request};
 
-const PAGES: [&str; 7] =
-    ["/admin", "/admin/people", "/admin/groups", "/admin/aliases", "/admin/apps", "/admin/domains", "/admin/log"];
+const PAGES: [&str; 10] = [
+    "/admin",
+    "/admin/people",
+    "/admin/groups",
+    "/admin/aliases",
+    "/admin/apps",
+    "/admin/rules",
+    "/admin/domains",
+    "/admin/queue",
+    "/admin/reports",
+    "/admin/log",
+];
 
 /// Fills the form that does `what` on the page `path`; the fields come on top of its own.
 async fn act(browser: &mut Browser, path: &str, what: &str, fields: &[(&str, &str)]) -> Reply {
@@ -235,6 +245,80 @@ async fn apps_are_added_and_strangers_let_in() {
         let page = admin.get("/admin/domains").await.body;
         assert!(page.contains("home.example. 3600 IN MX 10") && page.contains("v=spf1 mx -all"), "{page}");
         assert!(!page.contains(PASSWORD));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_is_asked_of_the_mail_server() {
+    use hearth_identity::desk::{Answer, Question, Reported, SOCKET, Waiting};
+    use hearth_identity::login::{read_frame, write_frame};
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        for path in ["/admin/queue", "/admin/reports", "/admin"] {
+            assert!(admin.get(path).await.body.contains("The mail server does not answer"), "{path}");
+        }
+        let listener = tokio::net::UnixListener::bind(house.run.join(SOCKET)).unwrap();
+        let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let heard = asked.clone();
+        let now = house.clock.now().millis();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let question: Question = read_frame(&mut stream).await.unwrap().unwrap();
+                heard.lock().unwrap().push(question.clone());
+                let answer = match question {
+                    Question::Queue => {
+                        let mail = Waiting {
+                            id: 7,
+                            name: "7Q2K".into(),
+                            sender: "alice@home.example".into(),
+                            recipients: vec!["<b>@one.example".into()],
+                            recipient_count: 3,
+                            is_held: false,
+                            attempts: 4,
+                            next_attempt_at: now,
+                            created_at: now - 5 * 3_600_000,
+                            last_reply: "451 4.7.1 try later <i>".into(),
+                            size_bytes: 1_000,
+                        };
+                        Answer::Queue { mails: vec![mail], count: 1 }
+                    }
+                    Question::Reports(domain) => {
+                        assert_eq!(domain, "home.example");
+                        let report = Reported {
+                            kind: "dmarc".into(),
+                            reporter: "two.example".into(),
+                            begins_at: now,
+                            good: 40,
+                            bad: 2,
+                            mostly: "192.0.2.1 not signed".into(),
+                        };
+                        Answer::Reports(vec![report])
+                    }
+                    Question::Hold(7) => Answer::Changed(1),
+                    _ => Answer::Changed(0),
+                };
+                write_frame(&mut stream, &answer).await.unwrap();
+            }
+        });
+        let page = admin.get("/admin/queue").await.body;
+        for said in
+            ["&#60;b&#62;@one.example and 2 more", "from alice@home.example", "tried 4 times", "451 4.7.1 try later &#60;i&#62;"]
+        {
+            assert!(page.contains(said), "{said}: {page}");
+        }
+        assert!(admin.get("/admin").await.body.contains("One mail waits for more than four hours"));
+        let page = admin.get("/admin/reports").await.body;
+        assert!(page.contains("40 well, 2 not") && page.contains("mostly: 192.0.2.1 not signed"), "{page}");
+        let reply = act(&mut admin, "/admin/queue", "hold", &[]).await;
+        assert!(reply.status == StatusCode::OK && reply.body.contains("stays here"), "{}", reply.body);
+        assert_eq!(act(&mut admin, "/admin/queue", "retry-all", &[]).await.status, StatusCode::BAD_REQUEST, "none was there");
+        let asked = asked.lock().unwrap().clone();
+        assert!(asked.contains(&Question::Hold(7)) && asked.contains(&Question::Retry(0)), "{asked:?}");
+        let rows = house.directory.list_audit(None, 20).await.unwrap();
+        assert!(rows.iter().any(|row| row.event == "queue.held" && row.detail == "7"));
     })
     .await;
 }

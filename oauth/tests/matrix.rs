@@ -9,6 +9,8 @@ use hearth_identity::login::Service;
 use hearth_oauth::gate::Doorkeeper;
 use hearth_types::{Secret, SessionId};
 use hearth_web::axum::http::StatusCode;
+use support::device::Device;
+use support::factors::{add_passkey, add_totp, password, second};
 use support::{Browser, House, PASSWORD, on_both_engines, request};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
@@ -203,4 +205,65 @@ async fn a_disabled_account_has_nothing_left() {
         told: true,
     };
     after(event, nothing).await;
+}
+
+#[tokio::test]
+async fn a_factor_that_goes_ends_all_but_app_passwords() {
+    on_both_engines(async |house| {
+        let mut life = live(&house).await;
+        add_passkey(&mut life.here, &mut Device::new(8)).await;
+        let page = life.here.get("/account/passkeys").await;
+        let fields = [("form", page.field("form")), ("id", page.field("id"))];
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(life.here.post("/account/passkeys/end", &fields).await.status, StatusCode::SEE_OTHER);
+        let expected = Left { there: false, kept: false, passing: false, by_token: false, told: true, ..ALL };
+        assert_eq!(left(&house, &mut life).await, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_recovery_code_ends_all_but_app_passwords() {
+    on_both_engines(async |house| {
+        let mut life = live(&house).await;
+        let (_, codes) = add_totp(&house, &mut life.here).await;
+        let mut found = house.browser();
+        let page = password(&mut found).await;
+        assert_eq!(second(&mut found, &page, &codes[0]).await.status, StatusCode::SEE_OTHER);
+        let expected = Left { here: false, there: false, kept: false, passing: false, by_token: false, told: true, ..ALL };
+        assert_eq!(left(&house, &mut life).await, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn new_signing_keys_end_what_the_old_ones_signed() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut life = live(&house).await;
+        let signs = serde_json::json!({"hearth_access_token": "jwt"}).to_string();
+        let secret = house.client("jwt", |new| new.metadata = signs).await;
+        let code = life.here.code(&request(&[("client_id", "jwt"), ("scope", "openid offline_access")])).await;
+        let tokens = house.exchange_as(("jwt", &secret), &code, &[]).await.json();
+        let (access, id_token) = (tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap());
+        assert_eq!(house.userinfo(access).await.status, StatusCode::OK);
+        let before = house.get("/jwks.json").await.json();
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let form = admin.get("/admin/rules").await.field("form");
+        assert_eq!(admin.post("/admin/rules", &[("form", &form), ("do", "keys")]).await.status, StatusCode::OK);
+        let after = house.get("/jwks.json").await.json();
+        let kids = |set: &serde_json::Value| -> Vec<String> {
+            set["keys"].as_array().unwrap().iter().map(|key| key["kid"].to_string()).collect()
+        };
+        assert!(kids(&after).len() == 3 && kids(&after).iter().all(|kid| !kids(&before).contains(kid)), "{after}");
+        assert_eq!(house.userinfo(access).await.status, StatusCode::UNAUTHORIZED, "signed access tokens");
+        let hint = support::encode(&[("id_token_hint", id_token), ("post_logout_redirect_uri", "https://app.example/bye")]);
+        assert!(life.here.get(&format!("/logout?{hint}")).await.location().is_none(), "ID tokens");
+        let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+        let reply = house.post_as(Some(("jwt", &secret)), "/token", &refresh).await;
+        assert_eq!(reply.status, StatusCode::OK, "the grant stays: {}", reply.body);
+        assert_eq!(left(&house, &mut life).await, ALL, "and all that was looked up and not signed");
+    })
+    .await;
 }

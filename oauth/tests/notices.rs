@@ -191,3 +191,90 @@ async fn a_profile_for_a_phone() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn told_at_an_address_elsewhere_too() {
+    on_both_engines(async |house| {
+        let mut alice = house.browser();
+        alice.sign_in("alice").await;
+        letters(&house).await;
+        let form = alice.get("/account/contact").await.field("form");
+        let ask = async |browser: &mut support::Browser, address: &str| {
+            browser.post("/account/contact", &[("form", &form), ("do", "ask"), ("address", address)]).await
+        };
+        for address in ["nonsense", "alice@home.example"] {
+            assert_eq!(ask(&mut alice, address).await.status, StatusCode::BAD_REQUEST, "{address}");
+        }
+        assert_eq!(ask(&mut alice, "alice@elsewhere.example").await.status, StatusCode::OK);
+        assert_eq!(ask(&mut alice, "victim@elsewhere.example").await.status, StatusCode::BAD_REQUEST, "one letter at a time");
+        let told = letters(&house).await;
+        let [(to, subject, text)] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!((to.as_str(), subject.as_str()), ("alice@elsewhere.example", "Is this your address?"));
+        let link = text.lines().find(|line| line.starts_with("https://")).unwrap();
+        let path = link.strip_prefix("https://id.home.example").unwrap().to_string();
+        // Its link is of use to alice alone, and looking at it decides nothing.
+        let mut bob = house.browser();
+        bob.sign_in("bob").await;
+        letters(&house).await;
+        assert_eq!(bob.get(&path).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(alice.get(&format!("{}x", &path[..path.len() - 1])).await.status, StatusCode::NOT_FOUND);
+        let page = alice.get(&path).await;
+        assert!(page.body.contains("Is alice@elsewhere.example yours?"), "{}", page.body);
+        assert_eq!(house.directory.find_contact(house.alice.id).await.unwrap(), None);
+        assert_eq!(alice.post(&path, &[("form", &page.field("form"))]).await.status, StatusCode::SEE_OTHER);
+        assert!(alice.get("/account").await.body.contains("alice@elsewhere.example"));
+        letters(&house).await;
+        let form = alice.get("/account/recovery").await.field("form");
+        alice.post("/account/recovery", &[("form", &form)]).await;
+        let mut told: Vec<String> = letters(&house).await.into_iter().map(|(to, ..)| to).collect();
+        told.sort();
+        assert_eq!(told, ["alice@elsewhere.example", "alice@home.example"]);
+        // Whoever takes it away cannot do so in silence.
+        let form = alice.get("/account/contact").await.field("form");
+        alice.post("/account/contact", &[("form", &form), ("do", "forget")]).await;
+        assert!(letters(&house).await.iter().any(|(to, ..)| to == "alice@elsewhere.example"));
+        assert_eq!(house.directory.find_contact(house.alice.id).await.unwrap(), None);
+        house.clock.advance(std::time::Duration::from_secs(24 * 3600));
+        let mut later = house.browser();
+        later.sign_in("alice").await;
+        assert_eq!(later.get(&path).await.status, StatusCode::NOT_FOUND, "a day");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn why_a_mail_is_where_it_is() {
+    use hearth_mailstore::{Content, Durability, message};
+    on_both_engines(async |house| {
+        let store = house.ctx.mail().await.unwrap().clone();
+        let alice = house.alice.id;
+        for (role, subject, why) in [
+            (hearth_mailstore::Role::Inbox, "Lunch <b>", "X-Hearth-Reason: It comes from one.example, as it says.\r\n"),
+            (hearth_mailstore::Role::Junk, "You won", "X-Hearth-Reason: It reads like junk: lottery\r\n"),
+            (hearth_mailstore::Role::Inbox, "A note", ""),
+        ] {
+            let raw = format!("{why}From: Bob <bob@one.example>\r\nSubject: {subject}\r\n\r\nHello\r\n").into_bytes();
+            let prepared = store.prepare(alice, Content::Bytes(raw)).await.unwrap();
+            let put = store.write(alice, Durability::Synced, move |tx| {
+                let mailbox = hearth_mailstore::mailbox::find_by_role(tx, role)?.expect("it is there from the start");
+                let now = tx.now();
+                message::append(tx, prepared, &[mailbox.id], &hearth_mailstore::FlagSet::default(), now).map(drop)
+            });
+            put.await.unwrap();
+        }
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let page = browser.get("/account/why").await;
+        for said in
+            ["Lunch &#60;b&#62;", "It comes from one.example, as it says.", "It reads like junk: lottery", "a program put it here"]
+        {
+            assert!(page.body.contains(said), "{said}: {}", page.body);
+        }
+        let mut bob = house.browser();
+        bob.sign_in("bob").await;
+        assert!(!bob.get("/account/why").await.body.contains("Lunch"));
+        house.clock.advance(std::time::Duration::from_secs(601));
+        assert_eq!(browser.get("/account/why").await.location().as_deref(), Some("/sign-in?to=why"));
+    })
+    .await;
+}

@@ -23,6 +23,7 @@
 mod binary;
 mod command;
 pub mod ctx;
+mod desk;
 pub mod inbound;
 pub mod judges;
 pub mod limits;

@@ -97,6 +97,8 @@ pub const SENDER_KNOWN: Duration = Duration::from_secs(90 * 24 * 3600);
 pub const WRITTEN_TO_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Recipients of one mail who are noted so.
 pub const WRITTEN_TO_MAX: usize = 50;
+/// How long a question of the admin pages may take.
+pub const DESK_WITHIN: Duration = Duration::from_secs(5);
 /// Sessions on the LMTP socket; the next one waits.
 pub const LMTP_SESSIONS_MAX: usize = 20;
 /// A proxy says for whom a connection is within this.

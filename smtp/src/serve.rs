@@ -21,7 +21,7 @@ use crate::queue::{Queue, letters, worker};
 use crate::session;
 use crate::state::Kind;
 use crate::submission::sign::Signer;
-use crate::{lmtp, proxied};
+use crate::{desk, lmtp, proxied};
 
 /// What a connection beyond the limits hears.
 const TOO_MANY: &[u8] = b"421 4.7.0 too many connections\r\n";
@@ -53,9 +53,11 @@ pub async fn run(boot: Boot) -> anyhow::Result<()> {
             }
         })
     };
+    let desk = tokio::spawn(desk::serve(Arc::clone(&server), config.run_path(hearth_identity::desk::SOCKET)));
     let before_us = tokio::spawn(lmtp::serve(Arc::clone(&server), config.run_path(lmtp::SOCKET)));
     tokio::join!(door(mx, Kind::Mx, false), door(submissions, Kind::Submission, true), door(submission, Kind::Submission, false));
     before_us.await.context("the LMTP socket broke")?;
+    desk.await.context("the desk broke")?;
     working.await.context("the queue's worker broke")?;
     writing.await.context("the reader of letters broke")?;
     server.store.close().await.context("the mail store did not close")?;

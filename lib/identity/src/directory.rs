@@ -7,6 +7,7 @@
 mod account;
 mod address;
 mod audit;
+mod contact;
 mod domain;
 mod group;
 pub(crate) mod letter;
@@ -46,6 +47,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 3, name: "keys", breaking: false, sql: include_str!("../migrations/directory-0003.sql") },
     Migration { version: 4, name: "masked addresses", breaking: false, sql: include_str!("../migrations/directory-0004.sql") },
     Migration { version: 5, name: "shares", breaking: false, sql: include_str!("../migrations/directory-0005.sql") },
+    Migration { version: 6, name: "contacts", breaking: false, sql: include_str!("../migrations/directory-0006.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

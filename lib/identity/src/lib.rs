@@ -9,6 +9,7 @@
 //! - `grants/`: OAuth clients, authorization codes, access and refresh tokens, all by hash
 //! - `vault/`: passwords, app passwords, signing keys, sealed OpenPGP secret keys
 //! - `login.rs`: the face of the gate for servers and for the `hearth` command; news of ended sessions
+//! - `desk.rs`: the face of the mail server's desk for the admin pages: what waits, what others report
 //! - `preset.rs`: apps that households run, and what each wants of a provider
 //! - `certs/`: OpenPGP certificates; `trust/`: other homes and what each may do
 //!
@@ -17,6 +18,7 @@
 //! [`Directory`] in the file of its noun, a test that runs on both engines.
 
 pub mod certs;
+pub mod desk;
 pub mod directory;
 mod error;
 pub mod grants;

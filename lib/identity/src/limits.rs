@@ -49,8 +49,12 @@ pub const GATE_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 pub const EXCHANGES_MAX: usize = 256;
 /// Exchanges that one network of strangers has under way at once.
 pub const EXCHANGES_PER_NETWORK_MAX: usize = 16;
-/// argon2 computations at once, 19 MiB each.
+/// argon2 computations at once, 19 MiB each, where nothing else was configured.
 pub const ARGON2_AT_ONCE: usize = 2;
+/// One argon2 computation at a time for so much memory.
+pub const ARGON2_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
+/// However much memory there is: more than this many cores a home does not have.
+pub const ARGON2_AT_ONCE_MAX: usize = 32;
 /// Passwords that wait for argon2 at most; more are asked to come back.
 pub const ARGON2_WAITING_MAX: usize = 64;
 /// How often a process looks whether sessions ended.

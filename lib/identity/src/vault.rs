@@ -42,7 +42,7 @@ pub use signing::{Algorithm, SigningKey};
 pub use totp::{StoredTotp, totp_code};
 
 use crate::error::{Error, Result};
-use crate::limits::{ARGON2_AT_ONCE, ARGON2_WAITING_MAX};
+use crate::limits::{ARGON2_AT_ONCE, ARGON2_AT_ONCE_MAX, ARGON2_MEMORY_BYTES, ARGON2_WAITING_MAX};
 use seal::Seal;
 
 const STEPS: &[Migration] = &[
@@ -71,14 +71,20 @@ impl Vault {
     /// Opens the vault, and makes it with its key file and its keys where they are not there. A vault
     /// whose key file is gone is not opened: its secrets cannot be.
     pub async fn open(source: &Source, key_file: &Path, clock: Clock) -> Result<Self> {
+        Self::open_within(source, key_file, clock, ARGON2_MEMORY_BYTES * ARGON2_AT_ONCE as u64).await
+    }
+
+    /// The same, with so much memory for checking passwords.
+    pub async fn open_within(source: &Source, key_file: &Path, clock: Clock, memory_bytes: u64) -> Result<Self> {
+        let at_once = at_once(memory_bytes);
         let (source, key_file) = (source.clone(), key_file.to_path_buf());
-        let opened = tokio::task::spawn_blocking(move || Self::open_now(&source, &key_file, clock)).await;
+        let opened = tokio::task::spawn_blocking(move || Self::open_now(&source, &key_file, clock, at_once)).await;
         let vault = opened.unwrap_or(Err(Error::Store(hearth_db::Error::Gone)))?;
         vault.make_signing_keys().await?;
         Ok(vault)
     }
 
-    fn open_now(source: &Source, key_file: &Path, clock: Clock) -> Result<Self> {
+    fn open_now(source: &Source, key_file: &Path, clock: Clock, at_once: usize) -> Result<Self> {
         let database = Database::open(source, STEPS)?;
         let is_new: i64 = database.read_now(|tx| tx.one("SELECT COUNT(*) FROM vault_key", &[], |row| row.get(0)))?;
         let seal = Seal::open(key_file, is_new == 0)?;
@@ -91,8 +97,8 @@ impl Vault {
             clock,
             seal,
             pepper,
-            running: Semaphore::new(ARGON2_AT_ONCE),
-            queueing: Semaphore::new(ARGON2_AT_ONCE + ARGON2_WAITING_MAX),
+            running: Semaphore::new(at_once),
+            queueing: Semaphore::new(at_once + ARGON2_WAITING_MAX),
             passwords_set: AtomicU64::new(0),
         })))
     }
@@ -178,4 +184,24 @@ fn key_of_the_house(
     let sealed = seal.seal(&place, key.expose())?;
     tx.execute("INSERT INTO vault_key (name, sealed, created_at) VALUES ($1, $2, $3)", &[&name, &sealed, &now])?;
     Ok(key)
+}
+
+/// argon2 computations at once, for so much memory.
+fn at_once(memory_bytes: u64) -> usize {
+    usize::try_from(memory_bytes / ARGON2_MEMORY_BYTES).unwrap_or(usize::MAX).clamp(1, ARGON2_AT_ONCE_MAX)
+}
+
+#[cfg(test)]
+mod memory {
+    use super::*;
+
+    #[test]
+    fn one_password_at_a_time_for_each_32_mib() {
+        let mib = |count: u64| count * 1024 * 1024;
+        for (memory, at_once_then) in
+            [(0, 1), (mib(31), 1), (mib(32), 1), (mib(63), 1), (mib(64), 2), (mib(128), 4), (u64::MAX, ARGON2_AT_ONCE_MAX)]
+        {
+            assert_eq!(at_once(memory), at_once_then, "{memory}");
+        }
+    }
 }

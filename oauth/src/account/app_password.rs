@@ -2,11 +2,12 @@
 //! `/account/app-passwords`: a password for one mail program on one device.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use hearth_identity::directory::Account;
 use hearth_identity::service::{Service, Services};
-use hearth_types::{AccountId, Secret, SessionId, Trouble};
+use hearth_types::{Secret, SessionId, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
@@ -26,12 +27,14 @@ pub const END: &str = "end an app password";
 const ADD: &str = "add an app password";
 const PROFILE: &str = "a profile for a phone";
 const PATH: &str = "/account/app-passwords/new";
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Template)]
 #[template(path = "app_password_new.html")]
 struct NewPage<'a> {
     says: Option<String>,
     label: &'a str,
+    lives: [(u32, &'static str); 3],
     form: String,
 }
 
@@ -59,7 +62,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
 }
 
 fn ask(ctx: &Ctx, visit: &Visit, label: &str, says: Option<String>) -> Response {
-    visit.page(&NewPage { says, label, form: visit.form(ctx, ADD) })
+    visit.page(&NewPage { says, label, lives: lives(), form: visit.form(ctx, ADD) })
 }
 
 /// POST: the answer shows the password, once.
@@ -76,13 +79,18 @@ pub async fn add(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
 
 async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
     let label = form.field("label").trim();
-    let services: Services =
-        if form.all("for").any(|group| group == "send-only") { [Service::Smtp].into_iter().collect() } else { Services::mail() };
+    let services: Services = match form.field("for") {
+        "send-only" => [Service::Smtp].into_iter().collect(),
+        "read-only" => Service::MAIL.into_iter().filter(|service| *service != Service::Smtp).collect(),
+        _ => Services::mail(),
+    };
+    let days = form.field("days").parse::<u32>().ok().filter(|days| lives().iter().any(|(known, _)| known == days));
+    let expires_at = days.map(|days| ctx.now().after(DAY * days));
     if label.is_empty() || label.len() > FORM_TEXT_BYTES_MAX {
         let says = t("Give it a name, such as the device that it is for.").to_string();
         return Ok(ask(ctx, visit, "", Some(says)));
     }
-    match ctx.vault().add_app_password(account.id, label, services, None).await {
+    match ctx.vault().add_app_password(account.id, label, services, expires_at).await {
         Ok((_, password)) => {
             note(ctx, visit, account.id, "app-password.added", label).await?;
             tell(ctx, visit, account, Notice::AppPasswordAdded, label).await;
@@ -93,6 +101,11 @@ async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
             None => Err(Trouble::from(error)),
         },
     }
+}
+
+/// How long it can live, in days.
+fn lives() -> [(u32, &'static str); 3] {
+    [(7, t("A week")), (90, t("Three months")), (365, t("A year"))]
 }
 
 fn shown(
@@ -144,19 +157,20 @@ pub async fn end(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
         return response;
     }
     match signed_in(&ctx, &visit, "account").await {
-        Ok((_, account)) => end_one(&ctx, &visit, account.id, form.field("id")).await.unwrap_or_else(page::trouble),
+        Ok((_, account)) => end_one(&ctx, &visit, &account, form.field("id")).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
 }
 
-async fn end_one(ctx: &Ctx, visit: &Visit, account: AccountId, id: &str) -> Result<Response, Trouble> {
-    let all = ctx.vault().list_app_passwords(account).await?;
+async fn end_one(ctx: &Ctx, visit: &Visit, account: &Account, id: &str) -> Result<Response, Trouble> {
+    let all = ctx.vault().list_app_passwords(account.id).await?;
     // Looked for among their own: an id says nothing of whose it is.
     let Some(one) = id.parse::<SessionId>().ok().and_then(|id| all.into_iter().find(|one| one.id == id)) else {
         return Ok(not_there());
     };
     ctx.vault().remove_app_password(one.id).await?;
     ctx.directory.end_session(one.id).await?;
-    note(ctx, visit, account, "app-password.ended", &one.label).await?;
+    note(ctx, visit, account.id, "app-password.ended", &one.label).await?;
+    tell(ctx, visit, account, Notice::AppPasswordRemoved, &one.label).await;
     Ok(see_other("/account"))
 }

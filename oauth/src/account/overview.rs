@@ -27,6 +27,7 @@ struct Page {
     passkeys: usize,
     authenticators: usize,
     recovery_codes: usize,
+    contact: Option<String>,
     keys: Vec<String>,
     app_passwords: Vec<Line>,
     apps: Vec<Line>,
@@ -72,6 +73,7 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
         passkeys: ctx.vault().list_passkeys(account.id).await?.len(),
         authenticators: ctx.vault().list_totp(account.id).await?.len(),
         recovery_codes: ctx.vault().count_recovery_codes(account.id).await?,
+        contact: ctx.directory.find_contact(account.id).await?.map(|address| address.to_string()),
         keys: keys(ctx, &account).await?,
         app_passwords: app_passwords(ctx, &account, &sessions).await?,
         apps: apps(ctx, &sessions).await?,
@@ -93,9 +95,15 @@ async fn app_passwords(ctx: &Ctx, account: &Account, sessions: &[Session]) -> Re
     Ok(all
         .into_iter()
         .map(|one| Line {
-            says: match used.get(&one.id) {
-                Some(used) => t2("used {}, made {}", used, when::ago(one.created_at, now)),
-                None => t1("not used yet, made {}", when::ago(one.created_at, now)),
+            says: {
+                let used = match used.get(&one.id) {
+                    Some(used) => t2("used {}, made {}", used, when::ago(one.created_at, now)),
+                    None => t1("not used yet, made {}", when::ago(one.created_at, now)),
+                };
+                match one.expires_at {
+                    Some(end) => t2("{}, ends {}", used, when::on(end)),
+                    None => used,
+                }
             },
             id: one.id.to_string(),
             title: one.label,

@@ -77,7 +77,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
         }
         SignIn::Refused(_) => return refused(StatusCode::FORBIDDEN, t("That is not your current password.")),
     }
-    if let Err(says) = strength::check(new.expose(), account, &ctx.domain) {
+    if let Err(says) = strength::check(new.expose(), account, ctx.policy().await?.guesses_log10()) {
         return refused(StatusCode::BAD_REQUEST, says);
     }
     match ctx.vault().set_password(account.id, Some(new)).await {

@@ -2,14 +2,16 @@
 //! `/admin`: how the home is, and what wants doing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use hearth_identity::desk::{Answer, Question};
 use hearth_identity::directory::Kind;
 use hearth_types::Trouble;
 use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
 
 use super::page::{Row, Section, show};
-use super::{admitted, apps, domains, groups, people};
+use super::{admitted, apps, domains, groups, people, queue};
 use crate::ctx::Ctx;
 use crate::visit::{Visit, see_other};
 use crate::{t, t1, t2};
@@ -72,9 +74,29 @@ async fn wants(ctx: &Ctx) -> Result<Vec<Row>, Trouble> {
             PATH.to_string(),
         );
     }
+    match ctx.home.desk.ask(&Question::Queue).await {
+        Ok(Some(Answer::Queue { mails, .. })) => {
+            let old = mails.iter().filter(|mail| ctx.now().since(mail.since()) > QUEUE_OLD).count();
+            let says = match old {
+                0 => None,
+                1 => Some(t("One mail waits for more than four hours.").to_string()),
+                _ => Some(t1("{} mails wait for more than four hours.", old)),
+            };
+            if let Some(says) = says {
+                add(t("Mail that waits").to_string(), says, queue::PATH.to_string());
+            }
+        }
+        Ok(_) => add(t("Mail that waits").to_string(), queue::asleep().to_string(), queue::PATH.to_string()),
+        Err(trouble) => {
+            tracing::warn!(id = trouble.id(), %trouble, "the desk of the mail server");
+            add(t("Mail that waits").to_string(), queue::asleep().to_string(), queue::PATH.to_string());
+        }
+    }
     Ok(rows)
 }
 
+/// Mail that waits for longer is worth a look: the other server is down for more than a restart.
+const QUEUE_OLD: Duration = Duration::from_secs(4 * 3600);
 /// The mail server takes letters within seconds.
 const LETTERS_MANY: u32 = 20;
 

@@ -21,7 +21,7 @@ pub(super) struct Page {
     said: Option<Said>,
     /// The token of every form.
     token: String,
-    links: [(&'static str, &'static str); 7],
+    links: [(&'static str, &'static str); 10],
 }
 
 /// A sentence about what was just done.
@@ -142,7 +142,10 @@ pub(super) fn show(
         (super::groups::PATH, t("Groups")),
         (super::aliases::PATH, t("Aliases")),
         (super::apps::PATH, t("Apps")),
+        (super::rules::PATH, t("Rules")),
         (super::domains::PATH, t("Domains")),
+        (super::queue::PATH, t("Queue")),
+        (super::reports::PATH, t("Reports")),
         (super::log::PATH, t("Log")),
     ];
     let page = Page { heading: heading.into(), here, sections, said, token: visit.form(ctx, PURPOSE), links };

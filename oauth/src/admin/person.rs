@@ -14,6 +14,7 @@ use super::{Outcome, address_of, admitted, admitted_to_change, log, no_address, 
 use crate::account::not_there;
 use crate::ctx::Ctx;
 use crate::limits::INVITATION_LIFE;
+use crate::notice::{Notice, tell};
 use crate::params::Params;
 use crate::visit::Visit;
 use crate::{t, t1, t2};
@@ -115,6 +116,11 @@ async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account, fo
     };
     if said.is_good {
         note(ctx, visit, admin, event, Some(account.id), &detail).await?;
+        match what {
+            "link" => tell(ctx, visit, account, Notice::LinkMade, "").await,
+            "admin" => tell(ctx, visit, account, Notice::AdminGained, "").await,
+            _ => {}
+        }
     }
     Ok(said)
 }

@@ -15,6 +15,7 @@ use hearth_identity::vault::{PasswordCheck, StoredAppPassword, Vault, looks_like
 use hearth_identity::{Directory, Error};
 use hearth_types::{Address, Clock, Secret, SessionId, Timestamp, Trouble};
 
+use crate::policy::Policy;
 use crate::resource;
 
 use super::limits::BUSY_WAIT;
@@ -159,13 +160,18 @@ impl Doorkeeper {
         // Not one of ours to guess: from here on the human rules count, and this failure does not.
         self.throttle().succeeded(&attempt, self.now());
         match self.check_human(&claim, password).await? {
-            Ok(account) if self.vault().has_second_factor(account.id).await? => {
+            Ok(account) if self.vault().has_second_factor(account.id).await? || self.wants_two_factors(&account).await? => {
                 self.fail(&claim, "human password of an account with a second factor").await?;
                 Ok(Err(Refusal::Credentials))
             }
             Ok(account) => self.enter_by_password(&claim, &account).await,
             Err(refusal) => Ok(Err(refusal)),
         }
+    }
+
+    /// Do the household's rules ask them to prove it twice? A mail program cannot.
+    async fn wants_two_factors(&self, account: &Account) -> Result<bool, Trouble> {
+        Ok(Policy::read(self.directory()).await?.wants_two_factors(self.directory(), account).await?)
     }
 
     /// An access token for a mail service.

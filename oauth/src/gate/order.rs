@@ -4,13 +4,17 @@
 use std::time::Duration;
 
 use hearth_identity::certs::HOUSE;
-use hearth_identity::directory::{Event, SessionKind};
+use hearth_identity::directory::{Account, Event, SessionKind};
 use hearth_identity::limits::LINK_LIFE_MAX;
 use hearth_identity::login::{Answer, AppPassword, Listed, Question, Services, Showing};
+use hearth_identity::vault::check_new_password;
 use hearth_identity::{Error, Result};
 use hearth_types::{AccountId, SessionId, Timestamp, Trouble};
 
 use super::doorkeeper::{Doorkeeper, in_words};
+use crate::notice::{Notice, tell_of_command};
+use crate::policy::Policy;
+use crate::strength;
 
 /// Carries out an order; `None` when the question is none.
 pub(super) async fn obey(doorkeeper: &Doorkeeper, question: Question) -> Option<Result<Answer, Trouble>> {
@@ -36,13 +40,27 @@ pub(super) async fn obey(doorkeeper: &Doorkeeper, question: Question) -> Option<
 }
 
 async fn set_password(doorkeeper: &Doorkeeper, account: AccountId, password: Option<Showing>) -> Result<Answer> {
-    must_be_there(doorkeeper, account).await?;
+    let found = must_be_there(doorkeeper, account).await?;
+    let password = password.map(Showing::into_secret);
+    if let Some(password) = &password {
+        check_new_password(password.expose())?;
+        let asked = Policy::read(doorkeeper.directory()).await?;
+        strength::check(password.expose(), &found, asked.guesses_log10()).map_err(|says| Error::Invalid(says.to_string()))?;
+    }
     let event = if password.is_some() { "password.changed" } else { "password.removed" };
-    doorkeeper.vault().set_password(account, password.map(Showing::into_secret)).await?;
+    doorkeeper.vault().set_password(account, password).await?;
     // What came of the old password ends with it; app passwords stay.
     doorkeeper.directory().end_password_sessions(account, None).await?;
     note(doorkeeper, event, account, String::new()).await?;
+    if event == "password.changed" {
+        tell(doorkeeper, &found, Notice::PasswordChanged, "").await;
+    }
     Ok(Answer::Done)
+}
+
+/// Tells them by letter; what is done on the machine itself, too, may not be of their doing.
+async fn tell(doorkeeper: &Doorkeeper, account: &Account, notice: Notice, what: &str) {
+    tell_of_command(doorkeeper.directory(), doorkeeper.issuer(), doorkeeper.now(), account, notice, what).await;
 }
 
 async fn add_app_password(
@@ -52,21 +70,23 @@ async fn add_app_password(
     services: &str,
     expires_at: Option<i64>,
 ) -> Result<Answer> {
-    must_be_there(doorkeeper, account).await?;
+    let found = must_be_there(doorkeeper, account).await?;
     let services: Services = services.parse().map_err(|error| Error::Invalid(format!("{error}")))?;
     let expires_at = expires_at.map(Timestamp::from_millis);
     let (id, password) = doorkeeper.vault().add_app_password(account, label, services, expires_at).await?;
     note(doorkeeper, "app-password.added", account, format!("{label} ({services})")).await?;
+    tell(doorkeeper, &found, Notice::AppPasswordAdded, label).await;
     Ok(Answer::AppPassword { id: id.as_i64(), password: Showing::new(password.expose()) })
 }
 
 async fn add_link(doorkeeper: &Doorkeeper, account: AccountId, forget_factors: bool, lives: Duration) -> Result<Answer> {
-    must_be_there(doorkeeper, account).await?;
+    let found = must_be_there(doorkeeper, account).await?;
     if lives > LINK_LIFE_MAX || lives.is_zero() {
         return Err(Error::Invalid(format!("a link can be used for {} days at most", LINK_LIFE_MAX.as_secs() / 86_400)));
     }
     let token = doorkeeper.vault().add_link(account, forget_factors, lives).await?;
     note(doorkeeper, "link.made", account, if forget_factors { "forgets second factors".into() } else { String::new() }).await?;
+    tell(doorkeeper, &found, Notice::LinkMade, "").await;
     Ok(Answer::Link { token: Showing::new(token.expose()) })
 }
 
@@ -94,6 +114,9 @@ async fn revoke_app_password(doorkeeper: &Doorkeeper, id: SessionId) -> Result<A
     let ended = doorkeeper.directory().end_session(id).await?;
     if let Some(account) = owner {
         note(doorkeeper, "app-password.revoked", account, id.to_string()).await?;
+        if let Some(found) = doorkeeper.directory().find_account(account).await? {
+            tell(doorkeeper, &found, Notice::AppPasswordRemoved, "").await;
+        }
     }
     Ok(Answer::Was { there: owner.is_some() || ended })
 }
@@ -124,11 +147,9 @@ async fn remove_secret_key(doorkeeper: &Doorkeeper, fingerprint: &str) -> Result
     Ok(Answer::Was { there: owner.is_some() })
 }
 
-async fn must_be_there(doorkeeper: &Doorkeeper, account: AccountId) -> Result<()> {
-    match doorkeeper.directory().find_account(account).await? {
-        Some(_) => Ok(()),
-        None => Err(Error::Missing("such account".into())),
-    }
+async fn must_be_there(doorkeeper: &Doorkeeper, account: AccountId) -> Result<Account> {
+    let found = doorkeeper.directory().find_account(account).await?;
+    found.ok_or_else(|| Error::Missing("such account".into()))
 }
 
 async fn note(doorkeeper: &Doorkeeper, event: &'static str, subject: AccountId, detail: String) -> Result<()> {

@@ -4,6 +4,7 @@
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
 pub mod device;
+pub mod factors;
 pub mod proof;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub struct House {
     pub alice: Account,
     pub app: Client,
     pub secret: String,
+    /// Where the sockets of other processes would be.
+    pub run: std::path::PathBuf,
     _folder: tempfile::TempDir,
 }
 
@@ -85,15 +88,17 @@ impl House {
             clock: clock.clone(),
             delivers: false,
         };
+        let run = folder.path().to_path_buf();
         let home = Home {
             hostname: "mail.home.example".into(),
             mail: Some(mail),
             keys: "https://keys.home.example".into(),
+            desk: hearth_identity::desk::Desk::new(run.join(hearth_identity::desk::SOCKET)),
             ..Home::default()
         };
         let ctx = Ctx::new(ISSUER.into(), "home.example".into(), home, directory.clone(), doorkeeper, clock.clone()).await.unwrap();
         let secret = secret.unwrap().expose().clone();
-        Self { router: server::router(ctx.clone()), ctx, clock, directory, vault, alice, app, secret, _folder: folder }
+        Self { router: server::router(ctx.clone()), ctx, clock, directory, vault, alice, app, secret, run, _folder: folder }
     }
 
     pub fn browser(&self) -> Browser {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 // Every page in a browser, at the width of a phone and of a desk, light and dark, in English and French: axe-core
-// looks for what somebody could not read or reach, and nothing may be cut off at the side. With SHOTS, pictures are
-// kept there.
+// looks for what somebody could not read or reach, and nothing may be cut off at the side. Pictures are kept in SHOTS.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,11 +13,13 @@ const LOOKS = [
   { name: 'phone', viewport: { width: 390, height: 844 }, colorScheme: 'light', locale: 'fr-FR' },
   { name: 'narrow', viewport: { width: 320, height: 640 }, colorScheme: 'dark', locale: 'en-GB' },
   { name: 'desk', viewport: { width: 1280, height: 900 }, colorScheme: 'light', locale: 'en-GB' },
+  { name: 'desk-dark', viewport: { width: 1280, height: 900 }, colorScheme: 'dark', locale: 'fr-FR' },
 ];
 const STRANGERS = ['/sign-in', '/nowhere', '/welcome/x', WELCOME, '/authorize?client_id=nobody'];
 const OWN = ['/account', '/account/app-passwords/new', '/account/password', '/account/passkeys', '/account/authenticator',
-  '/account/recovery', '/account/mail', '/account/key', '/device', '/logout', AUTHORIZE];
-const ADMIN = ['/admin', '/admin/people', '/admin/groups', '/admin/aliases', '/admin/apps', '/admin/domains', '/admin/log'];
+  '/account/recovery', '/account/contact', '/account/mail', '/account/why', '/account/key', '/device', '/logout', AUTHORIZE];
+const ADMIN = ['/admin', '/admin/people', '/admin/groups', '/admin/aliases', '/admin/apps', '/admin/rules', '/admin/domains',
+  '/admin/queue', '/admin/reports', '/admin/log'];
 
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',

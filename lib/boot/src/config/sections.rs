@@ -164,6 +164,8 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// Bytes of mail that an account may keep when nothing else was said for it. Default 10 GiB.
     pub quota_bytes: u64,
+    /// Memory for checking passwords, in bytes: one is computed at a time for each 32 MiB of it, and one always. Default 64 MiB.
+    pub password_memory_bytes: u64,
     /// How long a stopping server waits for the commands in flight, in seconds. Default 8.
     pub drain_seconds: u64,
 }
@@ -175,6 +177,7 @@ impl Default for Limits {
             connections_max: 2000,
             connections_per_address_max: 200,
             quota_bytes: 10 * 1024 * 1024 * 1024,
+            password_memory_bytes: 64 * 1024 * 1024,
             drain_seconds: 8,
         }
     }

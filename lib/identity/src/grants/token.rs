@@ -185,6 +185,18 @@ impl Directory {
         .await
     }
 
+    /// Takes every access token of a client back; its grants stay, and give new ones.
+    pub async fn remove_access_tokens_of(&self, client: ClientId) -> Result<()> {
+        self.write(move |tx| {
+            tx.execute(
+                "DELETE FROM access_token WHERE session IN (SELECT session FROM oauth_grant WHERE client = $1)",
+                &[&client],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Takes one access token back (RFC 7009); the rest of its grant stays.
     pub async fn remove_access_token(&self, token: &Secret<String>) -> Result<()> {
         let hash = hash_token(token.expose());

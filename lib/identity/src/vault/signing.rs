@@ -160,6 +160,23 @@ impl Vault {
         Ok(changed)
     }
 
+    /// New keys at once, in the place of all: for the day when somebody else may have the old ones. Nothing that those
+    /// signed verifies any more.
+    pub async fn replace_signing_keys(&self) -> Result<()> {
+        let old: Vec<String> = self.signing_keys().await?.into_iter().map(|key| key.kid).collect();
+        // The new ones first: a home is never without.
+        for algorithm in Algorithm::ALL {
+            self.make_signing_key(algorithm, "signing").await?;
+        }
+        self.write(move |tx| {
+            for kid in &old {
+                tx.execute("DELETE FROM signing_key WHERE kid = $1", &[kid])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Makes a key for each algorithm that has none.
     pub(super) async fn make_signing_keys(&self) -> Result<()> {
         let there = self.signing_keys().await?;

@@ -99,9 +99,9 @@ fn plain_with_the_human_password() {
         refused(home.plain("nobody@home.test", PASSWORD, Service::Imap, PEER).await, Refusal::Credentials);
         refused(home.plain("alice@home.test", PASSWORD, Service::Web, PEER).await, Refusal::Forbidden);
 
-        home.gate.set_password(home.alice.id, Some(&Secret::new("another horse".into()))).await.unwrap();
+        home.gate.set_password(home.alice.id, Some(&Secret::new("another purple horse".into()))).await.unwrap();
         refused(home.plain("alice@home.test", PASSWORD, Service::Imap, PEER).await, Refusal::Credentials);
-        let third = login(home.plain("alice@home.test", "another horse", Service::Imap, PEER).await);
+        let third = login(home.plain("alice@home.test", "another purple horse", Service::Imap, PEER).await);
         assert_ne!(first.session, third.session, "the old device ended with the old password");
         let rows = home.directory.list_audit(Some(home.alice.id), 10).await.unwrap();
         let failed = rows.iter().find(|row| row.event == "login.failed").expect("a row");

@@ -55,13 +55,16 @@ fn a_guesser_waits_and_the_owner_does_not() {
 fn a_forgotten_device_is_no_guesser() {
     on_each_engine(|home| async move {
         for _ in 0..100 {
-            refused(home.plain("alice@home.test", "the old password", Service::Imap, "198.51.100.7").await, Refusal::Credentials);
+            refused(
+                home.plain("alice@home.test", "the old brown password", Service::Imap, "198.51.100.7").await,
+                Refusal::Credentials,
+            );
         }
         login(home.plain("alice@home.test", PASSWORD, Service::Imap, "198.51.100.7").await);
         // What was wrong is right after a change.
-        refused(home.plain("alice@home.test", "the old password", Service::Imap, PEER).await, Refusal::Credentials);
-        let old = hearth_types::Secret::new("the old password".to_string());
+        refused(home.plain("alice@home.test", "the old brown password", Service::Imap, PEER).await, Refusal::Credentials);
+        let old = hearth_types::Secret::new("the old brown password".to_string());
         home.gate.set_password(home.alice.id, Some(&old)).await.unwrap();
-        login(home.plain("alice@home.test", "the old password", Service::Imap, PEER).await);
+        login(home.plain("alice@home.test", "the old brown password", Service::Imap, PEER).await);
     });
 }

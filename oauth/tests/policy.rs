@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! The household's rules: who proves it twice, how long that lasts, and how hard a password has to be.
+
+mod support;
+
+use std::time::Duration;
+
+use hearth_identity::directory::{Kind, MemberRole, NewAccount};
+use hearth_identity::login::{Refusal, Service};
+use hearth_oauth::policy::Policy;
+use hearth_types::{AccountId, Address, Secret};
+use hearth_web::axum::http::StatusCode;
+use support::factors::{add_totp, code, password, second};
+use support::{Browser, House, PASSWORD, on_both_engines, request};
+
+async fn parents(house: &House) -> AccountId {
+    let address = Address::parse("parents@home.example").unwrap();
+    let new = NewAccount { address, kind: Kind::Group, name: "Parents".into(), admin: false };
+    let group = house.directory.add_account(new).await.unwrap().id;
+    house.directory.add_group_member(group, house.alice.id, MemberRole::Member).await.unwrap();
+    group
+}
+
+/// Presses a button of the rules page.
+async fn press(admin: &mut Browser, what: &str, id: &str, more: &[(&str, &str)]) -> support::Reply {
+    let form = admin.get("/admin/rules").await.field("form");
+    admin.post("/admin/rules", &[&[("form", form.as_str()), ("do", what), ("id", id)][..], more].concat()).await
+}
+
+#[tokio::test]
+async fn a_group_proves_twice_who_it_is() {
+    on_both_engines(async |house| {
+        let group = parents(&house).await;
+        let carol = house.admin().await;
+        let (mut admin, mut alice, mut bob) = (house.browser(), house.browser(), house.browser());
+        admin.sign_in(carol).await;
+        alice.sign_in("alice").await;
+        bob.sign_in("bob").await;
+        let said = press(&mut admin, "twice", &group.to_string(), &[]).await;
+        assert!(said.status == StatusCode::OK && said.body.contains("two things"), "{}", said.body);
+        // Who has one thing only is led to the other, and to nothing else, not even where they were signed in before.
+        for path in ["/account", "/account/mail", "/device", "/account/why"] {
+            let page = alice.get(path).await;
+            assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("/account/passkeys"), "{path}: {}", page.body);
+        }
+        let page = alice.get(&request(&[])).await;
+        assert!(page.status == StatusCode::OK || page.body.contains("/account/passkeys"), "{}", page.body);
+        assert_eq!(page.param("code"), None);
+        assert_eq!(alice.get(&request(&[("prompt", "none")])).await.param("error").as_deref(), Some("login_required"));
+        assert_eq!(bob.get("/account").await.status, StatusCode::OK, "bob is in no such group");
+        // Mail by the human password as well: a mail program cannot prove it twice.
+        let doorkeeper = &house.ctx.doorkeeper;
+        let peer = "192.0.2.9".parse().unwrap();
+        let secret = Secret::new(PASSWORD.to_string());
+        for (user, entered) in [("alice@home.example", false), ("bob@home.example", true)] {
+            let answer = doorkeeper.password(user, &secret, Service::Imap, peer).await.unwrap();
+            assert_eq!(answer.is_ok(), entered, "{user}");
+            assert!(entered || answer == Err(Refusal::Credentials));
+        }
+        // The second thing is added, and shown from now on.
+        let (key, _) = add_totp(&house, &mut alice).await;
+        assert_eq!(alice.get("/account").await.location().as_deref(), Some("/sign-in?to=account"), "now it is to be shown");
+        house.clock.advance(Duration::from_secs(30));
+        let page = password(&mut alice).await;
+        assert_eq!(second(&mut alice, &page, &code(&house, &key)).await.location().as_deref(), Some("/account"));
+        assert_eq!(alice.get("/account").await.status, StatusCode::OK);
+        assert!(alice.follow(&request(&[])).await.body.contains("/consent"));
+        let rows = house.directory.list_audit(None, 50).await.unwrap();
+        assert!(rows.iter().any(|row| row.event == "rules.changed" && row.detail.contains("parents@home.example")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_makes_the_rule_keeps_it_first() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let refused = press(&mut admin, "twice", "admins", &[]).await;
+        assert!(refused.status == StatusCode::BAD_REQUEST && refused.body.contains("a rule for you too"), "{}", refused.body);
+        assert_eq!(Policy::read(&house.directory).await.unwrap(), Policy::default());
+        assert_eq!(press(&mut admin, "twice", "nobody", &[]).await.status, StatusCode::BAD_REQUEST);
+        assert_eq!(press(&mut admin, "nonsense", "", &[]).await.status, StatusCode::BAD_REQUEST);
+        let mut alice = house.browser();
+        alice.sign_in("alice").await;
+        assert_eq!(alice.get("/admin/rules").await.status, StatusCode::FORBIDDEN);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn as_long_as_the_household_says() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let times = [("session", "7"), ("refresh", "30"), ("access", "5")];
+        assert_eq!(press(&mut admin, "times", "", &times).await.status, StatusCode::OK);
+        let mut alice = house.browser();
+        alice.sign_in("alice").await;
+        let tokens = house.exchange(&alice.code(&request(&[("scope", "openid offline_access")])).await).await.json();
+        assert_eq!(tokens["expires_in"], 300);
+        let day = Duration::from_secs(24 * 3600);
+        house.clock.advance(Duration::from_secs(300));
+        assert_eq!(house.userinfo(tokens["access_token"].as_str().unwrap()).await.status, StatusCode::UNAUTHORIZED);
+        house.clock.advance(day * 7 - Duration::from_secs(301));
+        assert_eq!(alice.get("/account").await.status, StatusCode::OK);
+        house.clock.advance(Duration::from_secs(1));
+        assert_eq!(alice.get("/account").await.status, StatusCode::SEE_OTHER);
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        house.clock.advance(day * 23);
+        assert_eq!(house.refresh(refresh).await.error(), (400, "invalid_grant".into()), "unused for thirty days");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_as_hard_as_the_household_says_and_none_that_leaked() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let (mut admin, mut alice) = (house.browser(), house.browser());
+        admin.sign_in(carol).await;
+        alice.sign_in("alice").await;
+        let mut change = async |new: &str| {
+            let form = alice.get("/account/password").await.field("form");
+            let fields = [("form", form.as_str()), ("current", PASSWORD), ("new", new), ("again", new)];
+            alice.post("/account/password", &fields).await
+        };
+        let leaked = change("robloxrules").await;
+        assert!(leaked.status == StatusCode::BAD_REQUEST && leaked.body.contains("stolen somewhere"), "{}", leaked.body);
+        assert_eq!(press(&mut admin, "strength", "", &[("guesses", "12")]).await.status, StatusCode::OK);
+        let weak = change("tiny lamps").await;
+        assert!(weak.status == StatusCode::BAD_REQUEST && weak.body.contains("tried first"), "{}", weak.body);
+        assert_eq!(change("seven blue lamps dance by night").await.status, StatusCode::OK);
+    })
+    .await;
+}
