@@ -13,6 +13,7 @@ pub(crate) mod letter;
 mod list;
 mod masked;
 mod network;
+mod provisioned;
 mod resolve;
 mod revocation;
 mod session;
@@ -43,6 +44,8 @@ const STEPS: &[Migration] = &[
     Migration { version: 2, name: "letters", breaking: false, sql: include_str!("../migrations/directory-0002.sql") },
     Migration { version: 3, name: "keys", breaking: false, sql: include_str!("../migrations/directory-0003.sql") },
     Migration { version: 4, name: "masked addresses", breaking: false, sql: include_str!("../migrations/directory-0004.sql") },
+    Migration { version: 5, name: "token exchange", breaking: false, sql: include_str!("../migrations/directory-0005.sql") },
+    Migration { version: 6, name: "provisioning", breaking: false, sql: include_str!("../migrations/directory-0006.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

@@ -22,9 +22,13 @@ pub enum Service {
     Jmap,
     /// The sign-in page: human passwords only.
     Web,
+    /// Printers, file servers and media servers that ask who somebody is.
+    Ldap,
 }
 
 impl Service {
+    const ALL: [Self; 7] = [Self::Smtp, Self::Imap, Self::Pop3, Self::Sieve, Self::Jmap, Self::Web, Self::Ldap];
+
     /// Every protocol that mail programs use: what an app password opens unless it is told otherwise.
     pub const MAIL: [Self; 5] = [Self::Smtp, Self::Imap, Self::Pop3, Self::Sieve, Self::Jmap];
 
@@ -37,6 +41,7 @@ impl Service {
             Self::Sieve => "sieve",
             Self::Jmap => "jmap",
             Self::Web => "web",
+            Self::Ldap => "ldap",
         }
     }
 
@@ -53,17 +58,14 @@ impl fmt::Display for Service {
 
 /// The word names no service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no service `{0}`: want smtp, imap, pop3, sieve or jmap")]
+#[error("there is no service `{0}`: want smtp, imap, pop3, sieve, jmap or ldap")]
 pub struct NotAService(String);
 
 impl FromStr for Service {
     type Err = NotAService;
 
     fn from_str(text: &str) -> Result<Self, NotAService> {
-        [Self::Smtp, Self::Imap, Self::Pop3, Self::Sieve, Self::Jmap, Self::Web]
-            .into_iter()
-            .find(|service| service.name() == text)
-            .ok_or_else(|| NotAService(text.to_string()))
+        Self::ALL.into_iter().find(|service| service.name() == text).ok_or_else(|| NotAService(text.to_string()))
     }
 }
 
@@ -89,9 +91,7 @@ impl Services {
 
     /// Each of them.
     pub fn iter(self) -> impl Iterator<Item = Service> {
-        [Service::Smtp, Service::Imap, Service::Pop3, Service::Sieve, Service::Jmap, Service::Web]
-            .into_iter()
-            .filter(move |service| self.admits(*service))
+        Service::ALL.into_iter().filter(move |service| self.admits(*service))
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(some.to_string(), "smtp imap");
         assert_eq!(some.to_string().parse(), Ok(some));
         assert!(some.admits(Service::Imap) && !some.admits(Service::Pop3));
-        assert!(!Services::mail().admits(Service::Web));
+        assert!(!Services::mail().admits(Service::Web) && !Services::mail().admits(Service::Ldap));
         assert_eq!("".parse(), Ok(Services::default()));
         assert_eq!("imap ftp".parse::<Services>(), Err(NotAService("ftp".into())));
     }
