@@ -10,8 +10,14 @@ use hearth_net::dns::{Options, Resolver};
 use hearth_net::records::{Facts, Record, State, check, of};
 use hearth_types::{Clock, Secret, Trouble};
 
+use crate::documents::Documents;
+
 /// The selectors of the DKIM keys that `hearth init` and `hearth domain add` make.
 const SELECTORS: [&str; 2] = ["rsa", "ed25519"];
+
+fn options(config: &Config) -> Options {
+    Options { servers: config.dns.servers.clone(), validate: config.dns.validate(), trust_anchor: config.dns.trust_anchor() }
+}
 
 /// The machine.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +36,8 @@ pub struct Home {
     pub keys: String,
     /// Whom to ask for names.
     pub dns: Options,
+    /// What clients say of themselves at their own addresses.
+    pub documents: Documents,
 }
 
 impl Home {
@@ -46,11 +54,8 @@ impl Home {
             dkim: config.path("dkim"),
             mail: Some(StoreConfig { dir: config.dir.clone(), backend, process: "oauth".to_string(), clock, delivers: false }),
             keys: config.https_url(&format!("keys.{}", config.domain()), ""),
-            dns: Options {
-                servers: config.dns.servers.clone(),
-                validate: config.dns.validate(),
-                trust_anchor: config.dns.trust_anchor(),
-            },
+            documents: Documents::guarded(options(config), config.tls.extra_roots.clone(), config.fetch.private_networks.clone()),
+            dns: options(config),
         }
     }
 
