@@ -7,6 +7,7 @@
 mod dns;
 mod home;
 mod imap;
+mod machine;
 mod postgres;
 mod stranger;
 mod token;
@@ -15,5 +16,6 @@ mod visitor;
 pub use dns::Dns;
 pub use home::{Home, HomeBuilder, Person, hearth_command, own_loopback_address};
 pub use imap::Imap;
+pub use machine::{Machine, Running, free_port};
 pub use stranger::{Ran, missing, run, stranger};
 pub use visitor::{Visitor, between};
