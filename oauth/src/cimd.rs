@@ -160,7 +160,7 @@ fn read(url: &str, fetched: &Fetched, now: i64) -> Result<NewClient, String> {
         return Err("a secret that everybody can read".into());
     }
     let is_https = |name: &&str| members.get(*name).is_none_or(|uri| uri.as_str().is_some_and(|uri| uri.starts_with("https://")));
-    if !ADDRESSES.iter().all(|name| is_https(&name)) {
+    if !ADDRESSES.iter().all(is_https) {
         return Err("an address without https".into());
     }
     let method = members.entry("token_endpoint_auth_method").or_insert(json!("none"));

@@ -124,7 +124,7 @@ pub fn parse_attributes(text: &str) -> Result<Vec<Attribute>, ScimError> {
     if text.len() > FILTER_BYTES_MAX {
         return Err(ScimError::TooMuch);
     }
-    text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(|one| attribute_of(one)).collect()
+    text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(attribute_of).collect()
 }
 
 /// `urn:ietf:params:scim:schemas:core:2.0:User:name.formatted` without its schema.
