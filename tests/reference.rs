@@ -16,6 +16,8 @@ const PAGES: &[(&str, &[Row])] = &[
     ("managesieve.md", hearth_imap::managesieve::registry::ROWS),
     ("jmap.md", hearth_jmap::registry::ROWS),
     ("oauth.md", hearth_oauth::registry::ROWS),
+    ("scim.md", hearth_oauth::scim::registry::ROWS),
+    ("ldap.md", hearth_oauth::ldap::registry::ROWS),
     ("keyserver.md", hearth_keyserver::registry::ROWS),
     ("router.md", hearth_router::registry::ROWS),
 ];

@@ -262,7 +262,7 @@ impl Test {
     /// The header fields that decide it; `None` when the body does. A body costs a hundred times what a field costs.
     pub fn fields(&self) -> Option<Vec<&str>> {
         match self {
-            Self::Header(name, _) => Some(vec![name]),
+            Self::Header(name, _) | Self::Words(name, _) => Some(vec![name]),
             Self::Not(test) => test.fields(),
             Self::Or(one, other) => Some([one.fields()?, other.fields()?].concat()),
             Self::And(tests) => Some(tests.iter().map(Self::fields).collect::<Option<Vec<_>>>()?.concat()),

@@ -459,7 +459,7 @@ pub enum AppPasswordCommand {
         /// What it is for: the name of a device.
         #[arg(long)]
         label: String,
-        /// What it opens: smtp, imap, pop3, sieve, jmap, keys (looking for other people's). All when not given.
+        /// What it opens: smtp, imap, pop3, sieve, jmap, keys (looking for other people's), ldap. All of mail when not given.
         #[arg(long = "for", value_name = "SERVICE", value_delimiter = ',')]
         services: Vec<String>,
     },
@@ -529,7 +529,7 @@ pub struct ClientAddArgs {
     #[arg(long, value_name = "URL", requires = "preset")]
     pub url: Option<String>,
     /// Where the program receives the answer; may be repeated.
-    #[arg(long, required_unless_present_any = ["preset", "service_account", "device"], value_name = "URI")]
+    #[arg(long, required_unless_present_any = ["preset", "service_account", "device", "exchange"], value_name = "URI")]
     pub redirect_uri: Vec<String>,
     /// Where a browser may go after signing out; may be repeated.
     #[arg(long, value_name = "URI")]
@@ -561,6 +561,9 @@ pub struct ClientAddArgs {
     /// What its tokens can be for; may be repeated.
     #[arg(long, value_name = "URI")]
     pub resource: Vec<String>,
+    /// A resource that the program is: it may exchange tokens for it into tokens of its own; may be repeated.
+    #[arg(long, value_name = "URI", conflicts_with = "public")]
+    pub exchange: Vec<String>,
     /// A program without a secret: on a phone, in a browser, on a desktop.
     #[arg(long)]
     pub public: bool,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use hearth_identity::grants::{Client, Code, NewCode};
+use hearth_identity::grants::{Client, Code, NewCode, Registration};
 use hearth_types::{Fault, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{RawQuery, State};
@@ -27,7 +27,7 @@ use crate::registry;
 use crate::request::{self, FRESH, Registered, Where};
 use crate::scope::Scopes;
 use crate::visit::{Visit, see_other};
-use crate::{assertion, claims, consent, par, redirect, sign_in, t, t1};
+use crate::{assertion, cimd, claims, consent, par, redirect, sign_in, t, t1};
 
 /// A request that was admitted, with its client.
 #[derive(Debug)]
@@ -81,7 +81,11 @@ pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
     let params = Params::parse(query.as_bytes());
     let identifier = request::client_of(&params).map_err(page)?;
     let found = ctx.directory.find_client(identifier).await.map_err(Trouble::from)?;
-    let client = found.ok_or_else(|| page(Where::Client))?;
+    let client = match found {
+        Some(client) => client,
+        None if cimd::is_url(identifier) && takes_strangers(ctx).await? => cimd::unmet(identifier, params.field("redirect_uri")),
+        None => return Err(page(Where::Client)),
+    };
     let registered = registered(ctx, &client);
     if client.disabled {
         return Err(page(if registered.profile.registration.is_some() { Where::Waiting } else { Where::Client }));
@@ -114,6 +118,10 @@ pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
     }
     let fresh = params.find(FRESH).map(str::to_string);
     Ok(Admitted { client, pending, query: params.without(FRESH).encode(), fresh, pushed })
+}
+
+async fn takes_strangers(ctx: &Ctx) -> Result<bool, Trouble> {
+    Ok(ctx.directory.find_registration().await? != Registration::Off)
 }
 
 /// What is asked: in the request object, where a client that registered keys sends one (RFC 9101), else beside it.
@@ -152,7 +160,11 @@ pub fn registered(ctx: &Ctx, client: &Client) -> Registered {
 }
 
 async fn respond(ctx: &Ctx, visit: &Visit, query: &str) -> Result<Response, Fault<Ended>> {
+    cimd::meet(ctx, visit, query).await?;
     let admitted = admit(ctx, query).await?;
+    if visit.session.is_some() && cimd::is_unmet(&admitted.client) {
+        return Err(Fault::Peer(Ended::Page(Where::Client)));
+    }
     let is_fresh = admitted.fresh.as_ref().is_some_and(|mark| {
         hearth_types::constant_time_eq(mark.as_bytes(), visit.form(ctx, &fresh_purpose(&admitted.query)).as_bytes())
     });

@@ -11,8 +11,14 @@ use hearth_net::dns::{Options, Resolver};
 use hearth_net::records::{Facts, Record, State, check, of};
 use hearth_types::{Clock, Secret, Trouble};
 
+use crate::documents::Documents;
+
 /// The selectors of the DKIM keys that `hearth init` and `hearth domain add` make.
 const SELECTORS: [&str; 2] = ["rsa", "ed25519"];
+
+fn options(config: &Config) -> Options {
+    Options { servers: config.dns.servers.clone(), validate: config.dns.validate(), trust_anchor: config.dns.trust_anchor() }
+}
 
 /// The machine.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +41,8 @@ pub struct Home {
     pub dns: Options,
     /// The mail server's desk: what waits, what others report.
     pub desk: Desk,
+    /// What clients say of themselves at their own addresses.
+    pub documents: Documents,
 }
 
 impl Home {
@@ -53,11 +61,8 @@ impl Home {
             desk: Desk::new(config.run_path(SOCKET)),
             keys: config.https_url(&format!("keys.{}", config.domain()), ""),
             tend: Some(config.run_path("tend")),
-            dns: Options {
-                servers: config.dns.servers.clone(),
-                validate: config.dns.validate(),
-                trust_anchor: config.dns.trust_anchor(),
-            },
+            documents: Documents::guarded(options(config), config.tls.extra_roots.clone(), config.fetch.private_networks.clone()),
+            dns: options(config),
         }
     }
 

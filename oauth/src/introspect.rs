@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use hearth_identity::grants::Client;
-use hearth_types::{AccountId, ClientId, Fault, Secret, Timestamp};
+use hearth_types::{AccountId, ClientId, Fault, Secret, SessionId, Timestamp};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
 use hearth_web::axum::http::{HeaderMap, StatusCode};
@@ -18,7 +18,8 @@ use crate::claims;
 use crate::client_auth::authenticate;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
-use crate::token::read_body;
+use crate::level::Level;
+use crate::token::{self, exchange, read_body};
 
 /// POST.
 pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -48,12 +49,14 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
 struct Shown {
     client: ClientId,
     account: AccountId,
+    session: SessionId,
     scopes: Vec<String>,
     created_at: Timestamp,
     expires_at: Timestamp,
     is_access: bool,
     audience: String,
     confirmation: Option<String>,
+    actors: Vec<String>,
 }
 
 async fn find(ctx: &Ctx, token: &Secret<String>) -> Result<Option<Shown>, Fault<Refusal>> {
@@ -61,30 +64,34 @@ async fn find(ctx: &Ctx, token: &Secret<String>) -> Result<Option<Shown>, Fault<
         return Ok((!found.is_over).then_some(Shown {
             client: found.client,
             account: found.account,
+            session: found.session,
             scopes: found.scopes,
             created_at: found.created_at,
             expires_at: found.expires_at,
             is_access: true,
             audience: found.audience,
             confirmation: found.confirmation,
+            actors: found.actors,
         }));
     }
     let found = ctx.directory.find_refresh_token(token).await.map_err(ours)?;
     Ok(found.filter(|found| !found.is_over).map(|found| Shown {
         client: found.client,
         account: found.account,
+        session: found.session,
         scopes: found.scopes,
         created_at: found.created_at,
         expires_at: found.expires_at,
         is_access: false,
         audience: String::new(),
         confirmation: None,
+        actors: Vec::new(),
     }))
 }
 
-async fn describe(ctx: &Ctx, asking: &Client, token: &Shown) -> Result<Value, Fault<Refusal>> {
-    let owner = ctx.directory.find_client_by_id(token.client).await.map_err(ours)?;
-    let account = ctx.directory.find_account(token.account).await.map_err(ours)?;
+async fn describe(ctx: &Ctx, asking: &Client, shown: &Shown) -> Result<Value, Fault<Refusal>> {
+    let owner = ctx.directory.find_client_by_id(shown.client).await.map_err(ours)?;
+    let account = ctx.directory.find_account(shown.account).await.map_err(ours)?;
     let (Some(owner), Some(account)) = (owner, account) else {
         return Ok(json!({ "active": false }));
     };
@@ -93,19 +100,33 @@ async fn describe(ctx: &Ctx, asking: &Client, token: &Shown) -> Result<Value, Fa
         "iss": ctx.issuer,
         "sub": claims::subject(ctx, &owner, account.id),
         "client_id": owner.identifier,
-        "scope": token.scopes.join(" "),
-        "iat": token.created_at.secs(),
-        "exp": token.expires_at.secs(),
+        "scope": shown.scopes.join(" "),
+        "iat": shown.created_at.secs(),
+        "exp": shown.expires_at.secs(),
     });
     // RFC 7662 §2.2: as RFC 6749 §5.1 has it, which a refresh token has not.
-    if token.is_access {
-        body["token_type"] = json!(if token.confirmation.is_some() { "DPoP" } else { "Bearer" });
+    if shown.is_access {
+        body["token_type"] = json!(if shown.confirmation.is_some() { "DPoP" } else { "Bearer" });
     }
-    if !token.audience.is_empty() {
-        body["aud"] = token.audience.split(' ').collect();
+    let session = ctx.directory.find_session(shown.session).await.map_err(ours)?;
+    let granted = match session {
+        Some(session) => token::granted(ctx, &session).await?,
+        None => None,
+    };
+    // RFC 9470 §6.2: by this a resource knows whether to ask for more.
+    if let Some(granted) = granted.filter(|granted| !granted.auth_methods.is_empty()) {
+        body["auth_time"] = json!(granted.auth_time.secs());
+        body["acr"] = json!(Level::of(&granted.auth_methods).name());
+        body["amr"] = granted.auth_methods.split(' ').map(Value::from).collect();
     }
-    if let Some(key) = &token.confirmation {
+    if !shown.audience.is_empty() {
+        body["aud"] = shown.audience.split(' ').collect();
+    }
+    if let Some(key) = &shown.confirmation {
         body["cnf"] = json!({ "jkt": key });
+    }
+    if let Some(act) = exchange::act(&shown.actors) {
+        body["act"] = act;
     }
     if asking.trusted {
         body["username"] = json!(account.primary.to_string());

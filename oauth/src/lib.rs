@@ -12,18 +12,22 @@
 //! |---|---|
 //! | `/.well-known/openid-configuration` | [`metadata`] |
 //! | `/.well-known/webfinger` | [`webfinger`] |
+//! | `/.well-known/oauth-protected-resource` | [`protected_resource`] |
 //! | `/authorize` | [`authorize`]; the request itself in [`request`] |
 //! | `/sign-in` and below, `/consent` | [`sign_in`], [`consent`] |
 //! | `/welcome/...` | [`welcome`] |
 //! | `/par` | [`par`] |
 //! | `/token` | [`token`] |
 //! | `/device-authorization`, `/device` | [`device_grant`] |
-//! | `/register` | [`register`] |
+//! | `/register` | [`register`]; clients that are their own address: [`cimd`] |
 //! | `/forward/...` | [`forward`]: apps that know no OpenID, by their proxy |
 //! | `/lists/leave/...` | [`leave_list`]: the link in a mailing list's copies |
 //! | `/userinfo`, `/jwks.json`, `/revoke`, `/introspect`, `/logout` | the file of that name |
+//! | `/scim/v2` and below | [`scim`] |
 //! | `/account` and below | [`account`] |
 //! | `/admin` and below | [`admin`] |
+//!
+//! Beside HTTP: [`ldap`], when it is on, and the gate.
 //!
 //! To add an endpoint: a row in `registry.rs`, a file, a line in `server.rs`; the metadata follows.
 //! What pages say stands in [`words`], in English and French.
@@ -33,12 +37,15 @@ pub mod account;
 pub mod admin;
 pub mod assertion;
 pub mod authorize;
+pub mod bearer;
+pub mod cimd;
 pub mod claims;
 pub mod client_auth;
 pub mod consent;
 pub mod ctx;
 pub mod device;
 pub mod device_grant;
+pub mod documents;
 pub mod dpop;
 pub mod error;
 pub mod forward;
@@ -49,6 +56,7 @@ pub mod introspect;
 pub mod jwks;
 pub mod jws;
 pub mod keyring;
+pub mod ldap;
 pub mod leave_list;
 pub mod level;
 pub mod limits;
@@ -61,12 +69,14 @@ pub mod params;
 pub mod pkce;
 pub mod policy;
 pub mod profile;
+pub mod protected_resource;
 pub mod redirect;
 pub mod register;
 pub mod registry;
 pub mod request;
 pub mod resource;
 pub mod revoke;
+pub mod scim;
 pub mod scope;
 pub mod script;
 mod serve;

@@ -70,6 +70,10 @@ pub const CONTACT_LETTER_EVERY: Duration = Duration::from_secs(300);
 pub const WHY_MAILS: u32 = 25;
 /// Octets of a mail in which that is looked for.
 pub const WHY_HEADER_BYTES_MAX: u64 = 16 * 1024;
+/// Resources that one request names (RFC 8707).
+pub const RESOURCES_MAX: usize = 8;
+/// Clients that act for somebody one behind the other (RFC 8693 §4.1).
+pub const ACTORS_MAX: usize = 4;
 /// Groups that a token names.
 pub const GROUPS_MAX: usize = 200;
 /// Clients that registered themselves.
@@ -78,6 +82,14 @@ pub const REGISTERED_CLIENTS_MAX: usize = 200;
 pub const REGISTERED_CLIENT_KEEP: Duration = Duration::from_secs(24 * 3600);
 /// Redirect URIs of a client that registers itself.
 pub const REGISTERED_URIS_MAX: usize = 10;
+/// Octets of a `client_id` that is an address.
+pub const CLIENT_URL_BYTES_MAX: usize = 512;
+/// Octets of the document at that address; the draft wants 5 KiB at most to be enough.
+pub const CLIENT_DOCUMENT_BYTES_MAX: usize = 8 * 1024;
+/// How long reading it may take.
+pub const CLIENT_DOCUMENT_WITHIN: Duration = Duration::from_secs(5);
+/// After this long it is read again.
+pub const CLIENT_DOCUMENT_FRESH: Duration = Duration::from_secs(24 * 3600);
 /// How long somebody stays signed in to the pages.
 pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// People whom a browser is known by.

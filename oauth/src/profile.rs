@@ -31,6 +31,8 @@ pub struct Profile {
     pub signed_access: bool,
     /// `hearth_resources`: what its tokens can be for (RFC 8707).
     pub resources: Vec<String>,
+    /// `hearth_exchanges`: the resources that it is; tokens for them it may exchange (RFC 8693).
+    pub exchanges: Vec<String>,
     /// `backchannel_logout_uri`.
     pub backchannel: Option<String>,
     /// `frontchannel_logout_uri`.
@@ -52,6 +54,10 @@ impl Profile {
     pub fn of(client: &Client) -> Self {
         let metadata: Value = serde_json::from_str(&client.metadata).unwrap_or_default();
         let text = |name: &str| metadata[name].as_str().map(str::to_string);
+        let texts = |name: &str| -> Vec<String> {
+            let all = metadata[name].as_array().map(Vec::as_slice).unwrap_or_default();
+            all.iter().filter_map(|one| one.as_str().map(str::to_string)).collect()
+        };
         let flag = |name: &str| metadata[name].as_bool().unwrap_or(false);
         let algorithm = |name: &str| metadata[name].as_str().and_then(jws::parse_algorithm);
         let host = || client.redirect_uris.first().and_then(|uri| Url::parse(uri).ok()?.host_str().map(str::to_string));
@@ -63,10 +69,8 @@ impl Profile {
             pushed_only: flag("require_pushed_authorization_requests"),
             bound_only: flag("dpop_bound_access_tokens"),
             signed_access: metadata["hearth_access_token"] == "jwt",
-            resources: metadata["hearth_resources"]
-                .as_array()
-                .map(|all| all.iter().filter_map(|one| one.as_str().map(str::to_string)).collect())
-                .unwrap_or_default(),
+            resources: texts("hearth_resources"),
+            exchanges: texts("hearth_exchanges"),
             backchannel: text("backchannel_logout_uri"),
             frontchannel: text("frontchannel_logout_uri"),
             service: metadata["hearth_service_account"].as_str().and_then(|id| id.parse().ok()),

@@ -25,7 +25,7 @@ use crate::limits::{REDIRECT_URI_BYTES_MAX, REGISTERED_CLIENT_KEEP, REGISTERED_C
 use crate::profile::Profile;
 use crate::redirect;
 use crate::registry;
-use crate::scope::Scopes;
+use crate::scope::{Scope, Scopes};
 
 /// The route of one client.
 pub const ROUTE: &str = "/register/{client}";
@@ -69,7 +69,7 @@ async fn add(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
 }
 
 /// Forgets strangers that nobody uses; refuses when there are too many all the same.
-async fn make_room(ctx: &Ctx) -> Result<(), Fault<Refusal>> {
+pub(crate) async fn make_room(ctx: &Ctx) -> Result<(), Fault<Refusal>> {
     let clients = ctx.directory.list_clients().await.map_err(ours)?;
     let strangers: Vec<&Client> = clients.iter().filter(|client| Profile::of(client).registration.is_some()).collect();
     let mut left = strangers.len();
@@ -86,7 +86,8 @@ async fn make_room(ctx: &Ctx) -> Result<(), Fault<Refusal>> {
     Ok(())
 }
 
-fn read(body: &[u8], token_hash: &str) -> Result<NewClient, Refusal> {
+/// What a stranger says of itself, if it can be taken.
+pub(crate) fn read(body: &[u8], token_hash: &str) -> Result<NewClient, Refusal> {
     let bad = |says: &str| Refusal::new(ErrorCode::InvalidClientMetadata, says);
     let asked: Value = serde_json::from_slice(body).map_err(|_| bad("the body is not JSON"))?;
     let asked = asked.as_object().ok_or_else(|| bad("the body is not a JSON object"))?;
@@ -106,6 +107,8 @@ fn read(body: &[u8], token_hash: &str) -> Result<NewClient, Refusal> {
         return Err(bad("response_types must be code"));
     }
     let scopes = Scopes::parse(asked.get("scope").and_then(Value::as_str).unwrap_or(SCOPES));
+    // What changes the home is given by hand.
+    let scopes: Scopes = scopes.iter().filter(|scope| *scope != Scope::Scim).collect();
     if scopes.is_empty() {
         return Err(bad("none of these scopes is known here"));
     }

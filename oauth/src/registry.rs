@@ -2,7 +2,8 @@
 //! What the provider speaks, and what it chose not to.
 //!
 //! A row's name is `member=value` as the metadata of RFC 8414 has it: a `_supported` member is a list
-//! with one row per value, another is an endpoint and its path. A name without `=` is a flag. The
+//! with one row per value, another is an endpoint and its path. A name without `=` is a flag, or a path that
+//! has no member. The
 //! router, the metadata and `docs/protocols/` are made from this table alone.
 
 use hearth_spec::{Row, Status};
@@ -50,9 +51,11 @@ pub const ROWS: &[Row] = &[
     Row::declined("grant_types_supported=password", 6749, "§4.3", "no program shall learn a person's password (RFC 9700 §2.4)"),
     Row::spoken("grant_types_supported=client_credentials", 6749, "§4.4"),
     Row::spoken("grant_types_supported=urn:ietf:params:oauth:grant-type:device_code", 8628, "§3.4"),
-    Row::later("grant_types_supported=urn:ietf:params:oauth:grant-type:token-exchange", 8693, "§2.1"),
+    Row::spoken("grant_types_supported=urn:ietf:params:oauth:grant-type:token-exchange", 8693, "§2.1"),
     Row::spoken("code_challenge_methods_supported=S256", 7636, "§4.2"),
     Row::declined("code_challenge_methods_supported=plain", 7636, "§4.2", "it shows the verifier to whoever sees the request"),
+    Row::spoken("/.well-known/oauth-protected-resource", 9728, "§3: of mail and of the issuer"),
+    Row::spoken("/.well-known/webfinger", 7033, "§4: the issuer of an address"),
     Row::spoken("token_endpoint_auth_methods_supported=client_secret_basic", 6749, "§2.3.1"),
     Row::spoken("token_endpoint_auth_methods_supported=client_secret_post", 6749, "§2.3.1"),
     Row::spoken("token_endpoint_auth_methods_supported=none", 7591, "§2"),
@@ -77,6 +80,8 @@ pub const ROWS: &[Row] = &[
     Row::spoken("scopes_supported=groups", CORE, "Hearth: the names of the groups, an array"),
     Row::spoken("scopes_supported=offline_access", CORE, "OpenID Connect Core §11"),
     Row::spoken("scopes_supported=mail", CORE, "Hearth: IMAP, SMTP, POP3, ManageSieve and JMAP by RFC 7628"),
+    Row::spoken("scopes_supported=urn:ietf:params:oauth:scope:mail", CORE, "draft-ietf-mailmaint-oauth-public: the same as mail"),
+    Row::spoken("scopes_supported=scim", CORE, "Hearth: people and groups by RFC 7644"),
     Row::spoken("claims_supported=sub", CORE, "OpenID Connect Core §5.1"),
     Row::spoken("claims_supported=iss", 7519, "§4.1.1"),
     Row::spoken("claims_supported=aud", 7519, "§4.1.3"),
@@ -122,6 +127,7 @@ pub const ROWS: &[Row] = &[
     Row::spoken("ui_locales_supported=en", 8414, "§2"),
     Row::spoken("ui_locales_supported=fr", 8414, "§2"),
     Row::spoken("authorization_response_iss_parameter_supported", 9207, "§3"),
+    Row::spoken("client_id_metadata_document_supported", CORE, "draft-ietf-oauth-client-id-metadata-document §5"),
     Row::spoken("claims_parameter_supported", CORE, "OpenID Connect Core §5.5"),
     Row::spoken("backchannel_logout_supported", CORE, "OpenID Connect Back-Channel Logout §2.1"),
     Row::spoken("backchannel_logout_session_supported", CORE, "OpenID Connect Back-Channel Logout §2.1"),
@@ -168,7 +174,7 @@ pub fn members() -> Vec<&'static str> {
 
 /// Every flag, and whether it is set. Those for later are left out: their default is false.
 pub fn flags() -> impl Iterator<Item = (&'static str, bool)> {
-    ROWS.iter().filter(|row| !row.name.contains('=') && row.status != Status::Later).map(|row| (row.name, row.is_spoken()))
+    ROWS.iter().filter(|row| !row.name.contains(['=', '/']) && row.status != Status::Later).map(|row| (row.name, row.is_spoken()))
 }
 
 fn spoken() -> impl Iterator<Item = &'static Row> {
@@ -182,8 +188,10 @@ mod tests {
 
     #[test]
     fn the_scopes_are_those_of_the_code() {
-        let names: Vec<_> = Scope::ALL.into_iter().map(Scope::name).collect();
-        assert_eq!(values("scopes_supported").collect::<Vec<_>>(), names);
+        let told: Vec<_> = values("scopes_supported").map(crate::scope::Scopes::parse).collect();
+        assert!(told.iter().all(|scopes| scopes.iter().count() == 1), "each is one that we know");
+        let all: crate::scope::Scopes = told.iter().flat_map(|scopes| scopes.iter()).collect();
+        assert_eq!(all, Scope::ALL.into_iter().collect());
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub enum Where {
     Client,
     /// It registered itself, and nobody has let it in yet.
     Waiting,
+    /// What it says of itself at its own address cannot be read, or does not hold.
+    Document,
     /// No redirect URI, or one that is not registered.
     RedirectUri,
     /// What was pushed has ended, or was used.
@@ -85,6 +87,7 @@ impl Where {
         match self {
             Self::Client => "The app that sent you here is not known to this home.",
             Self::Waiting => "The app introduced itself to this home and waits to be let in. Ask whoever looks after the home.",
+            Self::Document => "What the app says of itself cannot be read, or does not hold.",
             Self::RedirectUri => "The app asked to send you on to an address that was not registered for it.",
             Self::Ended => "The app's request has ended. Begin again in the app.",
             Self::NotPushed => "The app did not hand its request over as it was registered to.",

@@ -3,11 +3,9 @@
 
 use url::Url;
 
+use crate::limits::RESOURCES_MAX;
 use crate::params::Params;
 use crate::profile::Profile;
-
-/// Resources of one request.
-const RESOURCES_MAX: usize = 8;
 
 /// The home's mail: IMAP, SMTP, POP3, ManageSieve and JMAP.
 pub fn of_mail(issuer: &str) -> String {

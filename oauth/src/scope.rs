@@ -18,11 +18,14 @@ pub enum Scope {
     OfflineAccess,
     /// Ours: IMAP, SMTP and JMAP with the access token (RFC 7628).
     Mail,
+    /// Ours: people and groups by SCIM; counts for who looks after the home alone.
+    Scim,
 }
 
 impl Scope {
     /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 6] = [Self::Openid, Self::Email, Self::Profile, Self::Groups, Self::OfflineAccess, Self::Mail];
+    pub const ALL: [Self; 7] =
+        [Self::Openid, Self::Email, Self::Profile, Self::Groups, Self::OfflineAccess, Self::Mail, Self::Scim];
 
     /// Its name on the wire.
     pub const fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Scope {
             Self::Groups => "groups",
             Self::OfflineAccess => "offline_access",
             Self::Mail => "mail",
+            Self::Scim => "scim",
         }
     }
 
@@ -45,9 +49,21 @@ impl Scope {
             Self::Groups => "See which groups you are in",
             Self::OfflineAccess => "Stay connected until you end it",
             Self::Mail => "Read, change and send all your mail",
+            Self::Scim => "Add, disable and group the people of this home, if you look after it",
         }
     }
 }
+
+/// Other names of a scope: that of the draft for mail programs, and what programs ask for that know one protocol. The answer
+/// says what was granted (RFC 6749 §3.3).
+const ALIASES: [(&str, Scope); 6] = [
+    ("urn:ietf:params:oauth:scope:mail", Scope::Mail),
+    ("imap", Scope::Mail),
+    ("smtp", Scope::Mail),
+    ("pop3", Scope::Mail),
+    ("jmap", Scope::Mail),
+    ("sieve", Scope::Mail),
+];
 
 /// A set of scopes; written with a space between (RFC 6749 §3.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +73,11 @@ impl Scopes {
     /// Reads the scopes that we know; RFC 6749 §3.3 lets us ignore the others, and clients do ask
     /// for what other providers have.
     pub fn parse(text: &str) -> Self {
-        text.split(' ').filter_map(|word| Scope::ALL.into_iter().find(|scope| scope.name() == word)).collect()
+        let known = |word: &str| {
+            let named = Scope::ALL.into_iter().find(|scope| scope.name() == word);
+            named.or_else(|| ALIASES.into_iter().find(|(alias, _)| *alias == word).map(|(_, scope)| scope))
+        };
+        text.split(' ').filter_map(known).collect()
     }
 
     /// Is it there?
@@ -109,7 +129,8 @@ mod tests {
         assert_eq!(scopes.to_string(), "openid email");
         assert!(scopes.has(Scope::Openid) && !scopes.has(Scope::Mail));
         assert!(Scopes::parse("Openid").is_empty());
-        assert_eq!(Scopes::parse(&Scope::ALL.into_iter().collect::<Scopes>().to_string()).iter().count(), 6);
+        assert_eq!(Scopes::parse("urn:ietf:params:oauth:scope:mail imap").to_string(), "mail");
+        assert_eq!(Scopes::parse(&Scope::ALL.into_iter().collect::<Scopes>().to_string()).iter().count(), 7);
     }
 
     #[test]

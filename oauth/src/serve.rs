@@ -15,7 +15,7 @@ use crate::ctx::Ctx;
 use crate::gate::{self, Doorkeeper};
 use crate::home::Home;
 use crate::limits::KEYS_LOOK_EVERY;
-use crate::{logout_token, server};
+use crate::{ldap, logout_token, server};
 
 /// Runs the process.
 pub async fn serve(boot: Boot) -> anyhow::Result<()> {
@@ -37,12 +37,15 @@ pub async fn serve(boot: Boot) -> anyhow::Result<()> {
     let ctx = ctx.map_err(|trouble| anyhow::anyhow!("the signing keys cannot be used: {trouble}"))?;
     let socket = config.run_path("oauth.sock");
     let listener = hearth_web::bind(&socket).context("the pages have no socket")?;
+    let doors = ldap::bind(config)?;
     boot.ready();
     let told = logout_token::follow(ctx.clone(), config.tls.extra_roots.clone(), boot.stop.requested());
     let turned = turn_keys(ctx.clone(), boot.stop.requested());
+    let looked_up = ldap::serve(ctx.clone(), &boot, doors);
     let served = hearth_web::serve_on(listener, server::router(ctx), boot.stop.requested());
-    let (served, (), (), ()) = tokio::join!(served, gate, told, turned);
-    Ok(served?)
+    let (served, (), (), (), looked_up) = tokio::join!(served, gate, told, turned, looked_up);
+    served?;
+    looked_up
 }
 
 /// Looks now and then whether the signing keys want to be turned.

@@ -12,8 +12,8 @@ use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
 use crate::{
-    account, admin, authorize, consent, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par, register,
-    registry, revoke, script, sign_in, t, token, userinfo, webfinger, welcome,
+    account, admin, authorize, consent, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par,
+    protected_resource, register, registry, revoke, scim, script, sign_in, t, token, userinfo, webfinger, welcome,
 };
 
 /// Everything that this process answers.
@@ -22,6 +22,7 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .route("/.well-known/openid-configuration", get(metadata::run))
         .route("/.well-known/oauth-authorization-server", get(metadata::run))
         .route("/.well-known/webfinger", get(webfinger::run))
+        .route(protected_resource::PATH, get(protected_resource::run))
         .merge(endpoint("jwks_uri", get(jwks::run)))
         .merge(endpoint("token_endpoint", post(token::run).options(preflight)))
         .merge(endpoint("userinfo_endpoint", get(userinfo::run).post(userinfo::run).options(preflight)))
@@ -48,6 +49,7 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .route(sign_in::passkey::PATH, post(sign_in::passkey::post))
         .route(welcome::ROUTE, get(welcome::run).post(welcome::post))
         .route(logout::PATH, post(logout::confirm))
+        .merge(scim::routes())
         .merge(account::routes())
         .merge(admin::routes());
     let all = for_programs.merge(for_people).fallback(nothing_there).with_state(ctx).merge(asset::routes()).merge(script::routes());

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! `/token` (RFC 6749 §3.2): a code, a refresh token, a device's code or a program's own proof becomes tokens.
+//! `/token` (RFC 6749 §3.2): a code, a refresh token, a device's code, a program's own proof or another token becomes tokens.
 
 mod client_credentials;
 mod code;
 mod device;
+pub mod exchange;
 mod refresh;
 
 use std::sync::Arc;
@@ -29,13 +30,18 @@ use crate::profile::Profile;
 use crate::scope::{Scope, Scopes};
 use crate::{device_grant, dpop, registry, resource};
 
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 16] = [
     "grant_type",
     "code",
     "redirect_uri",
     "code_verifier",
     "refresh_token",
     "device_code",
+    "subject_token",
+    "subject_token_type",
+    "requested_token_type",
+    "actor_token",
+    "actor_token_type",
     "scope",
     "client_id",
     "client_secret",
@@ -87,6 +93,7 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
         "refresh_token" => refresh::run(ctx, &asked, &params).await,
         "client_credentials" => client_credentials::run(ctx, &asked, &params).await,
         device_grant::GRANT => device::run(ctx, &asked, &params).await,
+        exchange::GRANT => exchange::run(ctx, &asked, &params).await,
         _ => refuse(ErrorCode::UnsupportedGrantType, "this grant_type is not spoken here"),
     }
 }
@@ -132,15 +139,19 @@ impl Asked {
 }
 
 /// Who a grant speaks for.
-struct Granted {
-    account: Account,
-    auth_time: Timestamp,
-    auth_methods: String,
-    browser: Option<SessionId>,
+pub struct Granted {
+    /// Them.
+    pub account: Account,
+    /// When they proved it.
+    pub auth_time: Timestamp,
+    /// How (RFC 8176), with a space between.
+    pub auth_methods: String,
+    /// In which browser session.
+    pub browser: Option<SessionId>,
 }
 
 /// What tokens need to know of the session of a grant, and of the browser that it came of.
-async fn granted(ctx: &Ctx, session: &Session) -> Result<Option<Granted>, Trouble> {
+pub async fn granted(ctx: &Ctx, session: &Session) -> Result<Option<Granted>, Trouble> {
     let browser = match session.parent {
         Some(parent) => ctx.directory.find_session(parent).await?,
         None => None,
@@ -167,7 +178,7 @@ async fn finish(ctx: &Ctx, asked: &Asked, mut tokens: Tokens, nonce: Option<&str
     let scopes = Scopes::parse(&tokens.scopes.join(" "));
     let person = claims::person(ctx, &asked.client, &granted.account, scopes).await?;
     if asked.signs(scopes) {
-        let signed = Secret::new(access_token(ctx, asked, &granted, &tokens, &person)?);
+        let signed = Secret::new(access_token(ctx, asked, &granted, &tokens, &person, None)?);
         ctx.directory.replace_access_token(&tokens.access, &signed).await.map_err(ours)?;
         tokens.access = signed;
     }
@@ -200,7 +211,14 @@ async fn finish(ctx: &Ctx, asked: &Asked, mut tokens: Tokens, nonce: Option<&str
 }
 
 /// RFC 9068 §2.2.
-fn access_token(ctx: &Ctx, asked: &Asked, granted: &Granted, tokens: &Tokens, person: &claims::Person) -> Result<String, Trouble> {
+fn access_token(
+    ctx: &Ctx,
+    asked: &Asked,
+    granted: &Granted,
+    tokens: &Tokens,
+    person: &claims::Person,
+    act: Option<Value>,
+) -> Result<String, Trouble> {
     let audience: Vec<&str> = tokens.audience.split(' ').filter(|one| !one.is_empty()).collect();
     let mut claims = json!({
         "iss": ctx.issuer,
@@ -217,6 +235,9 @@ fn access_token(ctx: &Ctx, asked: &Asked, granted: &Granted, tokens: &Tokens, pe
         claims["auth_time"] = json!(granted.auth_time.secs());
         claims["acr"] = json!(Level::of(&granted.auth_methods).name());
         claims["amr"] = granted.auth_methods.split(' ').map(Value::from).collect();
+    }
+    if let Some(act) = act {
+        claims["act"] = act;
     }
     if let Some(key) = &tokens.confirmation {
         claims["cnf"] = json!({ "jkt": key });

@@ -96,6 +96,8 @@ fn at_domain(domain: &str, path: &str) -> Route {
 fn at_mail(domain: String, path: &str) -> Route {
     match path {
         "/" => Route::ToHome(domain),
+        // RFC 9728 §3.1: at the resource itself; whoever gives the tokens tells of it.
+        "/.well-known/oauth-protected-resource" => Route::Process(Upstream::Oauth),
         _ => Route::Process(Upstream::Jmap),
     }
 }

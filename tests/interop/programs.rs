@@ -13,7 +13,7 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// A home on the standard ports with four letters in alice's INBOX, a machine of hers, and a session that looks on.
 async fn home_with_letters() -> Result<(Home, Machine, Imap)> {
     let home = HomeBuilder::default().domain(DOMAIN).offset(0).start()?;
-    let machine = Machine::new(&home)?;
+    let machine = Machine::new(&home, &[])?;
     let mut imap = Imap::sign_in(&home, &home.alice.address, &home.alice.app_password).await?;
     for (number, (subject, body)) in
         [("aubergines", "one"), ("broccoli", "two"), ("cauliflower", "three, and a parsnip"), ("daikon", "four")].iter().enumerate()
@@ -59,7 +59,7 @@ async fn wait_for_letters(imap: &mut Imap, mailbox: &str, wanted: &[&str]) -> Re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mutt_searches_marks_moves_and_sends() -> Result<()> {
-    if !Machine::is_possible(&["mutt"]) {
+    if !Machine::is_possible(&["script", "stty", "mutt"]) {
         return Ok(());
     }
     by_a_mutt("mutt").await
@@ -67,7 +67,7 @@ async fn mutt_searches_marks_moves_and_sends() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neomutt_searches_marks_moves_and_sends() -> Result<()> {
-    if !Machine::is_possible(&["neomutt"]) {
+    if !Machine::is_possible(&["script", "stty", "neomutt"]) {
         return Ok(());
     }
     by_a_mutt("neomutt").await
@@ -79,7 +79,7 @@ async fn by_a_mutt(program: &str) -> Result<()> {
     let (home, machine, mut imap) = home_with_letters().await?;
     let (user, password) = (&home.alice.address, &home.alice.app_password);
     let user_in_url = user.replace('@', "%40");
-    machine.write(
+    machine.write_secret(
         ".muttrc",
         &format!(
             "set imap_user=\"{user}\" imap_pass=\"{password}\" smtp_pass=\"{password}\"\n\
@@ -139,12 +139,12 @@ async fn by_a_mutt(program: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alpine_reads_marks_and_moves() -> Result<()> {
-    if !Machine::is_possible(&["alpine"]) {
+    if !Machine::is_possible(&["script", "stty", "alpine"]) {
         return Ok(());
     }
     let (home, machine, mut imap) = home_with_letters().await?;
     let user = &home.alice.address;
-    machine.write(
+    machine.write_secret(
         "pinerc",
         &format!(
             "personal-name=Alice\nuser-domain={DOMAIN}\ninbox-path={{mail.{DOMAIN}/ssl/user=\"{user}\"}}INBOX\n\
@@ -185,12 +185,12 @@ async fn alpine_reads_marks_and_moves() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn aerc_reads_searches_marks_and_moves() -> Result<()> {
-    if !Machine::is_possible(&["aerc"]) {
+    if !Machine::is_possible(&["script", "stty", "aerc"]) {
         return Ok(());
     }
     let (home, machine, mut imap) = home_with_letters().await?;
     let user = home.alice.address.replace('@', "%40");
-    machine.write(
+    machine.write_secret(
         ".config/aerc/accounts.conf",
         &format!(
             "[home]\nsource=imaps://{user}:{}@mail.{DOMAIN}\nfrom=Alice <{}>\ndefault=INBOX\ncopy-to=Sent\narchive=Archive\n",

@@ -44,7 +44,7 @@ impl Thunderbird {
             ("security.OCSP.enabled", json!(0)),
         ];
         let lines: String = settings.iter().map(|(name, value)| format!("user_pref(\"{name}\", {value});\n")).collect();
-        machine.write("profile/user.js", &lines)?;
+        machine.write_secret("profile/user.js", &lines)?;
         let line = "exec /usr/lib/thunderbird/thunderbird --headless --marionette --remote-allow-system-access --no-remote \
                     --profile profile";
         let mut command = machine.shell(line);
@@ -115,7 +115,7 @@ async fn thunderbird_is_set_up_sends_receives_searches_moves_and_finds_a_key() -
     }
     let home = HomeBuilder::default().domain(DOMAIN).offset(0).start()?;
     home.hearth(&["key", "generate", &home.bob.address])?;
-    let machine = Machine::new(&home)?;
+    let machine = Machine::new(&home, &[])?;
     let mut thunderbird = Thunderbird::start(&machine)?;
 
     let pem = std::fs::read_to_string(home.ca())?;

@@ -2,49 +2,12 @@
 //! Programs of others that judge mail, started for one test.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::{run, stranger};
-
-/// A program that is ended with the test.
-pub struct Running(Child);
-
-impl Running {
-    /// Starts it; what it says goes into the log.
-    pub fn start(command: &mut Command, log: &Path) -> Result<Self> {
-        let log = fs::File::create(log)?;
-        Ok(Self(command.stdout(log.try_clone()?).stderr(log).spawn()?))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
-        let _ = self.0.wait();
-    }
-}
-
-/// A port that nobody listens on.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// Waits until it is there; an error has its log.
-pub fn wait_for(what: &str, is_there: impl Fn() -> bool, log: &Path) -> Result<()> {
-    let begun = Instant::now();
-    while !is_there() {
-        if begun.elapsed() > Duration::from_secs(120) {
-            bail!("{what} did not start:\n{}", fs::read_to_string(log).unwrap_or_default());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
-}
+use crate::{Running, free_port, run, stranger, wait_for};
 
 /// rspamd with a scanner at the first port and a milter at the second.
 pub fn rspamd(folder: &Path, dns: SocketAddr) -> Result<(Running, u16, u16)> {

@@ -14,6 +14,7 @@ pub(crate) mod letter;
 mod list;
 mod masked;
 mod network;
+mod provisioned;
 mod resolve;
 mod revocation;
 mod session;
@@ -48,6 +49,8 @@ const STEPS: &[Migration] = &[
     Migration { version: 4, name: "masked addresses", breaking: false, sql: include_str!("../migrations/directory-0004.sql") },
     Migration { version: 5, name: "shares", breaking: false, sql: include_str!("../migrations/directory-0005.sql") },
     Migration { version: 6, name: "contacts", breaking: false, sql: include_str!("../migrations/directory-0006.sql") },
+    Migration { version: 7, name: "token exchange", breaking: false, sql: include_str!("../migrations/directory-0007.sql") },
+    Migration { version: 8, name: "provisioning", breaking: false, sql: include_str!("../migrations/directory-0008.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

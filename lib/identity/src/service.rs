@@ -24,11 +24,13 @@ pub enum Service {
     Web,
     /// Looking for other people's keys.
     Keys,
+    /// Printers, file servers and media servers that ask who somebody is.
+    Ldap,
 }
 
 impl Service {
     /// Every service.
-    const ALL: [Self; 7] = [Self::Smtp, Self::Imap, Self::Pop3, Self::Sieve, Self::Jmap, Self::Web, Self::Keys];
+    const ALL: [Self; 8] = [Self::Smtp, Self::Imap, Self::Pop3, Self::Sieve, Self::Jmap, Self::Web, Self::Keys, Self::Ldap];
     /// Every protocol that mail programs use: what an app password opens unless it is told otherwise.
     pub const MAIL: [Self; 5] = [Self::Smtp, Self::Imap, Self::Pop3, Self::Sieve, Self::Jmap];
 
@@ -42,6 +44,7 @@ impl Service {
             Self::Jmap => "jmap",
             Self::Web => "web",
             Self::Keys => "keys",
+            Self::Ldap => "ldap",
         }
     }
 
@@ -58,7 +61,7 @@ impl fmt::Display for Service {
 
 /// The word names no service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no service `{0}`: want smtp, imap, pop3, sieve, jmap or keys")]
+#[error("there is no service `{0}`: want smtp, imap, pop3, sieve, jmap, keys or ldap")]
 pub struct NotAService(String);
 
 impl FromStr for Service {
@@ -132,7 +135,7 @@ mod tests {
         assert_eq!(some.to_string(), "smtp imap");
         assert_eq!(some.to_string().parse(), Ok(some));
         assert!(some.admits(Service::Imap) && !some.admits(Service::Pop3));
-        assert!(!Services::mail().admits(Service::Web));
+        assert!(!Services::mail().admits(Service::Web) && !Services::mail().admits(Service::Ldap));
         let keys: Services = "keys".parse().expect("a service");
         assert!(some.admits(Service::Keys) && keys.admits(Service::Keys) && !keys.admits(Service::Imap));
         assert!(!Services::default().admits(Service::Keys) && some.to_string() == "smtp imap");

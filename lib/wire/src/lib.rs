@@ -14,6 +14,8 @@
 //! - `proxy.rs`: who is really at the other end (PROXY protocol, version 2)
 //! - `sasl/`: the mechanisms' messages, and SCRAM's arithmetic (RFC 4422, RFC 5802)
 //! - `message/`: a mail: bounded entry to mail-parser, envelope, structure, preview (RFC 5322, RFC 2045)
+//! - `ldap/`: messages of a directory that is only read (RFC 4511)
+//! - `scim.rs`: filters and the paths of patches (RFC 7644)
 //! - `milter.rs`: what a mail server and programs that judge mail say to each other
 //! - `wkd.rs`, `openpgpkey.rs`: the names under which a Web Key Directory and DNS keep certificates
 //! - `wks.rs`: what is said in the mails of the Web Key Service
@@ -21,12 +23,14 @@
 
 pub mod autocrypt;
 pub mod imap;
+pub mod ldap;
 pub mod message;
 pub mod milter;
 pub mod openpgpkey;
 pub mod pop3;
 pub mod proxy;
 pub mod sasl;
+pub mod scim;
 pub mod sieve_protocol;
 pub mod smtp;
 pub mod wkd;

@@ -183,7 +183,7 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
 /// None for the usual two.
 fn grant_types(args: &ClientAddArgs) -> Vec<String> {
     let mut grants: Vec<String> = Vec::new();
-    if args.device || args.service_account.is_some() {
+    if args.device || args.service_account.is_some() || !args.exchange.is_empty() {
         if !args.redirect_uri.is_empty() || args.preset.is_some() {
             grants.push("authorization_code".to_owned());
         }
@@ -197,6 +197,9 @@ fn grant_types(args: &ClientAddArgs) -> Vec<String> {
     if args.service_account.is_some() {
         grants.push("client_credentials".to_owned());
     }
+    if !args.exchange.is_empty() {
+        grants.push("urn:ietf:params:oauth:grant-type:token-exchange".to_owned());
+    }
     grants
 }
 
@@ -209,6 +212,7 @@ fn choose(args: &ClientAddArgs, metadata: &mut Value) {
         ("hearth_pkce", args.without_pkce.then(|| json!("optional"))),
         ("subject_type", args.pairwise.then(|| json!("pairwise"))),
         ("hearth_access_token", args.jwt_access_tokens.then(|| json!("jwt"))),
+        ("hearth_exchanges", (!args.exchange.is_empty()).then(|| json!(args.exchange))),
         ("hearth_resources", (!args.resource.is_empty()).then(|| json!(args.resource))),
     ] {
         if let Some(value) = value {

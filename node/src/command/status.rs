@@ -64,7 +64,8 @@ pub async fn run(place: &Place, out: &Out) -> anyhow::Result<()> {
 /// Each port and whether it answers.
 pub(super) async fn ports(config: &Config) -> Vec<Value> {
     let mut rows = Vec::new();
-    for (service, standard) in PORTS {
+    let ldap = [("ldap", 389), ("ldaps", 636)].into_iter().filter(|_| config.ldap.enabled);
+    for (service, standard) in PORTS.into_iter().chain(ldap) {
         let address = config.local_address(standard);
         rows.push(json!({ "service": service, "address": address.to_string(), "answers": answers(address).await }));
     }

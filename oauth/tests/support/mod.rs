@@ -55,23 +55,28 @@ pub struct House {
 
 /// Runs a test on SQLite, and on PostgreSQL when there is one.
 pub async fn on_both_engines(test: impl AsyncFn(House)) {
+    on_both_engines_with(|_| {}, test).await;
+}
+
+/// The same on a machine that is otherwise.
+pub async fn on_both_engines_with(change: impl Fn(&mut Home), test: impl AsyncFn(House)) {
     static SCHEMAS: AtomicU32 = AtomicU32::new(0);
     let folder = tempfile::tempdir().unwrap();
     let sqlite = |name: &str| Source::Sqlite(folder.path().join(name));
     let (directory, vault) = (sqlite("identity.db"), sqlite("vault.db"));
-    test(House::open(directory, vault, folder).await).await;
+    test(House::open(directory, vault, folder, &change).await).await;
     if let Ok(url) = std::env::var("HEARTH_TEST_POSTGRES") {
         let number = SCHEMAS.fetch_add(1, Ordering::SeqCst);
         let postgres = |name: &str| Source::Postgres {
             url: Secret::new(url.clone()),
             schema: format!("oauth_{}_{number}_{name}", std::process::id()),
         };
-        test(House::open(postgres("directory"), postgres("vault"), tempfile::tempdir().unwrap()).await).await;
+        test(House::open(postgres("directory"), postgres("vault"), tempfile::tempdir().unwrap(), &change).await).await;
     }
 }
 
 impl House {
-    async fn open(directory: Source, vault: Source, folder: tempfile::TempDir) -> Self {
+    async fn open(directory: Source, vault: Source, folder: tempfile::TempDir, change: &impl Fn(&mut Home)) -> Self {
         let clock = Clock::fixed(Clock::system().now());
         let directory = Directory::open(&directory, clock.clone()).await.unwrap();
         let vault = Vault::open(&vault, &folder.path().join("vault.key"), clock.clone()).await.unwrap();
@@ -89,13 +94,14 @@ impl House {
             delivers: false,
         };
         let run = folder.path().to_path_buf();
-        let home = Home {
+        let mut home = Home {
             hostname: "mail.home.example".into(),
             mail: Some(mail),
             keys: "https://keys.home.example".into(),
             desk: hearth_identity::desk::Desk::new(run.join(hearth_identity::desk::SOCKET)),
             ..Home::default()
         };
+        change(&mut home);
         let ctx = Ctx::new(ISSUER.into(), "home.example".into(), home, directory.clone(), doorkeeper, clock.clone()).await.unwrap();
         let secret = secret.unwrap().expose().clone();
         Self { router: server::router(ctx.clone()), ctx, clock, directory, vault, alice, app, secret, run, _folder: folder }

@@ -101,6 +101,9 @@ impl Lookup for Nobody {
     fn is_remembered(&mut self, id: &str) -> bool {
         id.len().is_multiple_of(2)
     }
+    fn annotations(&mut self) -> Vec<(Option<String>, String, String)> {
+        vec![(None, "/private/comment".to_string(), "a note".to_string())]
+    }
     fn script(&mut self, name: &str) -> Option<Vec<u8>> {
         (name == "other").then(|| b"require \"include\"; include \"other\"; keep;".to_vec())
     }
@@ -118,6 +121,7 @@ pub fn sieve(data: &[u8]) {
     let Ok(script) = compile(script) else { return };
     let subject = Subject {
         raw: mail,
+        cut_from: None,
         sender: "carol@else.example",
         recipient: "alice+list@home.example",
         owner: "alice@home.example",

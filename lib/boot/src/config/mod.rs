@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::limits::CONFIG_BYTES_MAX;
 pub use error::ConfigError;
-pub use sections::{Ca, Dns, Dnssec, Engine, Fetch, File, Home, Limits, Listen, Log, LogFormat, Process, Smtp, Store, Tls};
+pub use sections::{Ca, Dns, Dnssec, Engine, Fetch, File, Home, Ldap, Limits, Listen, Log, LogFormat, Process, Smtp, Store, Tls};
 
 /// The file's name inside the data directory.
 pub const FILE_NAME: &str = "hearth.toml";
@@ -44,6 +44,8 @@ pub struct Config {
     pub smtp: Smtp,
     /// Whom we ask for what others publish.
     pub fetch: Fetch,
+    /// A directory for programs that know nothing newer.
+    pub ldap: Ldap,
     /// What is written down.
     pub log: Log,
     /// The processes' rights.
@@ -63,8 +65,8 @@ impl Config {
         let file: File = toml::from_str(text).map_err(|error| ConfigError::syntax(&path, text, &error))?;
         let file = env::overridden(file, variables)?;
         check::check(&file)?;
-        let File { home, listen, dns, tls, store, limits, smtp, fetch, log, process } = file;
-        Ok(Self { dir: dir.to_path_buf(), home, listen, dns, tls, store, limits, smtp, fetch, log, process })
+        let File { home, listen, dns, tls, store, limits, smtp, fetch, ldap, log, process } = file;
+        Ok(Self { dir: dir.to_path_buf(), home, listen, dns, tls, store, limits, smtp, fetch, ldap, log, process })
     }
 
     /// The home's domain, in lower case.

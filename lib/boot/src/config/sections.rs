@@ -33,6 +33,9 @@ pub struct File {
     /// Whom we ask for what others publish.
     #[serde(default)]
     pub fetch: Fetch,
+    /// A directory for programs that know nothing newer.
+    #[serde(default)]
+    pub ldap: Ldap,
     /// What is written down.
     #[serde(default)]
     pub log: Log,
@@ -235,6 +238,14 @@ impl Default for Smtp {
             sieve_after: PathBuf::new(),
         }
     }
+}
+
+/// `[ldap]`: people and groups for printers, file servers and media servers; they can be read, and passwords checked.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ldap {
+    /// Listen on 389 (StartTLS) and 636. Default false: OpenID is better where it can be had.
+    pub enabled: bool,
 }
 
 /// `[fetch]`: whom we ask for what others publish, such as the keys of the people that we write to.

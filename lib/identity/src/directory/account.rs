@@ -227,9 +227,13 @@ fn add(tx: &mut Tx<'_>, new: NewAccount, now: Timestamp) -> Result<Account> {
     })
 }
 
-fn set_disabled(tx: &mut Tx<'_>, id: AccountId, disabled: bool, now: Timestamp) -> Result<()> {
+pub(super) fn set_disabled(tx: &mut Tx<'_>, id: AccountId, disabled: bool, now: Timestamp) -> Result<()> {
     if disabled {
         keep_an_admin(tx, id)?;
+    }
+    if !disabled {
+        // Enabled by hand after a provisioning program deleted it: it is here again.
+        tx.execute("DELETE FROM withdrawn WHERE account = $1", &[&id])?;
     }
     one_changed(tx.execute("UPDATE account SET disabled = $2, changed_at = $3 WHERE id = $1", &[&id, &disabled, &now])?)
 }

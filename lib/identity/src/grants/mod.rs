@@ -7,6 +7,7 @@
 //! - `client.rs`: who may ask; `access.rs`: for whom
 //! - `code.rs`: an authorization code, from the consent to its one exchange
 //! - `token.rs`: access tokens, and refresh tokens that rotate
+//! - `exchange.rs`: a token that comes of another
 //! - `logout.rs`: which clients are to be told that a session ended
 //! - `registration.rs`: what becomes of programs that register themselves
 //! - `scope.rs`: the words, and which service each admits
@@ -15,6 +16,7 @@
 mod access;
 mod client;
 mod code;
+mod exchange;
 mod logout;
 mod pending;
 mod registration;
@@ -28,6 +30,7 @@ use sha2::{Digest, Sha256};
 
 pub use client::{Client, NewClient};
 pub use code::{Code, CodeRefusal, NewCode, NewGrant, Redeemed};
+pub use exchange::Exchange;
 pub use logout::LogoutNotice;
 pub use pending::{NewPending, Pending, Poll};
 pub use registration::Registration;

@@ -8,7 +8,7 @@ pub const MAIL: &str = "mail";
 
 /// Does any of these words admit a service? A token with only `openid` does not open mail.
 pub fn admits(scopes: &[String], service: Service) -> bool {
-    service != Service::Web && scopes.iter().any(|word| word == MAIL || word == service.name())
+    Service::MAIL.contains(&service) && scopes.iter().any(|word| word == MAIL || word == service.name())
 }
 
 /// The words of a scope, each once, in their order.
@@ -35,6 +35,7 @@ mod tests {
             ("imap", Service::Imap, true),
             ("imap", Service::Smtp, false),
             ("web", Service::Web, false),
+            ("mail ldap", Service::Ldap, false),
             ("", Service::Jmap, false),
             ("Mail", Service::Jmap, false),
         ] {

@@ -71,6 +71,8 @@ pub struct AccessToken {
     pub is_over: bool,
     /// When the session was last used, to the minute.
     pub session_used_at: Timestamp,
+    /// RFC 8693 §4.1: the clients that act for the person, the last one first.
+    pub actors: Vec<String>,
 }
 
 /// A refresh token as it is known here.
@@ -197,18 +199,22 @@ impl Directory {
         .await
     }
 
-    /// Takes one access token back (RFC 7009); the rest of its grant stays.
+    /// Takes one access token back (RFC 7009), with those that came of it (RFC 8693); the rest of its grant stays.
     pub async fn remove_access_token(&self, token: &Secret<String>) -> Result<()> {
         let hash = hash_token(token.expose());
         self.write(move |tx| {
-            tx.execute("DELETE FROM access_token WHERE hash = $1", &[&hash])?;
+            let mut going = vec![hash];
+            while let Some(hash) = going.pop() {
+                going.extend(tx.query("SELECT hash FROM access_token WHERE subject = $1", &[&hash], |row| row.get::<[u8; 32]>(0))?);
+                tx.execute("DELETE FROM access_token WHERE hash = $1", &[&hash])?;
+            }
             Ok(())
         })
         .await
     }
 }
 
-fn find_access(tx: &mut Tx<'_>, hash: [u8; 32], now: Timestamp) -> Result<Option<(AccessToken, Option<Timestamp>)>> {
+pub(super) fn find_access(tx: &mut Tx<'_>, hash: [u8; 32], now: Timestamp) -> Result<Option<(AccessToken, Option<Timestamp>)>> {
     let read = |row: &Row<'_>| {
         let scopes: String = row.get(3)?;
         let expires_at: Timestamp = row.get(5)?;
@@ -228,16 +234,18 @@ fn find_access(tx: &mut Tx<'_>, hash: [u8; 32], now: Timestamp) -> Result<Option
             session_used_at: row.get(10)?,
             audience: row.get(12)?,
             confirmation: row.get(13)?,
+            // What cannot be read names nobody.
+            actors: row.get::<Option<String>>(14)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
         };
         Ok((token, row.get(11)?))
     };
     Ok(tx.find(
-        "SELECT t.session, s.account, g.client, t.scopes, t.created_at, t.expires_at, s.authenticated_at, s.ended_at, s.expires_at,
-                a.disabled OR c.disabled, s.last_used_at, t.first_used_at, t.audience, t.confirmation
+        "SELECT t.session, s.account, c.id, t.scopes, t.created_at, t.expires_at, s.authenticated_at, s.ended_at, s.expires_at,
+                a.disabled OR c.disabled, s.last_used_at, t.first_used_at, t.audience, t.confirmation, t.actors
          FROM access_token t
          JOIN session s ON s.id = t.session
          JOIN oauth_grant g ON g.session = t.session
-         JOIN client c ON c.id = g.client
+         JOIN client c ON c.id = COALESCE(t.client, g.client)
          JOIN account a ON a.id = s.account
          WHERE t.hash = $1",
         &[&hash],

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! `/Groups` (RFC 7643 §4.2): the groups of the home, which apps are allowed by and mail is sent to.
+
+use std::collections::BTreeSet;
+
+use hearth_identity::directory::{Account, Kind as AccountKind, MemberRole, NewAccount};
+use hearth_types::{AccountId, Address};
+use serde_json::{Value, json};
+
+use super::endpoint::Collection;
+use super::patch::Patchable;
+use super::refusal::Kind;
+use super::users::{address_of, instant};
+use super::{Asker, BASE, Outcome, Resource, find, find_text, ours, refuse};
+use crate::ctx::Ctx;
+
+/// The kind.
+pub(super) struct Groups;
+
+impl Collection for Groups {
+    const NAME: &'static str = "Group";
+    const PATH: &'static str = "/Groups";
+    const MAY: Patchable =
+        Patchable { writable: &["members", "externalId"], fixed: &["id", "schemas", "meta", "displayName"], kept: &[] };
+
+    async fn list(ctx: &Ctx) -> Outcome<Vec<Resource>> {
+        let mut all = Vec::new();
+        for account in ctx.directory.list_accounts().await.map_err(ours)? {
+            if account.kind == AccountKind::Group {
+                all.push(describe(ctx, &account).await?);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn find(ctx: &Ctx, id: AccountId) -> Outcome<Option<Resource>> {
+        match ctx.directory.find_account(id).await.map_err(ours)?.filter(|account| account.kind == AccountKind::Group) {
+            Some(account) => describe(ctx, &account).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn add(ctx: &Ctx, asker: &Asker, wanted: &Resource) -> Outcome<AccountId> {
+        let address = address_of(ctx, find_text(wanted, "displayName").unwrap_or_default())?;
+        let members = members_of(ctx, wanted).await?;
+        let new = NewAccount { address, kind: AccountKind::Group, name: String::new(), admin: false };
+        let group = ctx.directory.add_account(new).await.map_err(ours)?;
+        asker.note(ctx, "group.added", group.id, &group.primary.to_string()).await?;
+        fill(ctx, asker, group.id, &BTreeSet::new(), &members).await?;
+        Ok(group.id)
+    }
+
+    async fn change(ctx: &Ctx, asker: &Asker, id: AccountId, known: &Resource, wanted: &Resource) -> Outcome<()> {
+        if let Some(name) = find_text(wanted, "displayName")
+            && address_of(ctx, name)?.key() != address_of(ctx, find_text(known, "displayName").unwrap_or_default())?.key()
+        {
+            return refuse(Kind::Mutability, "displayName is given once: it is the group's address");
+        }
+        let (before, after) = (members_of(ctx, known).await?, members_of(ctx, wanted).await?);
+        fill(ctx, asker, id, &before, &after).await
+    }
+
+    async fn remove(ctx: &Ctx, asker: &Asker, id: AccountId) -> Outcome<()> {
+        ctx.directory.remove_account(id).await.map_err(ours)?;
+        asker.note(ctx, "group.removed", id, "").await
+    }
+}
+
+/// Puts in who is not there yet, takes out who is there no longer; the roles of the others stay.
+async fn fill(
+    ctx: &Ctx,
+    asker: &Asker,
+    group: AccountId,
+    before: &BTreeSet<AccountId>,
+    after: &BTreeSet<AccountId>,
+) -> Outcome<()> {
+    for member in after.difference(before) {
+        ctx.directory.add_group_member(group, *member, MemberRole::Member).await.map_err(ours)?;
+        asker.note(ctx, "group.joined", *member, &group.to_string()).await?;
+    }
+    for member in before.difference(after) {
+        ctx.directory.remove_group_member(group, *member).await.map_err(ours)?;
+        asker.note(ctx, "group.left", *member, &group.to_string()).await?;
+    }
+    Ok(())
+}
+
+async fn members_of(ctx: &Ctx, wanted: &Resource) -> Outcome<BTreeSet<AccountId>> {
+    let none = Vec::new();
+    let listed = match find(wanted, "members") {
+        None => &none,
+        Some(Value::Array(members)) => members,
+        Some(_) => return refuse(Kind::InvalidValue, "members is not a list"),
+    };
+    let mut members = BTreeSet::new();
+    for member in listed {
+        let id = member["value"].as_str().and_then(|id| id.parse::<AccountId>().ok());
+        let account = match id {
+            Some(id) => ctx.directory.find_account(id).await.map_err(ours)?,
+            None => None,
+        };
+        match account.filter(|account| account.kind != AccountKind::Group) {
+            Some(account) => members.insert(account.id),
+            None => return refuse(Kind::InvalidValue, "a member is nobody of this home"),
+        };
+    }
+    Ok(members)
+}
+
+async fn describe(ctx: &Ctx, account: &Account) -> Outcome<Resource> {
+    let members: Vec<Value> = ctx
+        .directory
+        .list_group_members(account.id)
+        .await
+        .map_err(ours)?
+        .iter()
+        .map(|member| {
+            let at = format!("{}{BASE}/Users/{}", ctx.issuer, member.account);
+            json!({ "value": member.account.to_string(), "$ref": at, "type": "User" })
+        })
+        .collect();
+    let mut resource = Resource::new();
+    resource.insert("id".into(), json!(account.id.to_string()));
+    resource.insert("displayName".into(), json!(name_of(&account.primary, &ctx.domain)));
+    resource.insert("members".into(), json!(members));
+    resource.insert("created".into(), json!(instant(account.created_at)));
+    Ok(resource)
+}
+
+/// The name that OpenID's `groups` has too.
+pub(super) fn name_of(address: &Address, domain: &str) -> String {
+    if address.domain().as_str() == domain { address.local().to_string() } else { address.to_string() }
+}
