@@ -71,7 +71,7 @@ async fn bounded(home: &Home, what: &str, files: &[PathBuf; 2], mut done: impl A
     for (name, (_, peak)) in memory(home)? {
         let Some((was, _)) = before.get(&name) else { continue };
         let growth = peak.saturating_sub(*was);
-        println!("{what}: {name} grew by {} KiB from {} KiB", growth >> 10, was >> 10);
+        eprintln!("{what}: {name} grew by {} KiB from {} KiB", growth >> 10, was >> 10);
         ensure!(growth < GROWTH_BYTES_MAX, "{what}: {name} grew by {} KiB from {} KiB", growth >> 10, was >> 10);
     }
     Ok(())
