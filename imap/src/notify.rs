@@ -393,8 +393,9 @@ mod tests {
 
     #[test]
     fn entries() {
-        let place = Some((ME, MailboxId::from_i64(1)));
-        let with = |entries: &[(Option<(AccountId, MailboxId)>, &str, i64)]| Picture {
+        type Place = Option<(AccountId, MailboxId)>;
+        let place: Place = Some((ME, MailboxId::from_i64(1)));
+        let with = |entries: &[(Place, &str, i64)]| Picture {
             entries: entries.iter().map(|(place, name, hash)| (*place, name.to_string(), *hash)).collect(),
             ..picture(&[mailbox(1, "INBOX")])
         };
