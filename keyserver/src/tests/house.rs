@@ -79,8 +79,10 @@ async fn nobody_looks_elsewhere_through_a_house_that_knows_no_people() {
 async fn what_a_friend_s_home_certifies_of_its_own_people_is_kept_and_counts() {
     let house = House::new().await;
     let b = Domain::parse("b.example").unwrap();
-    let (ours, theirs) =
-        (authority::generate(&[Domain::parse(DOMAIN).unwrap()], now()).unwrap(), authority::generate(&[b.clone()], now()).unwrap());
+    let (ours, theirs) = (
+        authority::generate(&[Domain::parse(DOMAIN).unwrap()], now()).unwrap(),
+        authority::generate(std::slice::from_ref(&b), now()).unwrap(),
+    );
     let directory = &house.directory;
     directory.store_cert(ours.clean.to_certificate(None, Source::House, false, |_| true)).await.unwrap();
     directory.change_setting(AUTHORITY, ours.clean.fingerprint()).await.unwrap();
