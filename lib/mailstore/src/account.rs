@@ -2,11 +2,12 @@
 //! An open account: its database, its folder, its first mailboxes.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use hearth_db::{Database, Durability, Source};
 use hearth_types::{AccountId, BlobId, Clock, Timestamp};
@@ -158,8 +159,9 @@ impl Account {
     fn sweep(&self, now: Timestamp) {
         let Ok(files) = std::fs::read_dir(self.folder.join("blobs")) else { return };
         for file in files.flatten() {
-            let modified = file.metadata().and_then(|meta| meta.modified()).ok();
-            let age = modified.and_then(|at| at.elapsed().ok()).unwrap_or_default();
+            // When it got this name, not when it was written: a journal gives old files.
+            let named = file.metadata().ok().map(|meta| meta.ctime()).and_then(|secs| u64::try_from(secs).ok());
+            let age = named.and_then(|secs| (UNIX_EPOCH + Duration::from_secs(secs)).elapsed().ok()).unwrap_or_default();
             let Some(body) = file.file_name().to_str().and_then(|name| name.parse::<BlobId>().ok()) else { continue };
             if age < ORPHAN_AGE {
                 continue;

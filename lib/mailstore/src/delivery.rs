@@ -128,6 +128,7 @@ pub(crate) fn commit(tx: &mut MailTx<'_>, accepted: &Accepted, copy: &Copy) -> R
             Ok(Delivered { id: row.get(0)?, place: Some((row.get(1)?, row.get(2)?)), again: true })
         })?;
     if let Some(known) = known {
+        link_again(tx, accepted, known.id)?;
         return Ok(known);
     }
     let mailboxes = targets(tx, &copy.recipient.targets)?;
@@ -154,6 +155,19 @@ pub(crate) fn commit(tx: &mut MailTx<'_>, accepted: &Accepted, copy: &Copy) -> R
         &[&account, &accepted.id, &appended.id, &mailbox, &appended.uid, &now],
     )?;
     Ok(Delivered { id: appended.id, place: Some((mailbox, appended.uid)), again: false })
+}
+
+/// A power cut may leave the row and not the name of its file, which is synced with the segment: the journal has the file
+/// still.
+fn link_again(tx: &mut MailTx<'_>, accepted: &Accepted, message: MessageId) -> Result<()> {
+    let PackedData::File(file) = &accepted.packed.data else { return Ok(()) };
+    let account = tx.account();
+    let body =
+        tx.find("SELECT body FROM message WHERE account = $1 AND id = $2", &[&account, &message], |row| row.get::<BlobId>(0))?;
+    match body.map(|body| tx.place.blob_path(body)).filter(|to| !to.exists()) {
+        Some(to) => Ok(std::fs::hard_link(file.path(), to)?),
+        None => Ok(()),
+    }
 }
 
 fn free_body(tx: &mut MailTx<'_>) -> Result<BlobId> {

@@ -19,7 +19,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -76,10 +76,15 @@ struct Segment {
     content: Arc<Content>,
 }
 
+/// How a segment ends that could not be read to its end.
+const UNREAD: &str = "unread";
+
 /// What must be durable elsewhere before a segment may go.
 struct Content {
     path: PathBuf,
     pending: AtomicUsize,
+    /// Something in it could not be read: it is kept aside, and the bodies that it names with it.
+    unread: AtomicBool,
     accounts: Mutex<HashMap<AccountId, Arc<Account>>>,
     files: Mutex<Vec<PathBuf>>,
 }
@@ -134,7 +139,9 @@ impl Journal {
             self.next_number.fetch_max(number + 1, Ordering::Relaxed);
             let content = Arc::new(Content::new(path.clone()));
             let bytes = std::fs::read(path)?;
-            for accepted in frame::read_all(&bytes, &self.folder) {
+            let (all, unread) = frame::read_all(&bytes, &self.folder);
+            content.unread.store(unread > 0, Ordering::Relaxed);
+            for accepted in all {
                 self.replay_one(inner, accepted, &content);
             }
             if content.pending.load(Ordering::Acquire) > 0 {
@@ -144,10 +151,11 @@ impl Journal {
                 content.cut(&self.folder)?;
             }
         }
-        if whole {
+        let kept = std::fs::read_dir(&self.folder)?.map(|file| Ok(file?.path())).collect::<Result<Vec<PathBuf>>>()?;
+        let is_unread = |path: &PathBuf| path.extension().is_some_and(|extension| extension == UNREAD);
+        if whole && !kept.iter().any(is_unread) {
             // Bodies of deliveries that never came to be.
-            for file in std::fs::read_dir(&self.folder)? {
-                let path = file?.path();
+            for path in kept {
                 if path.extension().is_some_and(|extension| extension == "body") {
                     remove_if_there(&path)?;
                 }
@@ -283,6 +291,10 @@ impl Journal {
         if current.is_none() {
             *current = Some(self.new_segment(now)?);
         }
+        if batch.iter().any(|waiting| matches!(waiting.accepted.packed.data, PackedData::File(_))) {
+            // The file has been synced; its name is before the frame that says it.
+            sync_folder(&self.folder)?;
+        }
         let Some(segment) = current.as_mut() else { return Err(Error::Gone) };
         let written = segment.file.write_all(&bytes).and_then(|()| segment.file.sync_data());
         if let Err(error) = written {
@@ -373,7 +385,14 @@ impl Journal {
             });
             match done.await {
                 Ok(_) => {
-                    late.content.pending.fetch_sub(1, Ordering::AcqRel);
+                    // One that could not be opened before was not noted: what it has now is synced before the segment goes.
+                    match store.inner().open_account(account) {
+                        Ok(open) => {
+                            late.content.touch(&open);
+                            late.content.pending.fetch_sub(1, Ordering::AcqRel);
+                        }
+                        Err(_) => lock(&journal.late).push(late),
+                    }
                 }
                 Err(_) => lock(&journal.late).push(late),
             }
@@ -410,7 +429,13 @@ impl Segment {
 
 impl Content {
     fn new(path: PathBuf) -> Self {
-        Self { path, pending: AtomicUsize::new(0), accounts: Mutex::default(), files: Mutex::default() }
+        Self {
+            path,
+            pending: AtomicUsize::new(0),
+            unread: AtomicBool::new(false),
+            accounts: Mutex::default(),
+            files: Mutex::default(),
+        }
     }
 
     fn touch(&self, account: &Arc<Account>) {
@@ -430,8 +455,18 @@ impl Content {
         for account in lock(&self.accounts).values() {
             account.database.sync_log()?;
             if has_files {
-                account.sync_blobs()?;
+                match account.sync_blobs() {
+                    // Its account was removed meanwhile.
+                    Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    done => done?,
+                }
             }
+        }
+        if self.unread.load(Ordering::Relaxed) {
+            let kept = self.path.with_extension(UNREAD);
+            tracing::error!(path = %kept.display(), "a delivery in this journal segment could not be read: it is kept aside");
+            std::fs::rename(&self.path, kept)?;
+            return sync_folder(folder);
         }
         remove_if_there(&self.path)?;
         if has_files {

@@ -80,9 +80,9 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     put_bytes(out, text.as_bytes());
 }
 
-/// Every whole frame of a segment; what follows the first torn one is left.
-pub(super) fn read_all(mut segment: &[u8], folder: &Path) -> Vec<Accepted> {
-    let mut all = Vec::new();
+/// Every whole frame of a segment, and how many more there are that cannot be read; what follows the first torn one is left.
+pub(super) fn read_all(mut segment: &[u8], folder: &Path) -> (Vec<Accepted>, usize) {
+    let (mut all, mut unread) = (Vec::new(), 0);
     while !segment.is_empty() {
         let Some((rest, after)) = split(segment) else {
             tracing::info!(bytes = segment.len(), "the journal ends in a frame that was never answered");
@@ -91,11 +91,14 @@ pub(super) fn read_all(mut segment: &[u8], folder: &Path) -> Vec<Accepted> {
         match read(rest, folder) {
             Some(accepted) => all.push(accepted),
             // No row may stop a start: what matches its hash and still cannot be read is named and passed over.
-            None => tracing::error!(bytes = rest.len(), "a delivery in the journal cannot be read"),
+            None => {
+                unread += 1;
+                tracing::error!(bytes = rest.len(), "a delivery in the journal cannot be read");
+            }
         }
         segment = after;
     }
-    all
+    (all, unread)
 }
 
 fn split(segment: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -192,7 +195,7 @@ mod tests {
     fn what_is_written_is_read_again() {
         let one = accepted("one");
         let bytes = [write(&one).expect("writes"), write(&accepted("two")).expect("writes")].concat();
-        let all = read_all(&bytes, Path::new("/nowhere"));
+        let all = read_all(&bytes, Path::new("/nowhere")).0;
         assert_eq!(all.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), ["one", "two"]);
         let (read, wrote) = (&all[0].copies[0], &one.copies[0]);
         assert_eq!((&read.recipient, read.message, &read.parsed), (&wrote.recipient, wrote.message, &wrote.parsed));
@@ -204,10 +207,22 @@ mod tests {
         let first = write(&accepted("one")).expect("writes");
         let both = [first.clone(), write(&accepted("two")).expect("writes")].concat();
         for cut in first.len()..both.len() {
-            assert_eq!(read_all(&both[..cut], Path::new("/nowhere")).len(), 1, "cut at {cut}");
+            assert_eq!(read_all(&both[..cut], Path::new("/nowhere")).0.len(), 1, "cut at {cut}");
         }
         let mut flipped = both.clone();
         *flipped.last_mut().expect("bytes") ^= 1;
-        assert_eq!(read_all(&flipped, Path::new("/nowhere")).len(), 1);
+        assert_eq!(read_all(&flipped, Path::new("/nowhere")).0.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_counted() {
+        let odd = b"no delivery";
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&(odd.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&hash_of(odd));
+        bytes.extend_from_slice(odd);
+        bytes.extend_from_slice(&write(&accepted("one")).expect("writes"));
+        let (all, unread) = read_all(&bytes, Path::new("/nowhere"));
+        assert_eq!((all.len(), unread), (1, 1));
     }
 }
