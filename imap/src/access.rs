@@ -94,7 +94,12 @@ impl Reach {
     pub fn rights<'e>(&self, entries: impl IntoIterator<Item = &'e Entry>) -> Rights {
         match self {
             Self::Owner => Rights::ALL,
-            Self::Other { identities, base } => acl::decide(entries, identities, *base),
+            Self::Other { identities, base } => {
+                let rights = acl::decide(entries, identities, *base);
+                // Who rules a group keeps its lists: what was taken away there can be given back.
+                let kept = if base.has(Rights::ADMINISTER) { Rights::LOOKUP.with(Rights::ADMINISTER) } else { Rights::NONE };
+                rights.with(kept)
+            }
         }
     }
 
@@ -174,9 +179,10 @@ impl Spot {
 
     /// The mailbox that a message is to go to; NO [TRYCREATE] where CREATE would help.
     pub fn find_target(&self, tx: &mut MailTx<'_>) -> Result<(Mailbox, Rights), Failure> {
+        let may_create = self.check_new(tx).is_ok();
         self.find(tx, Rights::INSERT).map_err(|failure| match failure {
             // RFC 9051 §7.1
-            Failure::Fault(hearth_types::Fault::Peer(reply)) if reply.code == Some(Code::Word("NONEXISTENT")) => {
+            Failure::Fault(hearth_types::Fault::Peer(reply)) if may_create && reply.code == Some(Code::Word("NONEXISTENT")) => {
                 reply.word("TRYCREATE").into()
             }
             other => other,
@@ -218,7 +224,9 @@ pub async fn find_spot(ctx: &mut Ctx, name: &str) -> Result<Spot, Failure> {
     };
     let directory = &ctx.shared.directory;
     let found = directory.find_account_by_address(&owner).await.map_err(Trouble::from)?;
-    let found = found.filter(|found| found.id != me && (found.kind == Kind::Group) == (namespace == SHARED));
+    // A masked address says nothing of whose it is.
+    let masked = directory.find_masked(&owner).await.map_err(Trouble::from)?;
+    let found = found.filter(|found| masked.is_none() && found.id != me && (found.kind == Kind::Group) == (namespace == SHARED));
     let found = found.ok_or(Error::NoSuchMailbox)?;
     let standing = directory.find_standing(me).await.map_err(Trouble::from)?;
     let reach = Reach::of(&standing, found.id);

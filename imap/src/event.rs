@@ -19,7 +19,7 @@ use crate::fault::Failure;
 use crate::limits::{EVENT_BYTES_MAX, EVENT_MESSAGES_MAX, FETCH_BODIES_MAX};
 
 /// Where the name of a script is.
-const ENTRY: &str = "/shared/imapsieve/script";
+pub const ENTRY: &str = "/shared/imapsieve/script";
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use hearth_wire::message::parse;
 
 use crate::ctx::Ctx;
 use crate::fault::Failure;
-use crate::limits::{FETCH_BODIES_MAX, FETCH_ROWS_MAX, SCAN_GAP_MAX, SCAN_ROWS_MAX, SEARCH_BODY_BYTES_MAX};
+use crate::limits::{FETCH_BODIES_MAX, FETCH_ROWS_MAX, FUZZY_TEXTS_MAX, SCAN_GAP_MAX, SCAN_ROWS_MAX, SEARCH_BODY_BYTES_MAX};
 use crate::news::{Look, refresh};
 use crate::progress::Progress;
 use crate::search::{Against, Answer, Content, Facts, Ranks, Test, compile, fuzzy_texts, relevancy};
@@ -61,6 +61,9 @@ impl Place {
         let texts = fuzzy_texts(keys);
         if texts.is_empty() {
             return Ok(());
+        }
+        if texts.len() > FUZZY_TEXTS_MAX {
+            return Err(Reply::no("too many texts are looked for by their words").word("LIMIT").into());
         }
         let work = move |tx: &mut MailTx<'_>| {
             let rank = |(in_body_alone, text): (bool, String)| {

@@ -85,3 +85,5 @@ pub const FILTERS_NESTED_MAX: usize = 5;
 pub const FILTERS_USED_MAX: usize = 50;
 /// Octets of a text that SEARCH looks for.
 pub const SEARCH_TEXT_BYTES_MAX: usize = 1024;
+/// Texts that one SEARCH looks for by their words: each takes a list of all messages that have them.
+pub const FUZZY_TEXTS_MAX: usize = 32;

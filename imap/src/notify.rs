@@ -2,6 +2,8 @@
 //! Pure: what a client that said NOTIFY (RFC 5465) is told when the mailboxes that it can see change from one [`Picture`]
 //! to the next. Of the open mailbox `news.rs` tells; here is how ([`OfSelected`]).
 
+use std::collections::HashMap;
+
 use hearth_mailstore::{Mailbox, Rights};
 use hearth_types::{AccountId, MailboxId};
 use hearth_wire::imap::response::ListLine;
@@ -94,9 +96,14 @@ impl Picture {
         picture
     }
 
-    fn find(&self, one: &Seen) -> Option<&Seen> {
-        self.seen.iter().find(|other| (other.account, other.mailbox.id) == (one.account, one.mailbox.id))
+    /// Each by what stays the same of it.
+    fn by_id(&self) -> HashMap<(AccountId, MailboxId), &Seen> {
+        self.seen.iter().map(|one| (id(one), one)).collect()
     }
+}
+
+fn id(one: &Seen) -> (AccountId, MailboxId) {
+    (one.account, one.mailbox.id)
 }
 
 /// What to look at when a picture changes.
@@ -183,8 +190,9 @@ impl Watch {
     /// What changed.
     pub fn decide(&self, before: &Picture, now: &Picture, situation: Situation<'_>) -> Vec<Told> {
         let mut told = self.decide_names(before, now, situation);
+        let known = before.by_id();
         for one in &now.seen {
-            let Some(old) = before.find(one) else { continue };
+            let Some(old) = known.get(&id(one)) else { continue };
             let wants = self.wants(one, situation.me);
             if situation.open != Some((one.account, one.mailbox.id)) {
                 let items = status_items(&old.mailbox, &one.mailbox, &wants, situation.condstore);
@@ -211,7 +219,8 @@ impl Watch {
             }
         };
         let is_own = |one: &Seen| situation.own.contains(&one.mailbox.path);
-        for old in before.seen.iter().filter(|old| now.find(old).is_none() && !is_own(old)) {
+        let (known, there) = (before.by_id(), now.by_id());
+        for old in before.seen.iter().filter(|old| !there.contains_key(&id(old)) && !is_own(old)) {
             if self.wants(old, situation.me).names {
                 add(ListLine { attributes: vec!["\\NonExistent"], name: old.mailbox.path.clone(), ..ListLine::default() });
                 self.parent(old, now, situation.me).into_iter().for_each(&mut add);
@@ -219,7 +228,7 @@ impl Watch {
         }
         for one in now.seen.iter().filter(|one| !is_own(one)) {
             let wants = self.wants(one, situation.me);
-            let Some(old) = before.find(one) else {
+            let Some(old) = known.get(&id(one)) else {
                 if wants.names {
                     add(line(one, now));
                     self.parent(one, now, situation.me).into_iter().for_each(&mut add);

@@ -223,6 +223,8 @@ pub fn fuzzy_texts(keys: &[SearchKey]) -> Vec<(bool, String)> {
             _ => {}
         }
     }
+    texts.sort_unstable();
+    texts.dedup();
     texts
 }
 

@@ -39,6 +39,8 @@ pub const SPOOL_WRITE_BYTES: usize = 256 * 1024;
 pub const MESSAGES_IN_MEMORY_BYTES_MAX: usize = 192 * 1024 * 1024;
 /// Space on the disk that all messages on their way in may take together, before they are stored; the next one hears 452.
 pub const MESSAGES_SPOOLED_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
+/// Space on the disk that messages on their way in leave free.
+pub const SPOOL_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 /// Memory, or space, for a message is taken in steps of this size.
 pub const MEMORY_STEP_BYTES: usize = 64 * 1024;
 /// Of a large message, a person's rules see so much of each part,

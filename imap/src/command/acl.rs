@@ -154,6 +154,10 @@ async fn find_identity(ctx: &mut Ctx, identifier: &str) -> Result<Option<Identit
     let domain = ctx.person.as_ref().and_then(|person| person.address.rsplit_once('@')).map_or("", |(_, domain)| domain);
     let whole = if name.contains('@') { name.to_string() } else { format!("{name}@{domain}") };
     let Ok(address) = Address::parse(&whole) else { return Ok(None) };
+    if ctx.shared.directory.find_masked(&address).await.map_err(Trouble::from)?.is_some() {
+        // It says nothing of whose it is.
+        return Ok(None);
+    }
     let found = ctx.shared.directory.find_account_by_address(&address).await.map_err(Trouble::from)?;
     Ok(found.filter(|found| found.kind != Kind::Guest).map(|found| Identity { grantee: found.id, negative }))
 }

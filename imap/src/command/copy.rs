@@ -45,11 +45,15 @@ async fn carry(ctx: &mut Ctx, uid: bool, set: &SequenceSet, to: &MailboxName, mo
     if !selected.rights.has(Rights::READ) {
         return Err(refusal());
     }
-    let (account, from) = (selected.account, selected.mailbox);
+    let (account, from, here) = (selected.account, selected.mailbox, selected.rights);
     let lines = selected.view.resolve(set, uid, &selected.saved).map_err(Reply::bad)?;
     let uids: Vec<u32> = lines.iter().map(|line| line.uid).collect();
-    let (carried, to_run) = if spot.account != account || loses_flags(ctx, &spot).await? {
-        (copy_across::run(ctx, (account, from), &spot, uids, moves).await?, None)
+    let (carried, to_run) = if spot.account != account || loses_flags(ctx, &spot, here).await? {
+        let carried = copy_across::run(ctx, (account, from), &spot, uids, moves).await?;
+        let (reach, mailbox) = (spot.reach.clone(), carried.mailbox);
+        let script =
+            ctx.shared.store.read(spot.account, move |tx| event::find(tx, &reach, mailbox)).await.map_err(Failure::from)?;
+        (Some(carried), Some((mailbox, script)))
     } else {
         let work = move |tx: &mut MailTx<'_>| {
             let (target, _) = spot.find_target(tx)?;
@@ -59,7 +63,7 @@ async fn carry(ctx: &mut Ctx, uid: bool, set: &SequenceSet, to: &MailboxName, mo
             let (mailbox, uid_validity) = (target.id, target.uid_validity);
             let pairs = if moves { message::move_to(tx, from, &uids, mailbox)? } else { message::copy(tx, from, &uids, mailbox)? };
             let script = event::find(tx, &spot.reach, mailbox)?;
-            Ok::<_, Failure>((Some(Carried { uid_validity, pairs }), Some((mailbox, script))))
+            Ok::<_, Failure>((Some(Carried { mailbox, uid_validity, pairs }), Some((mailbox, script))))
         };
         ctx.shared.store.write(account, Durability::Synced, work).await?
     };
@@ -74,11 +78,12 @@ async fn carry(ctx: &mut Ctx, uid: bool, set: &SequenceSet, to: &MailboxName, mo
 
 /// Flags belong to a message in all mailboxes of its account (RFC 8621 §4), so what may not have its flags where it goes
 /// has to become another message.
-async fn loses_flags(ctx: &mut Ctx, to: &Spot) -> Result<bool, Failure> {
+async fn loses_flags(ctx: &mut Ctx, to: &Spot, here: Rights) -> Result<bool, Failure> {
     if !to.is_foreign() {
         return Ok(false);
     }
     let target = to.clone();
     let (_, rights) = ctx.shared.store.read(to.account, move |tx| target.find_target(tx)).await?;
-    Ok(!rights.has(FLAGS))
+    // Nor does it have them there for somebody who may not change them here; `\Deleted` is each mailbox's own.
+    Ok(!rights.has(FLAGS) || !here.has(FLAGS.without(Rights::MARK_DELETED)))
 }

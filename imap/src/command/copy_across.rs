@@ -19,6 +19,8 @@ use crate::limits::FETCH_BODIES_MAX;
 /// What came of it.
 #[derive(Debug)]
 pub struct Carried {
+    /// Where they went.
+    pub mailbox: MailboxId,
     /// Of the mailbox that they went to.
     pub uid_validity: u32,
     /// UIDs there and here.
@@ -33,17 +35,17 @@ struct Copy {
     received_at: Timestamp,
 }
 
-/// Copies, or moves; nothing when the set named nothing that is there.
+/// Copies, or moves; of no message when the set named none that is there.
 pub async fn run(
     ctx: &mut Ctx,
     (account, from): (AccountId, MailboxId),
     to: &Spot,
     uids: Vec<u32>,
     moves: bool,
-) -> Result<Option<Carried>, Failure> {
+) -> Result<Carried, Failure> {
     let spot = to.clone();
     let (target, _) = ctx.shared.store.read(to.account, move |tx| spot.find_target(tx)).await?;
-    let mut carried = Carried { uid_validity: target.uid_validity, pairs: Vec::new() };
+    let mut carried = Carried { mailbox: target.id, uid_validity: target.uid_validity, pairs: Vec::new() };
     for batch in uids.chunks(FETCH_BODIES_MAX) {
         match copy_some(ctx, (account, from), (to, target.id), batch).await {
             Ok(pairs) => carried.pairs.extend(pairs),
@@ -60,7 +62,7 @@ pub async fn run(
         let gone: Vec<u32> = carried.pairs.iter().map(|&(uid, _)| uid).collect();
         ctx.shared.store.write(account, Durability::Synced, move |tx| remove(tx, from, &gone)).await?;
     }
-    Ok(Some(carried))
+    Ok(carried)
 }
 
 fn remove(tx: &mut MailTx<'_>, mailbox: MailboxId, uids: &[u32]) -> Result<(), Failure> {

@@ -41,7 +41,8 @@ pub async fn run(ctx: &mut Ctx, list: List) -> Outcome {
             let values = status::values(&one.mailbox, &list.return_status, ctx.shared.append_bytes_max, deleted_bytes);
             encode_status_line(&mut out, &line.name, &values, charset);
         }
-        if let Some(entries) = entries {
+        // RFC 5464 §3.3: to who may GETMETADATA.
+        if let Some(entries) = entries.filter(|_| one.rights.has_any(metadata::READERS)) {
             encode_metadata_line(&mut out, &line.name, entries, charset);
         }
     }

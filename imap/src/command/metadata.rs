@@ -15,6 +15,9 @@ use crate::fault::{Failure, Outcome};
 /// An entry and its value.
 pub type Valued = (String, Option<Vec<u8>>);
 
+/// With any of these, entries of a mailbox are told (RFC 5464 §3.3).
+pub const READERS: Rights = Rights::READ.with(Rights::INSERT).with(FLAGS);
+
 /// Tells entries.
 pub async fn run(
     ctx: &mut Ctx,
@@ -27,7 +30,7 @@ pub async fn run(
     let account = spot.as_ref().map_or(ctx.account()?, |spot| spot.account);
     let work = move |tx: &mut MailTx<'_>| {
         // RFC 5464 §3.3: lookup, and a right to look into it.
-        let place = find(tx, spot.as_ref(), Rights::READ.with(Rights::INSERT).with(FLAGS))?;
+        let place = find(tx, spot.as_ref(), READERS)?;
         let name = place.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
         let mut all = annotation::list(tx, place.map(|(id, _)| id))?;
         all.retain(|(entry, _)| is_visible(entry, spot.as_ref().is_some_and(Spot::is_foreign)));
@@ -82,6 +85,10 @@ pub async fn run_set(ctx: &mut Ctx, mailbox: Option<MailboxName>, entries: Vec<V
     if entries.iter().any(|(entry, _)| !is_visible(entry, foreign)) {
         // RFC 5464 §4.3
         return Ok(Reply::no("only its owner has private entries").with(Code::Metadata("NOPRIVATE", None)));
+    }
+    if foreign && entries.iter().any(|(entry, _)| entry == crate::event::ENTRY) {
+        // Which of the owner's scripts runs is the owner's to say.
+        return Err(access::refusal());
     }
     let work = move |tx: &mut MailTx<'_>| {
         let place = find(tx, spot.as_ref(), Rights::WRITE)?.map(|(id, _)| id);

@@ -85,8 +85,9 @@ async fn run_elsewhere(ctx: &mut Ctx, tag: &str, search: &Search) -> Outcome {
         ctx.selected()?;
     }
     let me = ctx.account()?;
-    let all = list_seen(ctx, search.sources.iter().any(reaches_others)).await?;
     let open = ctx.selected.as_ref().map(|selected| (selected.account, selected.mailbox));
+    let open_is_anothers = search.sources.contains(&Source::Selected) && open.is_some_and(|(account, _)| account != me);
+    let all = list_seen(ctx, open_is_anothers || search.sources.iter().any(reaches_others)).await?;
     for seen in all.iter().filter(|seen| seen.rights.has(Rights::READ)) {
         let found = &seen.mailbox;
         if !search.sources.iter().any(|source| covers(source, found, seen.is_foreign(me), open == Some((seen.account, found.id)))) {

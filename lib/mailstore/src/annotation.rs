@@ -4,7 +4,7 @@
 use hearth_types::MailboxId;
 
 use crate::error::{Error, Result};
-use crate::limits::{ANNOTATION_BYTES_MAX, ANNOTATIONS_MAX};
+use crate::limits::{ANNOTATION_BYTES_MAX, ANNOTATION_TEXTS_BYTES_MAX, ANNOTATIONS_MAX};
 use crate::tx::MailTx;
 
 /// Stands for the account.
@@ -32,14 +32,18 @@ pub fn find_for(tx: &mut MailTx<'_>, mailbox: MailboxId, name: &str) -> Result<O
     Ok(found.into_iter().max_by_key(|(of, _)| *of == mailbox).map(|(_, value)| value))
 }
 
-/// Every entry as text, with the path of its mailbox (`None`: of the account): what a script may read.
+/// Every entry as text, with the path of its mailbox (`None`: of the account): what a script may read, up to
+/// [`ANNOTATION_TEXTS_BYTES_MAX`].
 pub fn texts(tx: &mut MailTx<'_>) -> Result<Vec<(Option<String>, String, String)>> {
     let mut places = vec![(None, None)];
     places.extend(crate::mailbox::list(tx)?.into_iter().map(|mailbox| (Some(mailbox.path), Some(mailbox.id))));
-    let mut all = Vec::new();
+    let (mut all, mut left) = (Vec::new(), ANNOTATION_TEXTS_BYTES_MAX);
     for (path, id) in places {
-        let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
-        all.extend(list(tx, id)?.into_iter().map(|(name, value)| (path.clone(), name, text(value))));
+        for (name, value) in list(tx, id)? {
+            let Some(rest) = left.checked_sub(name.len() + value.len()) else { return Ok(all) };
+            left = rest;
+            all.push((path.clone(), name, String::from_utf8_lossy(&value).into_owned()));
+        }
     }
     Ok(all)
 }

@@ -90,3 +90,5 @@ pub const HOUSEKEEPING: Duration = Duration::from_secs(10);
 pub const FORGETTING: Duration = Duration::from_secs(3600);
 /// Ids that an account's filter remembers.
 pub const MEMORIES_MAX: usize = 10_000;
+/// Octets of all entries together that a script is shown.
+pub const ANNOTATION_TEXTS_BYTES_MAX: usize = 1024 * 1024;

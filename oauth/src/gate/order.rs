@@ -48,11 +48,13 @@ async fn set_password(doorkeeper: &Doorkeeper, account: AccountId, password: Opt
         strength::check(password.expose(), &found, asked.guesses_log10()).map_err(|says| Error::Invalid(says.to_string()))?;
     }
     let event = if password.is_some() { "password.changed" } else { "password.removed" };
+    // The first one is no change to the safety of an account.
+    let is_change = event == "password.changed" && doorkeeper.vault().has_password(account).await?;
     doorkeeper.vault().set_password(account, password).await?;
     // What came of the old password ends with it; app passwords stay.
     doorkeeper.directory().end_password_sessions(account, None).await?;
     note(doorkeeper, event, account, String::new()).await?;
-    if event == "password.changed" {
+    if is_change {
         tell(doorkeeper, &found, Notice::PasswordChanged, "").await;
     }
     Ok(Answer::Done)

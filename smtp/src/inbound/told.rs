@@ -66,7 +66,14 @@ pub(super) async fn tell(
             recipients: recipients.collect(),
             returned: Returned::Header(arrival.trace.as_bytes()),
         };
-        ctx.server.queue.enqueue(bounce::signed(&ctx.server, &report).await).await.map_err(not_queued)?;
+        match ctx.server.queue.enqueue(bounce::signed(&ctx.server, &report).await).await {
+            Ok(_) => {}
+            // The mail is there: that nobody says so is better than a second one.
+            Err(error) if action == Action::Delivered => {
+                tracing::warn!(mail = %arrival.id, %error, "that a mail was delivered could not be reported");
+            }
+            Err(error) => return Err(not_queued(error)),
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! refusal all the same. Who takes a mail out of it teaches the classifier that it was wanted.
 
 use hearth_filter::Reason;
-use hearth_mailstore::{Delivery, Durability, Flag, MailTx, Recipient, Target, lesson, mailbox, message};
+use hearth_mailstore::{Delivery, Durability, Flag, FlagChange, MailTx, Recipient, Target, lesson, mailbox, message};
 use hearth_types::{AccountId, Address, Trouble};
 
 use super::{Arrival, at_rest};
@@ -55,14 +55,19 @@ async fn keep_one(
 /// Removes what is older than [`REJECTS_KEPT`], and the oldest beyond [`REJECTS_MAX`].
 fn let_go(tx: &mut MailTx<'_>) -> hearth_mailstore::Result<()> {
     let Some(rejects) = mailbox::find_by_name(tx, mailbox::REJECTS)? else { return Ok(()) };
-    let ids: Vec<_> = message::view(tx, rejects.id)?.into_iter().map(|entry| entry.id).collect();
-    let spare = ids.len().saturating_sub(REJECTS_MAX);
+    let entries = message::view(tx, rejects.id)?;
+    let spare = entries.len().saturating_sub(REJECTS_MAX);
     let before = tx.now().before(REJECTS_KEPT);
-    let oldest: Vec<_> = ids.iter().copied().take(spare + LOOKED_AT).collect();
-    for (at, summary) in message::summaries(tx, &oldest)?.into_iter().enumerate() {
-        if at < spare || summary.received_at < before {
-            message::remove(tx, summary.id)?;
+    let mut gone = Vec::new();
+    for (at, entry) in entries.iter().take(spare + LOOKED_AT).enumerate() {
+        if at < spare || message::find(tx, entry.id)?.is_some_and(|summary| summary.received_at < before) {
+            gone.push(entry.uid);
         }
+    }
+    if !gone.is_empty() {
+        // From here alone: what the person copied elsewhere is the same message.
+        message::store_flags(tx, rejects.id, &gone, &FlagChange::Add(Flag::Deleted.into()), None)?;
+        message::expunge(tx, rejects.id, Some(&gone))?;
     }
     Ok(())
 }

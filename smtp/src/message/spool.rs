@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Message, Rest, start_len};
 use crate::ctx::{Held, Server};
-use crate::limits::{MESSAGE_IN_MEMORY_BYTES_MAX, SPOOL_WRITE_BYTES};
+use crate::limits::{MESSAGE_IN_MEMORY_BYTES_MAX, SPOOL_RESERVE_BYTES, SPOOL_WRITE_BYTES};
 
 /// How such a file is called for a moment.
 const SUFFIX: &str = ".spool";
@@ -57,6 +57,11 @@ impl Spool {
                 self.file.insert(Spooled { start, file: nameless(&self.dir)?, len: 0 })
             }
         };
+        // What was acknowledged and is on its way into mailboxes needs room; what has not been does not.
+        let space = rustix::fs::fstatvfs(&spooled.file).map_err(io::Error::from)?;
+        if space.f_bavail.saturating_mul(space.f_frsize) < SPOOL_RESERVE_BYTES {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         spooled.file.write_all(&self.memory)?;
         spooled.len += self.memory.len() as u64;
         self.memory.clear();
