@@ -142,7 +142,9 @@ async fn keep_vouched(ctx: &Ctx, sent: &[u8], fingerprint: &str) -> Result<bool,
     });
     let vouches = vouches.await?.map_err(Trouble::from)?;
     let known = ctx.directory.list_vouches(fingerprint).await.map_err(Trouble::from)?;
-    let is_new = |vouch: &Vouch| !known.iter().any(|one| one.user_id == vouch.user_id && one.packet == vouch.packet);
+    let is_newer = |one: &Vouch, vouch: &Vouch| one.created_at >= vouch.created_at;
+    let is_new =
+        |vouch: &Vouch| !known.iter().any(|one| one.user_id == vouch.user_id && one.issuer == vouch.issuer && is_newer(one, vouch));
     let fresh: Vec<Vouch> = vouches.into_iter().filter(is_new).collect();
     let any = !fresh.is_empty();
     if any {

@@ -136,9 +136,11 @@ async fn keep(ctx: &Ctx, known: Option<Client>, new: NewClient, chosen: Registra
                 Err(Fault::Peer(Refusal { .. })) => return Err(Fault::Peer(Ended::Page(Where::Document))),
                 Err(Fault::Ours(trouble)) => return Err(Fault::Ours(trouble)),
             }
-            let (client, _) = ctx.directory.add_client(new).await.map_err(Trouble::from)?;
-            if waits {
-                ctx.directory.disable_client(client.id).await.map_err(Trouble::from)?;
+            let added = if waits { ctx.directory.add_waiting_client(new).await } else { ctx.directory.add_client(new).await };
+            match added {
+                // Another request of it was quicker.
+                Ok(_) | Err(hearth_identity::Error::InUse(_)) => {}
+                Err(error) => return Err(Fault::Ours(Trouble::from(error))),
             }
         }
     }

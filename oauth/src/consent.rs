@@ -108,6 +108,10 @@ async fn decide(ctx: &Ctx, visit: &Visit, query: &str, decision: &str) -> Result
     let Some(session) = &visit.session else {
         return Ok(see_other(&authorize::location_of(query)));
     };
+    // The rules may have changed while the page was open.
+    if crate::account::twice::missing(ctx, Some(session)).await?.is_some() {
+        return Ok(see_other(&authorize::location_of(query)));
+    }
     if decision != "allow" {
         let cancelled = admitted.pending.cancel(ErrorCode::AccessDenied, "the person said no");
         return Err(Fault::Peer(Ended::Client(cancelled)));

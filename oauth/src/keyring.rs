@@ -60,10 +60,16 @@ pub enum Came {
     Revocation(String),
 }
 
+/// One at a time: the secret half and the certificate are read, changed and written in steps.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+/// How often a change is made anew because somebody sent something of the certificate meanwhile.
+const TRIES_MAX: usize = 5;
+
 /// Makes a certificate and shows it for the person's addresses. The secret half is sealed in the vault when it is to be
 /// kept; it is given back, without a passphrase, to be handed out once.
 pub async fn make(ctx: &Ctx, account: &Account, profile: Profile, is_kept: bool) -> Result<(String, Secret<Vec<u8>>)> {
-    let mut addresses = addresses_of(ctx, account.id).await?;
+    let mut addresses: Vec<Address> =
+        ours(ctx.directory.list_open_addresses(account.id).await)?.into_iter().map(|entry| entry.address).collect();
     // The primary address carries the name.
     addresses.sort_by_key(|address| address.key() != account.primary.key());
     let (name, named, now) = (account.name.clone(), addresses.clone(), at(ctx));
@@ -99,6 +105,7 @@ pub async fn hand_out(secret: Secret<Vec<u8>>, passphrase: Secret<String>) -> Re
 /// Takes a certificate, a secret key or a revocation, and shows it for the person's addresses. `revocation`: of the first
 /// certificate in it, made at its birth, for the vault.
 pub async fn bring(ctx: &Ctx, account: &Account, text: Secret<String>, revocation: &str) -> Result<Vec<Came>> {
+    let _alone = ALONE.lock().await;
     let now = at(ctx);
     let bytes = Secret::new(text.expose().as_bytes().to_vec());
     let sent = bytes.clone();
@@ -139,6 +146,7 @@ pub async fn bring(ctx: &Ctx, account: &Account, text: Secret<String>, revocatio
 
 /// Looks after a certificate whose secret half is here.
 pub async fn look_after(ctx: &Ctx, account: AccountId, key: &str, care: Care, passphrase: Option<Secret<String>>) -> Result<()> {
+    let _alone = ALONE.lock().await;
     let held = usable(ctx, account, key).await?;
     let kept = keepsake(ctx, account, key).await?;
     let (Some(secret), now) = (kept.secret, at(ctx)) else { return Err(Fault::Peer(Unfit::NoSecret)) };
@@ -154,6 +162,7 @@ pub async fn look_after(ctx: &Ctx, account: AccountId, key: &str, care: Care, pa
 
 /// Ends a certificate for good. By its secret key the reason is said; by the revocation of its birth none is.
 pub async fn revoke(ctx: &Ctx, account: AccountId, key: &str, reason: Reason, passphrase: Option<Secret<String>>) -> Result<()> {
+    let _alone = ALONE.lock().await;
     let held = usable(ctx, account, key).await?;
     let (kept, now) = (keepsake(ctx, account, key).await?, at(ctx));
     let revoked = compute(move || {
@@ -194,10 +203,13 @@ pub async fn show(ctx: &Ctx, account: AccountId, key: &str, is_shown: bool) -> R
 
 /// Forgets it, secret half and all. A revoked one stays, without addresses, for those who have it.
 pub async fn remove(ctx: &Ctx, account: AccountId, key: &str) -> Result<()> {
+    let _alone = ALONE.lock().await;
     held(ctx, account, key).await?;
     // What is shown goes first: a certificate without its secret must not be found.
     ours(ctx.directory.bury_cert(key).await)?;
-    ours(ctx.vault().remove_secret_key(key).await)?;
+    if ours(ctx.vault().find_secret_key(key).await)?.is_some_and(|(owner, _)| owner == account) {
+        ours(ctx.vault().remove_secret_key(key).await)?;
+    }
     Ok(())
 }
 
@@ -226,8 +238,13 @@ async fn usable(ctx: &Ctx, account: AccountId, key: &str) -> Result<Held> {
 
 /// What is brought, with what is here already.
 async fn merged(ctx: &Ctx, account: AccountId, clean: Clean) -> Result<Clean> {
-    let Some(held) = ours(ctx.directory.find_cert(clean.fingerprint()).await)? else { return Ok(clean) };
-    if held.account != account {
+    let Some(held) = ours(ctx.directory.find_kept(clean.fingerprint()).await)? else { return Ok(clean) };
+    // Nobody's here (the house's own, or proven by a letter): who is named in it takes it, and nobody else.
+    let is_theirs = match held.account {
+        Some(owner) => owner == account,
+        None => !clean.named_and_owned(&addresses_of(ctx, account).await?).is_empty(),
+    };
+    if !is_theirs {
         return Err(Fault::Peer(Unfit::Anothers));
     }
     let now = at(ctx);
@@ -250,7 +267,15 @@ async fn store(ctx: &Ctx, account: &Account, clean: &Clean, secret: bool) -> Res
 
 async fn replace(ctx: &Ctx, account: AccountId, clean: &Clean, secret: bool) -> Result<()> {
     let owned = addresses_of(ctx, account).await?;
-    ours(ctx.directory.store_cert(clean.for_store(account, Source::Imported, secret, &owned)).await)
+    for _ in 0..TRIES_MAX {
+        let held = held(ctx, account, clean.fingerprint()).await?;
+        let (before, update, now) = (held.whole.clone(), clean.whole(), at(ctx));
+        let merged = compute(move || join(&held.whole, &update, now)).await?;
+        if ours(ctx.directory.replace_cert(&before, merged.for_store(account, Source::Imported, secret, &owned)).await)? {
+            return Ok(());
+        }
+    }
+    Err(Fault::Ours(Trouble::new("a certificate changes all the time")))
 }
 
 async fn seal(ctx: &Ctx, account: AccountId, key: &str, keepsake: Keepsake) -> Result<()> {

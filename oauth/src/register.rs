@@ -55,10 +55,11 @@ async fn add(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let token = new_token();
     let new = read(body, &to_hex(&hash_token(token.expose()))).map_err(Fault::Peer)?;
     make_room(ctx).await?;
-    let (client, secret) = ctx.directory.add_client(new).await.map_err(ours)?;
-    if chosen == Registration::Approved {
-        ctx.directory.disable_client(client.id).await.map_err(ours)?;
-    }
+    let added = match chosen {
+        Registration::Approved => ctx.directory.add_waiting_client(new).await,
+        _ => ctx.directory.add_client(new).await,
+    };
+    let (client, secret) = added.map_err(ours)?;
     let mut told = describe(ctx, &client);
     told["registration_access_token"] = json!(token.expose());
     if let Some(secret) = secret.filter(|_| !Profile::of(&client).signs_in) {

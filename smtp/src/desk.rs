@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_identity::desk::{Answer, MAILS_MAX, Question, RECIPIENTS_MAX, REPLY_CHARS_MAX, REPORTS_MAX, Reported, Waiting};
+use hearth_identity::limits::FRAME_BYTES_MAX;
 use hearth_identity::login::{read_frame, write_frame};
 use hearth_types::Domain;
 use hearth_types::id::Id;
@@ -71,7 +72,7 @@ pub(crate) async fn answer(queue: &Queue, question: Question) -> Result<Answer, 
     Ok(match question {
         Question::Queue => {
             let mails = queue.list().await?;
-            Answer::Queue { count: mails.len(), mails: mails.into_iter().take(MAILS_MAX).map(waiting).collect() }
+            Answer::Queue { count: mails.len(), mails: fitting(mails.into_iter().take(MAILS_MAX).map(waiting)) }
         }
         Question::Retry(id) => Answer::Changed(queue.retry((id != 0).then_some(Id::from_i64(id))).await?),
         Question::Hold(id) => Answer::Changed(queue.hold(Id::from_i64(id)).await?),
@@ -82,9 +83,21 @@ pub(crate) async fn answer(queue: &Queue, question: Question) -> Result<Answer, 
                 Ok(domain) => queue.list_reports(&domain).await?,
                 Err(_) => Vec::new(),
             };
-            Answer::Reports(reports.into_iter().take(REPORTS_MAX).map(reported).collect())
+            Answer::Reports(fitting(reports.into_iter().take(REPORTS_MAX).map(reported)))
         }
     })
+}
+
+/// As many of the first as an answer has room for: what strangers wrote counts in octets there.
+fn fitting<T: serde::Serialize>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut left = FRAME_BYTES_MAX - FRAME_BYTES_AROUND;
+    all.take_while(|one| {
+        let octets = serde_json::to_vec(one).map_or(usize::MAX, |octets| octets.len() + 1);
+        let fits = octets <= left;
+        left = left.saturating_sub(octets);
+        fits
+    })
+    .collect()
 }
 
 fn waiting(mail: QueuedMail) -> Waiting {
@@ -122,6 +135,9 @@ fn shortened(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REPLY_CHARS_MAX).collect()
 }
 
+/// What a frame has beside the rows.
+const FRAME_BYTES_AROUND: usize = 1024;
+
 #[cfg(test)]
 mod tests {
     use hearth_db::Source;
@@ -129,6 +145,15 @@ mod tests {
 
     use super::*;
     use crate::queue::{NewMail, NewRecipient};
+
+    #[test]
+    fn an_answer_fits_its_frame() {
+        let row = "€".repeat(REPLY_CHARS_MAX);
+        let rows = fitting((0..1000).map(|_| &row));
+        let octets = serde_json::to_vec(&rows).expect("rows").len();
+        assert!(octets <= FRAME_BYTES_MAX && octets + 3 * REPLY_CHARS_MAX + 2 * FRAME_BYTES_AROUND > FRAME_BYTES_MAX);
+        assert_eq!(fitting(["a", "b"].into_iter()), ["a", "b"]);
+    }
 
     #[tokio::test]
     async fn what_the_admin_pages_ask() {

@@ -186,7 +186,8 @@ pub fn vouched_by_homes(root: &[u8], homes: &[TrustedHome], clean: &Clean, sent:
         for named in named.take(VOUCHED_ADDRESSES_MAX) {
             let Some(own) = clean.only_of(&named.address) else { continue };
             let said = certifications_by(&issuer, sent, clean.fingerprint(), &named.address);
-            for one in said.into_iter().rev().take(VOUCHES_MAX) {
+            // The newest come first, and are stored last.
+            for one in said.into_iter().take(VOUCHES_MAX).collect::<Vec<_>>().into_iter().rev() {
                 let whole = with_certifications(&own, std::slice::from_ref(&one));
                 let sure = whole.and_then(|whole| confidence(root, std::slice::from_ref(&home.bytes), &whole, now));
                 if sure.is_ok_and(|sure| sure >= COMPLETE) {

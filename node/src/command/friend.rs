@@ -3,6 +3,7 @@
 //! further is a right of its own, off until somebody switches it on.
 
 use anyhow::{anyhow, bail};
+use hearth_identity::directory::{Directory, Event};
 use hearth_keyserver::find::{Finder, Source};
 use hearth_openpgp::authority;
 use hearth_types::{Clock, Domain};
@@ -28,6 +29,12 @@ pub async fn run(place: &Place, command: FriendCommand, out: &Out) -> anyhow::Re
     }
 }
 
+/// Whom the house believes is its own affair: it stands in the log.
+async fn note(directory: &Directory, event: &'static str, domain: &Domain) -> anyhow::Result<()> {
+    let detail = domain.to_string();
+    Ok(directory.add_audit(Event { event, actor: None, subject: None, peer: None, service: None, detail }).await?)
+}
+
 async fn list(place: &Place, out: &Out) -> anyhow::Result<()> {
     let directory = place.directory().await?;
     let mut rows: Vec<Value> = Vec::new();
@@ -51,6 +58,7 @@ async fn end(place: &Place, domain: &str, out: &Out) -> anyhow::Result<()> {
     if !directory.end_friend(&domain).await? {
         bail!("{domain} was no friend");
     }
+    note(&directory, "friend.ended", &domain).await?;
     let lines = format!("{domain} is no friend any more: nothing that it says is believed, and it has no rights here");
     out.result(&json!({ "domain": domain.to_string(), "state": "ended" }), lines);
     Ok(())
@@ -64,6 +72,9 @@ async fn rights(place: &Place, domain: &str, looks_up_keys: Option<Switch>, out:
         && !directory.change_friend_right(&domain, direction, right, switch == Switch::On).await?
     {
         bail!("{domain} is no friend; make it one with: hearth friend add {domain}");
+    }
+    if looks_up_keys.is_some() {
+        note(&directory, "friend.rights", &domain).await?;
     }
     let is_on = directory.friend_lets(&domain, right).await?;
     let says = if is_on { "is asked for the key of anybody" } else { "is asked for keys of its own people alone" };
@@ -103,6 +114,7 @@ async fn add(place: &Place, domain: &str, fingerprint: Option<&str>, out: &Out) 
     gate.close().await;
     let bytes = authority::trust(&house?.secret, &found.bytes, &domain, now())?;
     directory.add_friend(&domain, &found.fingerprint, bytes).await?;
+    note(&directory, "friend.added", &domain).await?;
     let lines = format!(
         "{domain} is a friend: its word counts for addresses of {domain}, and it is asked first for their keys. \
          Everything else is off; see: hearth friend rights {domain}"

@@ -95,7 +95,7 @@ impl Names {
             match account.kind {
                 Kind::Person => {
                     let shown = if account.name.is_empty() { &name } else { &account.name };
-                    let addresses = ctx.directory.list_addresses(account.id).await?;
+                    let addresses = ctx.directory.list_open_addresses(account.id).await?;
                     let groups = ctx.directory.list_groups_of(account.id).await?;
                     let attributes = vec![
                         ("uid", one(&name)),

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use hearth_identity::directory::{Account, Kind as AccountKind, MemberRole, NewAccount};
-use hearth_types::{AccountId, Address};
+use hearth_types::{AccountId, Address, Fault};
 use serde_json::{Value, json};
 
 use super::endpoint::Collection;
 use super::patch::Patchable;
 use super::refusal::Kind;
-use super::users::{address_of, instant};
+use super::users::{address_of, instant, may_change};
 use super::{Asker, BASE, Outcome, Resource, find, find_text, ours, refuse};
 use crate::ctx::Ctx;
 
@@ -61,6 +61,9 @@ impl Collection for Groups {
     }
 
     async fn remove(ctx: &Ctx, asker: &Asker, id: AccountId) -> Outcome<()> {
+        if asks_twice(ctx, id).await? {
+            return refuse(Kind::Forbidden, "a rule of the home rests on this group: change the rule first");
+        }
         ctx.directory.remove_account(id).await.map_err(ours)?;
         asker.note(ctx, "group.removed", id, "").await
     }
@@ -74,6 +77,12 @@ async fn fill(
     before: &BTreeSet<AccountId>,
     after: &BTreeSet<AccountId>,
 ) -> Outcome<()> {
+    if asks_twice(ctx, group).await? {
+        // What protects who looks after the home is not taken from them by a program.
+        for member in before.difference(after) {
+            may_change(ctx, *member).await?;
+        }
+    }
     for member in after.difference(before) {
         ctx.directory.add_group_member(group, *member, MemberRole::Member).await.map_err(ours)?;
         asker.note(ctx, "group.joined", *member, &group.to_string()).await?;
@@ -83,6 +92,11 @@ async fn fill(
         asker.note(ctx, "group.left", *member, &group.to_string()).await?;
     }
     Ok(())
+}
+
+/// Do the home's rules ask the members of a group for two factors?
+async fn asks_twice(ctx: &Ctx, group: AccountId) -> Outcome<bool> {
+    Ok(ctx.policy().await.map_err(Fault::Ours)?.asks_twice(group))
 }
 
 async fn members_of(ctx: &Ctx, wanted: &Resource) -> Outcome<BTreeSet<AccountId>> {

@@ -57,6 +57,7 @@ impl Collection for Users {
         keyring::make_at_birth(ctx, &account).await;
         if !active {
             ctx.directory.disable_account(account.id).await.map_err(ours)?;
+            asker.note(ctx, "account.disabled", account.id, "").await?;
         }
         Ok(account.id)
     }
@@ -98,7 +99,7 @@ impl Collection for Users {
 }
 
 /// Whoever looks after the home is changed by hand alone: a program that was led astray locks nobody out of it.
-async fn may_change(ctx: &Ctx, id: AccountId) -> Outcome<()> {
+pub(super) async fn may_change(ctx: &Ctx, id: AccountId) -> Outcome<()> {
     match ctx.directory.find_account(id).await.map_err(ours)? {
         Some(account) if account.admin => refuse(Kind::Forbidden, "who looks after the home is not changed here"),
         _ => Ok(()),
@@ -108,7 +109,7 @@ async fn may_change(ctx: &Ctx, id: AccountId) -> Outcome<()> {
 async fn describe(ctx: &Ctx, account: &Account) -> Outcome<Resource> {
     let emails: Vec<Value> = ctx
         .directory
-        .list_addresses(account.id)
+        .list_open_addresses(account.id)
         .await
         .map_err(ours)?
         .iter()

@@ -5,7 +5,7 @@ use hearth_db::Tx;
 use hearth_types::{AccountId, Address, Timestamp};
 use hearth_wire::wkd;
 
-use super::{Certificate, SHOWN_MAX, log};
+use super::{Certificate, SHOWN_MAX, Source, log};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 
@@ -199,11 +199,13 @@ pub(super) fn is_handle_of(fingerprint: &str, handle: &str) -> bool {
 }
 
 pub(super) fn store(tx: &mut Tx<'_>, certificate: &Certificate, now: Timestamp) -> Result<()> {
-    let held = tx.find("SELECT account, whole FROM cert WHERE fingerprint = $1", &[&certificate.fingerprint], |row| {
-        Ok((row.get::<Option<AccountId>>(0)?, row.get::<Vec<u8>>(1)?))
+    let held = tx.find("SELECT account, whole, source FROM cert WHERE fingerprint = $1", &[&certificate.fingerprint], |row| {
+        let is_of_the_house = row.get::<String>(2)? == Source::House.as_str();
+        Ok(((row.get::<Option<AccountId>>(0)?, is_of_the_house), row.get::<Vec<u8>>(1)?))
     })?;
     let (owner, before) = held.unzip();
-    if owner.flatten().is_some_and(|owner| certificate.account.is_some_and(|account| account != owner)) {
+    let (owner, is_of_the_house) = owner.unwrap_or_default();
+    if certificate.account.is_some_and(|account| is_of_the_house || owner.is_some_and(|owner| account != owner)) {
         return Err(Error::InUse(format!("{} belongs to another account", certificate.fingerprint)));
     }
     tx.execute(

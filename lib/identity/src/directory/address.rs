@@ -103,6 +103,20 @@ impl Directory {
         .await
     }
 
+    /// Those that anybody may know: not the masked ones, each of which is for one correspondent.
+    pub async fn list_open_addresses(&self, account: AccountId) -> Result<Vec<AddressEntry>> {
+        self.read(move |tx| {
+            Ok(tx.query(
+                "SELECT a.address, a.account, a.created_at
+                   FROM address a LEFT JOIN masked_address m ON m.address_key = a.address_key
+                  WHERE a.account = $1 AND m.address_key IS NULL ORDER BY a.created_at, a.address_key",
+                &[&account],
+                |row| Ok(AddressEntry { address: row.get(0)?, account: row.get(1)?, created_at: row.get(2)? }),
+            )?)
+        })
+        .await
+    }
+
     /// May this account write as this address? Its own addresses, with or without a subaddress, and
     /// those of the groups that it is in.
     pub async fn may_send_as(&self, account: AccountId, address: &Address) -> Result<bool> {

@@ -93,6 +93,20 @@ impl Directory {
         Ok((client, secret))
     }
 
+    /// The same for one that waits for somebody to let it in.
+    pub async fn add_waiting_client(&self, new: NewClient) -> Result<(Client, Option<Secret<String>>)> {
+        check(&new)?;
+        let now = self.now();
+        let secret = (!new.public).then(new_token);
+        let secret_hash = secret.as_ref().map(|secret| hash_token(secret.expose()));
+        let client = self.write(move |tx| {
+            let client = add(tx, new, secret_hash, now)?;
+            tx.execute("UPDATE client SET disabled = TRUE WHERE id = $1", &[&client.id])?;
+            Ok(Client { disabled: true, ..client })
+        });
+        Ok((client.await?, secret))
+    }
+
     /// The client of a `client_id`.
     pub async fn find_client(&self, identifier: &str) -> Result<Option<Client>> {
         let identifier = identifier.to_string();

@@ -190,11 +190,13 @@ impl Directory {
     /// Takes every access token of a client back; its grants stay, and give new ones.
     pub async fn remove_access_tokens_of(&self, client: ClientId) -> Result<()> {
         self.write(move |tx| {
-            tx.execute(
-                "DELETE FROM access_token WHERE session IN (SELECT session FROM oauth_grant WHERE client = $1)",
+            let of_client = tx.query(
+                "SELECT hash FROM access_token
+                  WHERE client = $1 OR client IS NULL AND session IN (SELECT session FROM oauth_grant WHERE client = $1)",
                 &[&client],
+                |row| row.get::<[u8; 32]>(0),
             )?;
-            Ok(())
+            remove_with_what_came(tx, of_client)
         })
         .await
     }
@@ -202,16 +204,17 @@ impl Directory {
     /// Takes one access token back (RFC 7009), with those that came of it (RFC 8693); the rest of its grant stays.
     pub async fn remove_access_token(&self, token: &Secret<String>) -> Result<()> {
         let hash = hash_token(token.expose());
-        self.write(move |tx| {
-            let mut going = vec![hash];
-            while let Some(hash) = going.pop() {
-                going.extend(tx.query("SELECT hash FROM access_token WHERE subject = $1", &[&hash], |row| row.get::<[u8; 32]>(0))?);
-                tx.execute("DELETE FROM access_token WHERE hash = $1", &[&hash])?;
-            }
-            Ok(())
-        })
-        .await
+        self.write(move |tx| remove_with_what_came(tx, vec![hash])).await
     }
+}
+
+/// Removes tokens, and those that came of them (RFC 8693).
+fn remove_with_what_came(tx: &mut Tx<'_>, mut going: Vec<[u8; 32]>) -> Result<()> {
+    while let Some(hash) = going.pop() {
+        going.extend(tx.query("SELECT hash FROM access_token WHERE subject = $1", &[&hash], |row| row.get::<[u8; 32]>(0))?);
+        tx.execute("DELETE FROM access_token WHERE hash = $1", &[&hash])?;
+    }
+    Ok(())
 }
 
 pub(super) fn find_access(tx: &mut Tx<'_>, hash: [u8; 32], now: Timestamp) -> Result<Option<(AccessToken, Option<Timestamp>)>> {

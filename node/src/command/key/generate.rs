@@ -10,7 +10,7 @@ use hearth_openpgp::secret::Keepsake;
 use hearth_openpgp::{self as cert, Profile};
 use serde_json::json;
 
-use super::{BirthChoice, ProfileChoice, addresses_of, house, note, now};
+use super::{BirthChoice, ProfileChoice, house, note, now};
 use crate::gate::{OpenGate, refused};
 use crate::out::Out;
 use crate::place::{Place, account};
@@ -34,7 +34,8 @@ pub(super) async fn run(place: &Place, who: &str, profile: ProfileChoice, out: &
 
 /// Makes a certificate, seals its secret half and shows it for the account's addresses; its fingerprint.
 async fn make(directory: &Directory, gate: &Gate, account: &Account, profile: Profile) -> anyhow::Result<String> {
-    let mut addresses = addresses_of(directory, account.id).await?;
+    let open = directory.list_open_addresses(account.id).await?;
+    let mut addresses: Vec<_> = open.into_iter().map(|entry| entry.address).collect();
     // The primary address carries the name.
     addresses.sort_by_key(|address| address.key() != account.primary.key());
     let generated = cert::generate(&account.name, &addresses, profile, now())?;

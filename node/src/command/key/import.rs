@@ -68,8 +68,13 @@ fn read(file: Option<&Path>) -> anyhow::Result<Secret<Vec<u8>>> {
 
 /// What is brought, with what is here already.
 async fn merge(directory: &Directory, account: &Account, clean: Clean) -> anyhow::Result<Clean> {
-    let Some(held) = directory.find_cert(clean.fingerprint()).await? else { return Ok(clean) };
-    if held.account != account.id {
+    let Some(held) = directory.find_kept(clean.fingerprint()).await? else { return Ok(clean) };
+    // Nobody's here (the house's own, or proven by a letter): who is named in it takes it, and nobody else.
+    let is_theirs = match held.account {
+        Some(owner) => owner == account.id,
+        None => !clean.named_and_owned(&addresses_of(directory, account.id).await?).is_empty(),
+    };
+    if !is_theirs {
         bail!("{} belongs to another account", held.fingerprint);
     }
     let update =

@@ -67,7 +67,7 @@ pub(super) async fn page(ctx: &Ctx, visit: &Visit, account: &Account, said: Opti
     }
     // The newest first: it is the one that somebody comes for.
     keys.reverse();
-    let addresses = ctx.directory.list_addresses(account.id).await?;
+    let addresses = ctx.directory.list_open_addresses(account.id).await?;
     let addresses: Vec<String> = addresses.into_iter().map(|entry| entry.address.to_string()).collect();
     let others = ctx.directory.list_told_certs(account.id).await?;
     let (says, code) = match said {
