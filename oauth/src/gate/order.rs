@@ -48,20 +48,22 @@ async fn set_password(doorkeeper: &Doorkeeper, account: AccountId, password: Opt
         strength::check(password.expose(), &found, asked.guesses_log10()).map_err(|says| Error::Invalid(says.to_string()))?;
     }
     let event = if password.is_some() { "password.changed" } else { "password.removed" };
-    // The first one is no change to the safety of an account.
-    let is_change = event == "password.changed" && doorkeeper.vault().has_password(account).await?;
     doorkeeper.vault().set_password(account, password).await?;
     // What came of the old password ends with it; app passwords stay.
     doorkeeper.directory().end_password_sessions(account, None).await?;
     note(doorkeeper, event, account, String::new()).await?;
-    if is_change {
+    if event == "password.changed" {
         tell(doorkeeper, &found, Notice::PasswordChanged, "").await;
     }
     Ok(Answer::Done)
 }
 
-/// Tells them by letter; what is done on the machine itself, too, may not be of their doing.
+/// Tells them by letter; what is done on the machine itself, too, may not be of their doing. What was set up before they
+/// first came is no news.
 async fn tell(doorkeeper: &Doorkeeper, account: &Account, notice: Notice, what: &str) {
+    if matches!(doorkeeper.directory().has_signed_in(account.id).await, Ok(false)) {
+        return;
+    }
     tell_of_command(doorkeeper.directory(), doorkeeper.issuer(), doorkeeper.now(), account, notice, what).await;
 }
 

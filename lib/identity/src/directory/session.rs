@@ -154,6 +154,12 @@ impl Directory {
         Ok(live)
     }
 
+    /// Has anybody ever signed in to it, as far as is still known?
+    pub async fn has_signed_in(&self, account: AccountId) -> Result<bool> {
+        let known = self.read(move |tx| Ok(tx.find("SELECT id FROM session WHERE account = $1 LIMIT 1", &[&account], |_| Ok(()))?));
+        Ok(known.await?.is_some())
+    }
+
     /// The live sessions of an account, the one used last first.
     pub async fn list_sessions(&self, account: AccountId) -> Result<Vec<Session>> {
         let now = self.now();
