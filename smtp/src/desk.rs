@@ -144,7 +144,7 @@ mod tests {
             require_tls: false,
             envid: None,
             head: Vec::new(),
-            raw: b"Subject: x\r\n\r\nhi\r\n".to_vec(),
+            message: b"Subject: x\r\n\r\nhi\r\n".to_vec().into(),
             recipients: ["a@one.example", "b@one.example", "c@one.example", "d@one.example"].map(to).to_vec(),
         };
         let id = queue.enqueue(mail).await.expect("queued").as_i64();
