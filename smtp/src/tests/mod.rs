@@ -12,6 +12,7 @@ mod judging;
 mod known;
 mod large;
 mod letters;
+mod listed;
 mod lists;
 mod reports;
 mod sealing;

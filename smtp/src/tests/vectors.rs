@@ -16,7 +16,7 @@ use tokio::net::UdpSocket;
 use crate::inbound::check::{self, Finding, Findings, Subject};
 use crate::policy::Policy;
 
-/// What a name has; `None` stands for an answer that does not come.
+/// What a name has; `None` stands for a server that fails, and nothing at all for one that is silent.
 pub(super) type Zone = HashMap<String, Vec<Option<RData>>>;
 
 fn name(text: &str) -> Option<Name> {
@@ -44,6 +44,9 @@ fn answer(zone: &Zone, question: &[u8]) -> Option<Vec<u8>> {
         reply.metadata.response_code = if key.is_empty() { ResponseCode::NoError } else { ResponseCode::NXDomain };
         return reply.to_vec().ok();
     };
+    if held.is_empty() {
+        return None;
+    }
     let wanted = query.query_type();
     let fits = |data: &RData| data.record_type() == wanted || data.record_type() == RecordType::CNAME;
     let found: Vec<&RData> = held.iter().flatten().filter(|data| fits(data)).collect();
@@ -64,6 +67,12 @@ fn answer(zone: &Zone, question: &[u8]) -> Option<Vec<u8>> {
 
 /// A resolver that sees this zone alone.
 pub(super) async fn serve(zone: Zone) -> Resolver {
+    let servers = vec![server(zone).await];
+    Resolver::new(&Options { servers, validate: Some(false), ..Options::default() }).expect("a resolver")
+}
+
+/// A DNS server that has this zone alone.
+pub(super) async fn server(zone: Zone) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
     let address: SocketAddr = socket.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -74,7 +83,7 @@ pub(super) async fn serve(zone: Zone) -> Resolver {
             }
         }
     });
-    Resolver::new(&Options { servers: vec![address], validate: Some(false), ..Options::default() }).expect("a resolver")
+    address
 }
 
 fn zone_of(scenario: &Value) -> Zone {
