@@ -60,6 +60,8 @@ pub const COMMAND_LINE: Duration = Duration::from_secs(60);
 pub const DATA: Duration = Duration::from_secs(30 * 60);
 /// All checks of a message together; what is not known by then is a temperror.
 pub const CHECKS: Duration = Duration::from_secs(20);
+/// A list of servers (RFC 5782) says within this whether it has the peer, or it says nothing.
+pub const LIST_ANSWER: Duration = Duration::from_secs(4);
 
 /// Signatures of a mail that are looked at (RFC 6376 §6.1); each costs a look-up and may cost a hash over the whole.
 pub const SIGNATURES_MAX: usize = 20;

@@ -16,6 +16,7 @@
 //! - `message/`: a mail: bounded entry to mail-parser, envelope, structure, preview (RFC 5322, RFC 2045)
 //! - `ldap/`: messages of a directory that is only read (RFC 4511)
 //! - `scim.rs`: filters and the paths of patches (RFC 7644)
+//! - `spf.rs`: can an SPF record be read (RFC 7208)?
 //! - `milter.rs`: what a mail server and programs that judge mail say to each other
 //! - `wkd.rs`, `openpgpkey.rs`: the names under which a Web Key Directory and DNS keep certificates
 //! - `wks.rs`: what is said in the mails of the Web Key Service
@@ -33,5 +34,6 @@ pub mod sasl;
 pub mod scim;
 pub mod sieve_protocol;
 pub mod smtp;
+pub mod spf;
 pub mod wkd;
 pub mod wks;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The server as a whole, in memory: sessions over pipes against stores in a temporary folder.
 
+mod addresses;
 mod arc;
 mod bounds;
 mod dkim2;
@@ -12,6 +13,7 @@ mod judging;
 mod known;
 mod large;
 mod letters;
+mod listed;
 mod lists;
 mod reports;
 mod sealing;

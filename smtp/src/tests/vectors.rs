@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Vectors of others (`vectors/README.md`), run through the checks as port 25 runs them, over a DNS server of our own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use tokio::net::UdpSocket;
 use crate::inbound::check::{self, Finding, Findings, Subject};
 use crate::policy::Policy;
 
-/// What a name has; `None` stands for an answer that does not come.
+/// What a name has; `None` stands for a server that fails, and nothing at all for one that is silent.
 pub(super) type Zone = HashMap<String, Vec<Option<RData>>>;
 
 fn name(text: &str) -> Option<Name> {
@@ -44,6 +44,9 @@ fn answer(zone: &Zone, question: &[u8]) -> Option<Vec<u8>> {
         reply.metadata.response_code = if key.is_empty() { ResponseCode::NoError } else { ResponseCode::NXDomain };
         return reply.to_vec().ok();
     };
+    if held.is_empty() {
+        return None;
+    }
     let wanted = query.query_type();
     let fits = |data: &RData| data.record_type() == wanted || data.record_type() == RecordType::CNAME;
     let found: Vec<&RData> = held.iter().flatten().filter(|data| fits(data)).collect();
@@ -64,6 +67,12 @@ fn answer(zone: &Zone, question: &[u8]) -> Option<Vec<u8>> {
 
 /// A resolver that sees this zone alone.
 pub(super) async fn serve(zone: Zone) -> Resolver {
+    let servers = vec![server(zone).await];
+    Resolver::new(&Options { servers, validate: Some(false), ..Options::default() }).expect("a resolver")
+}
+
+/// A DNS server that has this zone alone.
+pub(super) async fn server(zone: Zone) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
     let address: SocketAddr = socket.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -74,7 +83,7 @@ pub(super) async fn serve(zone: Zone) -> Resolver {
             }
         }
     });
-    Resolver::new(&Options { servers: vec![address], validate: Some(false), ..Options::default() }).expect("a resolver")
+    address
 }
 
 fn zone_of(scenario: &Value) -> Zone {
@@ -110,79 +119,36 @@ pub(super) async fn findings(dns: &Resolver, ip: IpAddr, hello: &str, sender: Op
 }
 
 /// Tests whose outcome is another one because of how mail-auth 0.13.3 reads: (why, their names with what comes of them).
+/// None of them makes a mail suspect that would not be, or that of a stranger welcome under an honest record.
 const SPF_DIFFERS: &[(&str, &[(&str, &str)])] = &[
     (
-        "What it cannot read in a record it leaves out, where RFC 7208 §4.6 wants permerror for the whole.",
+        "A name that cannot be asked for is a DNS failure to it.",
         &[
-            ("badip4", "pass"),
-            ("control-char-policy", "pass"),
-            ("non-ascii-mech", "fail"),
-            ("non-ascii-policy", "fail"),
-            ("invalid-domain", "fail"),
-            ("a-bad-cidr4", "fail"),
-            ("a-bad-cidr6", "fail"),
-            ("a-dual-cidr-ip4-err", "pass"),
-            ("a-numeric", "neutral"),
-            ("a-numeric-toplabel", "neutral"),
-            ("a-only-toplabel", "neutral"),
-            ("a-only-toplabel-trailing-dot", "neutral"),
-            ("mx-bad-cidr4", "fail"),
-            ("mx-bad-cidr6", "fail"),
-            ("mx-numeric-top-label", "neutral"),
-            ("cidr4-032", "pass"),
-            ("cidr4-33", "pass"),
-            ("cidr6-129", "neutral"),
-            ("empty-modifier-name", "neutral"),
-            ("exp-syntax-error", "neutral"),
-            ("invalid-modifier", "neutral"),
-            ("redirect-syntax-error", "neutral"),
-        ],
-    ),
-    (
-        "A name that cannot be asked for is a DNS failure to it: temperror.",
-        &[
-            ("invalid-domain-empty-label", "temperror"),
-            ("invalid-domain-long", "temperror"),
             ("invalid-domain-long-via-macro", "temperror"),
-            ("a-bad-domain", "temperror"),
-            ("a-bad-toplabel", "temperror"),
-            ("a-null", "temperror"),
-            ("mx-bad-domain", "temperror"),
-            ("mx-bad-toplab", "temperror"),
-            ("mx-null", "temperror"),
             ("hello-domain-literal", "temperror"),
             ("invalid-hello-macro", "temperror"),
             ("macro-mania-in-domain", "temperror"),
-            ("p-macro-multiple", "temperror"),
             ("null-text", "temperror"),
         ],
     ),
-    ("Of several records the first counts (RFC 7208 §4.5: permerror).", &[("multitxt1", "fail"), ("multitxt2", "fail")]),
     (
-        "Rare characters in names and modifiers are refused.",
+        "Rare characters in names and modifiers are refused; the second test is led to the first by redirect=.",
         &[
             ("modifier-charset-good", "permerror"),
+            ("redirect-after-mechanisms2", "permerror"),
             ("a-colon-domain", "permerror"),
             ("a-colon-domain-ip4mapped", "permerror"),
             ("mx-colon-domain", "permerror"),
             ("mx-colon-domain-ip4mapped", "permerror"),
         ],
     ),
-    ("redirect= counts beside an `all` that stands behind it.", &[("redirect-after-mechanisms2", "permerror")]),
-    ("ptr without a domain, and over IPv6.", &[("ptr-match-implicit", "fail"), ("ptr-match-ip6", "fail")]),
     (
-        "Networks of the one family hold addresses of the other.",
-        &[
-            ("a-cidr6-0-ip4mapped", "pass"),
-            ("mx-cidr6-0-ip4mapped", "pass"),
-            ("exists-ip6only", "pass"),
-            ("cidr6-0-ip4", "pass"),
-            ("cidr6-ip4", "pass"),
-        ],
+        "An IPv4 address is held against networks of IPv6 too, and exists: asks for both.",
+        &[("exists-ip6only", "pass"), ("cidr6-0-ip4", "pass"), ("cidr6-ip4", "pass")],
     ),
     ("A HELO that is no domain is permerror, not none.", &[("helo-domain-literal", "permerror")]),
     (
-        "Lookups that find nothing have no bound of their own (RFC 7208 §4.6.4: two); all lookups together have one.",
+        "Lookups that find nothing have no bound of their own (RFC 7208 §4.6.4 says two, and SHOULD); all lookups together have one.",
         &[("void-over-limit", "neutral")],
     ),
 ];
@@ -191,6 +157,7 @@ const SPF_DIFFERS: &[(&str, &[(&str, &str)])] = &[
 async fn the_suite_of_rfc_7208() {
     let suite: Vec<Value> = serde_json::from_str(include_str!("vectors/rfc7208.json")).expect("the suite");
     let (mut wrong, mut run, mut refused) = (Vec::new(), 0, 0);
+    let mut differ: HashSet<&str> = SPF_DIFFERS.iter().flat_map(|(_, tests)| *tests).map(|(name, _)| *name).collect();
     for scenario in &suite {
         let dns = Arc::new(serve(zone_of(scenario)).await);
         for (title, test) in scenario["tests"].as_object().expect("tests") {
@@ -220,6 +187,9 @@ async fn the_suite_of_rfc_7208() {
             };
             run += 1;
             let known = SPF_DIFFERS.iter().flat_map(|(_, tests)| *tests).any(|(name, result)| name == title && *result == found);
+            if known {
+                differ.remove(title.as_str());
+            }
             if wanted.contains(&found) == known {
                 wrong.push(format!("{title}: {found}, not {wanted:?}"));
             }
@@ -227,6 +197,7 @@ async fn the_suite_of_rfc_7208() {
     }
     assert!(wrong.is_empty(), "{} of {run} ({refused} refused at MAIL):\n{}", wrong.len(), wrong.join("\n"));
     assert!(run > 190, "{run}");
+    assert!(differ.is_empty(), "they differ no longer: {differ:?}");
 }
 
 /// A mail with the records that it wants, from a file: `name value` lines, an empty line, the mail.

@@ -10,6 +10,7 @@ use hearth_wire::smtp::{
     Command, DataDecoder, DataEncoder, DataProgress, Fields, LineCheck, MailParams, Path, Reply, ReplyReader, decode_xtext,
     encode_xtext, header_is_bounded, parse_command,
 };
+use hearth_wire::spf::is_sound;
 
 use super::pieces;
 
@@ -152,9 +153,11 @@ pub fn report(data: &[u8]) {
     }
 }
 
-/// Addresses, domains and the texts of DSN.
+/// Addresses, domains, the texts of DSN, and SPF records.
 pub fn address(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
+    let record = format!("v=spf1 {text}");
+    assert!(!is_sound([record.as_str()]) || record.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text:?}");
     if let Ok(domain) = Domain::parse(&text) {
         assert_eq!(Domain::parse(domain.as_str()), Ok(domain.clone()), "a domain is its own spelling");
     }

@@ -4,16 +4,25 @@
 use std::net::IpAddr;
 
 use hearth_net::dns::Resolver;
+use tokio::time::timeout;
 
-/// The first of the zones that lists the address.
+use crate::limits::LIST_ANSWER;
+
+/// The first of the zones that lists the address. All are asked at once: one that is silent hides no other, and
+/// says nothing.
 pub(super) async fn find(dns: &Resolver, ip: IpAddr, zones: &[String]) -> Option<String> {
-    for zone in zones {
-        let Ok(answer) = dns.ipv4(&format!("{}.{zone}", reversed(ip))).await else { continue };
-        if answer.records.iter().any(|ip| is_listed(*ip)) {
+    let ask = |zone: &String| tokio::spawn(timeout(LIST_ANSWER, lists(dns.clone(), format!("{}.{zone}", reversed(ip)))));
+    let asked: Vec<_> = zones.iter().map(ask).collect();
+    for (zone, answer) in zones.iter().zip(asked) {
+        if let Ok(Ok(true)) = answer.await {
             return Some(zone.clone());
         }
     }
     None
+}
+
+async fn lists(dns: Resolver, name: String) -> bool {
+    dns.ipv4(&name).await.is_ok_and(|answer| answer.records.iter().any(|ip| is_listed(*ip)))
 }
 
 /// RFC 5782 §2.1, §2.4.

@@ -152,7 +152,7 @@ async fn look(subject: &Subject<'_>, dns: &Resolver, policy: &HomePolicy) -> Opt
     let sender = subject.sender.map(ToString::to_string).unwrap_or_default();
     let (iprev, spf, dkim, dkim2, arc, blocked_by, vouched) = tokio::join!(
         authenticator.verify_iprev(subject.ip),
-        spf::look(&authenticator, subject, &sender),
+        spf::look(&authenticator, dns, subject, &sender),
         authenticator.verify_dkim(&message),
         dkim2::look(&authenticator, subject, &message),
         authenticator.verify_arc(&message),
