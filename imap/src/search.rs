@@ -115,6 +115,11 @@ impl Content {
 }
 
 impl Content {
+    /// For a test that looks at no header.
+    pub fn of_text(parsed: &Parsed) -> Self {
+        Self { text: casemap(&parsed.text), ..Self::default() }
+    }
+
     /// From the header of a message alone, for a test that looks at these fields and at no text.
     pub fn of_fields(header: &[u8], names: &[&str]) -> Self {
         let named = |name: String| names.contains(&name.as_str()).then_some(name);
@@ -259,6 +264,28 @@ impl From<bool> for Answer {
 }
 
 impl Test {
+    /// Does its answer need nothing of a message's header, be it in the envelope or not?
+    pub fn is_of_text(&self) -> bool {
+        match self {
+            Self::Header(..) | Self::Words(..) | Self::Text(_) => false,
+            Self::Not(test) => test.is_of_text(),
+            Self::Or(one, other) => one.is_of_text() && other.is_of_text(),
+            Self::And(tests) => tests.iter().all(Self::is_of_text),
+            _ => true,
+        }
+    }
+
+    /// Does nothing but the text and what the row says of its own decide it, so that the envelope is not needed?
+    pub fn is_of_row(&self) -> bool {
+        match self {
+            Self::Header(..) | Self::Words(..) | Self::Date(DateOf::Sent, ..) => false,
+            Self::Not(test) => test.is_of_row(),
+            Self::Or(one, other) => one.is_of_row() && other.is_of_row(),
+            Self::And(tests) => tests.iter().all(Self::is_of_row),
+            _ => true,
+        }
+    }
+
     /// The header fields that decide it; `None` when the body does. A body costs a hundred times what a field costs.
     pub fn fields(&self) -> Option<Vec<&str>> {
         match self {
@@ -434,6 +461,14 @@ mod tests {
             Facts { number: 3, line, flags: snapshot.flags(line), mailbox: MailboxId::from_i64(1), summary: None, content: None };
         let second = Facts { summary: Some(&summary), ..facts };
         let third = test.ask(Facts { content: Some(&content), ..second });
+        if test.is_of_text() {
+            let text = Content::of_text(&summary.parsed);
+            assert_eq!(test.ask(Facts { content: Some(&text), ..second }), third, "{search}: by the text alone");
+        }
+        if test.is_of_row() {
+            let row = Summary { parsed: hearth_wire::message::Parsed::default(), ..summary.clone() };
+            assert_eq!(test.ask(Facts { summary: Some(&row), ..facts }), test.ask(second), "{search}: by the row alone");
+        }
         if let Some(names) = test.fields() {
             let header = &summary.parsed.structure.header;
             let fields = Content::of_fields(&MAIL[header.start as usize..header.end as usize], &names);

@@ -59,6 +59,7 @@ pub mod search;
 mod snippet;
 pub mod snooze;
 mod store;
+pub mod sweep;
 pub mod thread;
 mod tx;
 
