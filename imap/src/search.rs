@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use hearth_mailstore::term::{Term, terms};
 use hearth_mailstore::{Flag, FlagSet, Summary};
 use hearth_types::{MailboxId, MessageId, ThreadId, Timestamp};
 use hearth_wire::imap::{DateOf, Day, SearchKey, SequenceSet, When, contains};
@@ -53,8 +54,8 @@ pub enum Test {
     Text(String),
     /// One of these, which the text index has found.
     Ranked(Arc<HashMap<MessageId, u64>>),
-    /// A header field (in lower case) has words that begin with each of these (without marks, in their one case).
-    Words(String, Vec<String>),
+    /// A header field (in lower case) has words that begin with each of these, and phrases (without marks, in their one case).
+    Words(String, Vec<Term>),
     /// Not this.
     Not(Box<Test>),
     /// One of these.
@@ -192,7 +193,7 @@ fn compile_key(key: &SearchKey, against: Against<'_>, fuzzy: bool) -> Result<Tes
         SearchKey::Younger(seconds) => Test::ReceivedFrom(earlier(*seconds)),
         SearchKey::Larger(size) => Test::Larger(*size),
         SearchKey::Smaller(size) => Test::Smaller(*size),
-        SearchKey::Header(name, text) if fuzzy => Test::Words(name.to_lowercase(), words(&needle(text)?)),
+        SearchKey::Header(name, text) if fuzzy => Test::Words(name.to_lowercase(), plain_terms(&needle(text)?)),
         SearchKey::Body(text) | SearchKey::Text(text) if fuzzy => {
             let ranked = against.ranks.get(&(matches!(key, SearchKey::Body(_)), text.clone()));
             Test::Ranked(ranked.cloned().unwrap_or_default())
@@ -240,17 +241,22 @@ pub fn relevancy(ranks: &Ranks, ids: &[MessageId]) -> Vec<u8> {
     scores.into_iter().map(|score| u8::try_from(part(score)).unwrap_or(100)).collect()
 }
 
-/// The words of a text in its one case, without the marks on its letters.
-fn words(text: &str) -> Vec<String> {
+/// A text in its one case, without the marks on its letters.
+fn plain(text: &str) -> String {
     let is_mark = |c: &char| ('\u{300}'..='\u{36f}').contains(c);
-    let plain: String = text.chars().filter(|c| !is_mark(c)).collect();
-    plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_string).collect()
+    text.chars().filter(|c| !is_mark(c)).collect()
 }
 
-/// Does each of these begin one of the text's words?
-fn has_words(text: &str, wanted: &[String]) -> bool {
-    let there = words(text);
-    wanted.iter().all(|wanted| there.iter().any(|word| word.starts_with(wanted)))
+fn plain_terms(text: &str) -> Vec<Term> {
+    terms(&plain(text))
+}
+
+/// Does the text have each of these?
+fn has_terms(text: &str, wanted: &[Term]) -> bool {
+    let plain = plain(text);
+    let words = plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let there: Vec<String> = words.map(str::to_lowercase).collect();
+    wanted.iter().all(|term| term.is_in(&there))
 }
 
 fn needle(text: &str) -> Result<String, &'static str> {
@@ -336,7 +342,7 @@ impl Test {
             Self::ReceivedFrom(time) => (summary.received_at >= *time).into(),
             Self::Date(of, when, day) => date_of(*of, summary, facts.mailbox).is_some_and(|date| compare(date, *when, *day)).into(),
             Self::Header(name, text) => ask_field(facts, summary, name, |value| value.contains(text)),
-            Self::Words(name, words) => ask_field(facts, summary, name, |value| has_words(value, words)),
+            Self::Words(name, words) => ask_field(facts, summary, name, |value| has_terms(value, words)),
             Self::Body(text) => facts.content.map_or(Answer::Unknown, |content| content.text.contains(text).into()),
             Self::Text(text) => facts.content.map_or(Answer::Unknown, |content| content.has(text).into()),
             _ => Answer::No,
@@ -522,6 +528,8 @@ mod tests {
             ("FUZZY SUBJECT \"gru\"", [Unknown, Yes, Yes]),
             ("FUZZY SUBJECT \"russe\"", [Unknown, No, No]),
             ("FUZZY FROM \"x anna\"", [Unknown, Yes, Yes]),
+            ("FUZZY FROM \"\\\"anna anna\\\" x\"", [Unknown, Yes, Yes]),
+            ("FUZZY FROM \"'x anna'\"", [Unknown, No, No]),
             ("FUZZY SEEN", [Yes; 3]),
             ("NOT BODY x LARGER 99", [Unknown, Unknown, Yes]),
             ("(SEEN (SMALLER 1))", [Unknown, No, No]),

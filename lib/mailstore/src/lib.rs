@@ -60,6 +60,7 @@ mod snippet;
 pub mod snooze;
 mod store;
 pub mod sweep;
+pub mod term;
 pub mod thread;
 mod tx;
 
