@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use hearth_mailstore::scan::{Scanned, scan};
-use hearth_mailstore::{FlagSet, MailTx, Summary, message, search};
+use hearth_mailstore::sweep::{self, Depth};
+use hearth_mailstore::{Body, FlagSet, MailTx, Summary, search};
 use hearth_types::{AccountId, MailboxId, MessageId};
 use hearth_wire::imap::SearchKey;
 use hearth_wire::imap::response::Reply;
@@ -145,18 +146,25 @@ fn ask(
     candidates: Vec<Candidate>,
     with_texts: bool,
 ) -> Result<(Vec<Found>, Vec<Candidate>), Failure> {
-    let ids: Vec<_> = candidates.iter().map(|(_, line, _)| line.id).collect();
-    let summaries = message::summaries(tx, &ids)?;
-    let mut rows = summaries.iter().peekable();
-    let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    let ids: Vec<_> = candidates.iter().map(|(_, line, _)| (line.uid, line.id)).collect();
     let fields = test.fields();
+    let rows: Vec<(Summary, Option<Body>)> = if with_texts {
+        // Where the header is, the row says.
+        let depth = if fields.is_some() { Depth::All } else { Depth::Envelope };
+        sweep::bodies(tx, mailbox, &ids, depth)?.into_iter().map(|(summary, body)| (summary, Some(body))).collect()
+    } else {
+        let depth = if test.is_of_row() { Depth::Row } else { Depth::Envelope };
+        sweep::summaries(tx, mailbox, &ids, depth)?.into_iter().map(|summary| (summary, None)).collect()
+    };
+    let mut rows = rows.iter().peekable();
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for (number, line, flags) in candidates {
         // What went away meanwhile matches nothing.
-        let Some(summary) = rows.next_if(|summary| summary.id == line.id) else { continue };
-        let content = match (with_texts, &fields) {
-            (false, _) => None,
-            (true, Some(names)) => read_fields(tx, summary, names)?,
-            (true, None) => read_content(tx, line.id)?,
+        let Some((summary, body)) = rows.next_if(|(summary, _)| summary.id == line.id) else { continue };
+        let content = match (body, &fields) {
+            (None, _) => None,
+            (Some(body), Some(names)) => Some(read_fields(summary, body, names)?),
+            (Some(body), None) => Some(read_content(body, test.is_of_text())?),
         };
         let facts = Facts { number, line: &line, flags: &flags, mailbox, summary: Some(summary), content: content.as_ref() };
         match test.ask(facts) {
@@ -168,18 +176,17 @@ fn ask(
     Ok((found, unknown))
 }
 
-/// Where the header is, its row says: nothing of the body is parsed.
-fn read_fields(tx: &mut MailTx<'_>, summary: &Summary, names: &[&str]) -> Result<Option<Content>, Failure> {
-    let Some(body) = message::body(tx, summary.id)? else { return Ok(None) };
+/// Nothing of the body is parsed.
+fn read_fields(summary: &Summary, body: &Body, names: &[&str]) -> Result<Content, Failure> {
     let header = &summary.parsed.structure.header;
     let end = header.end.min(header.start.saturating_add(SEARCH_BODY_BYTES_MAX));
-    Ok(Some(Content::of_fields(&body.range(header.start..end)?, names)))
+    Ok(Content::of_fields(&body.range(header.start..end)?, names))
 }
 
-fn read_content(tx: &mut MailTx<'_>, id: hearth_types::MessageId) -> Result<Option<Content>, Failure> {
-    let Some(body) = message::body(tx, id)? else { return Ok(None) };
+fn read_content(body: &Body, text_alone: bool) -> Result<Content, Failure> {
     let raw = body.range(0..body.len().min(SEARCH_BODY_BYTES_MAX))?;
-    Ok(Some(Content::new(&raw, &parse(&raw))))
+    let parsed = parse(&raw);
+    Ok(if text_alone { Content::of_text(&parsed) } else { Content::new(&raw, &parsed) })
 }
 
 /// The rows of messages that were found, ascending by UID; those that are gone are left out.

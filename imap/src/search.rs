@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use hearth_mailstore::term::{Term, terms};
 use hearth_mailstore::{Flag, FlagSet, Summary};
 use hearth_types::{MailboxId, MessageId, ThreadId, Timestamp};
 use hearth_wire::imap::{DateOf, Day, SearchKey, SequenceSet, When, contains};
@@ -53,8 +54,8 @@ pub enum Test {
     Text(String),
     /// One of these, which the text index has found.
     Ranked(Arc<HashMap<MessageId, u64>>),
-    /// A header field (in lower case) has words that begin with each of these (without marks, in their one case).
-    Words(String, Vec<String>),
+    /// A header field (in lower case) has words that begin with each of these, and phrases (without marks, in their one case).
+    Words(String, Vec<Term>),
     /// Not this.
     Not(Box<Test>),
     /// One of these.
@@ -115,6 +116,11 @@ impl Content {
 }
 
 impl Content {
+    /// For a test that looks at no header.
+    pub fn of_text(parsed: &Parsed) -> Self {
+        Self { text: casemap(&parsed.text), ..Self::default() }
+    }
+
     /// From the header of a message alone, for a test that looks at these fields and at no text.
     pub fn of_fields(header: &[u8], names: &[&str]) -> Self {
         let named = |name: String| names.contains(&name.as_str()).then_some(name);
@@ -187,7 +193,7 @@ fn compile_key(key: &SearchKey, against: Against<'_>, fuzzy: bool) -> Result<Tes
         SearchKey::Younger(seconds) => Test::ReceivedFrom(earlier(*seconds)),
         SearchKey::Larger(size) => Test::Larger(*size),
         SearchKey::Smaller(size) => Test::Smaller(*size),
-        SearchKey::Header(name, text) if fuzzy => Test::Words(name.to_lowercase(), words(&needle(text)?)),
+        SearchKey::Header(name, text) if fuzzy => Test::Words(name.to_lowercase(), plain_terms(&needle(text)?)),
         SearchKey::Body(text) | SearchKey::Text(text) if fuzzy => {
             let ranked = against.ranks.get(&(matches!(key, SearchKey::Body(_)), text.clone()));
             Test::Ranked(ranked.cloned().unwrap_or_default())
@@ -237,17 +243,22 @@ pub fn relevancy(ranks: &Ranks, ids: &[MessageId]) -> Vec<u8> {
     scores.into_iter().map(|score| u8::try_from(part(score)).unwrap_or(100)).collect()
 }
 
-/// The words of a text in its one case, without the marks on its letters.
-fn words(text: &str) -> Vec<String> {
+/// A text in its one case, without the marks on its letters.
+fn plain(text: &str) -> String {
     let is_mark = |c: &char| ('\u{300}'..='\u{36f}').contains(c);
-    let plain: String = text.chars().filter(|c| !is_mark(c)).collect();
-    plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_string).collect()
+    text.chars().filter(|c| !is_mark(c)).collect()
 }
 
-/// Does each of these begin one of the text's words?
-fn has_words(text: &str, wanted: &[String]) -> bool {
-    let there = words(text);
-    wanted.iter().all(|wanted| there.iter().any(|word| word.starts_with(wanted)))
+fn plain_terms(text: &str) -> Vec<Term> {
+    terms(&plain(text))
+}
+
+/// Does the text have each of these?
+fn has_terms(text: &str, wanted: &[Term]) -> bool {
+    let plain = plain(text);
+    let words = plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let there: Vec<String> = words.map(str::to_lowercase).collect();
+    wanted.iter().all(|term| term.is_in(&there))
 }
 
 fn needle(text: &str) -> Result<String, &'static str> {
@@ -261,6 +272,28 @@ impl From<bool> for Answer {
 }
 
 impl Test {
+    /// Does its answer need nothing of a message's header, be it in the envelope or not?
+    pub fn is_of_text(&self) -> bool {
+        match self {
+            Self::Header(..) | Self::Words(..) | Self::Text(_) => false,
+            Self::Not(test) => test.is_of_text(),
+            Self::Or(one, other) => one.is_of_text() && other.is_of_text(),
+            Self::And(tests) => tests.iter().all(Self::is_of_text),
+            _ => true,
+        }
+    }
+
+    /// Does nothing but the text and what the row says of its own decide it, so that the envelope is not needed?
+    pub fn is_of_row(&self) -> bool {
+        match self {
+            Self::Header(..) | Self::Words(..) | Self::Date(DateOf::Sent, ..) => false,
+            Self::Not(test) => test.is_of_row(),
+            Self::Or(one, other) => one.is_of_row() && other.is_of_row(),
+            Self::And(tests) => tests.iter().all(Self::is_of_row),
+            _ => true,
+        }
+    }
+
     /// The header fields that decide it; `None` when the body does. A body costs a hundred times what a field costs.
     pub fn fields(&self) -> Option<Vec<&str>> {
         match self {
@@ -311,7 +344,7 @@ impl Test {
             Self::ReceivedFrom(time) => (summary.received_at >= *time).into(),
             Self::Date(of, when, day) => date_of(*of, summary, facts.mailbox).is_some_and(|date| compare(date, *when, *day)).into(),
             Self::Header(name, text) => ask_field(facts, summary, name, |value| value.contains(text)),
-            Self::Words(name, words) => ask_field(facts, summary, name, |value| has_words(value, words)),
+            Self::Words(name, words) => ask_field(facts, summary, name, |value| has_terms(value, words)),
             Self::Body(text) => facts.content.map_or(Answer::Unknown, |content| content.text.contains(text).into()),
             Self::Text(text) => facts.content.map_or(Answer::Unknown, |content| content.has(text).into()),
             _ => Answer::No,
@@ -436,6 +469,14 @@ mod tests {
             Facts { number: 3, line, flags: snapshot.flags(line), mailbox: MailboxId::from_i64(1), summary: None, content: None };
         let second = Facts { summary: Some(&summary), ..facts };
         let third = test.ask(Facts { content: Some(&content), ..second });
+        if test.is_of_text() {
+            let text = Content::of_text(&summary.parsed);
+            assert_eq!(test.ask(Facts { content: Some(&text), ..second }), third, "{search}: by the text alone");
+        }
+        if test.is_of_row() {
+            let row = Summary { parsed: hearth_wire::message::Parsed::default(), ..summary.clone() };
+            assert_eq!(test.ask(Facts { summary: Some(&row), ..facts }), test.ask(second), "{search}: by the row alone");
+        }
         if let Some(names) = test.fields() {
             let header = &summary.parsed.structure.header;
             let fields = Content::of_fields(&MAIL[header.start as usize..header.end as usize], &names);
@@ -489,6 +530,8 @@ mod tests {
             ("FUZZY SUBJECT \"gru\"", [Unknown, Yes, Yes]),
             ("FUZZY SUBJECT \"russe\"", [Unknown, No, No]),
             ("FUZZY FROM \"x anna\"", [Unknown, Yes, Yes]),
+            ("FUZZY FROM \"\\\"anna anna\\\" x\"", [Unknown, Yes, Yes]),
+            ("FUZZY FROM \"'x anna'\"", [Unknown, No, No]),
             ("FUZZY SEEN", [Yes; 3]),
             ("NOT BODY x LARGER 99", [Unknown, Unknown, Yes]),
             ("(SEEN (SMALLER 1))", [Unknown, No, No]),

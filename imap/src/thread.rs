@@ -408,17 +408,38 @@ mod tests {
         }
     }
 
+    fn chain(count: usize) -> Vec<Letter> {
+        let link = |number: u32| Letter {
+            number,
+            message_id: Some(number.to_string()),
+            references: vec![(number - 1).to_string()],
+            ..Letter::default()
+        };
+        (1..).take(count).map(link).collect()
+    }
+
+    #[test]
+    fn a_thread_is_so_deep_and_no_deeper() {
+        for (count, roots) in [(THREAD_DEPTH_MAX, 1), (THREAD_DEPTH_MAX + 1, 2)] {
+            assert_eq!(thread(ThreadAlgorithm::Refs, &chain(count)).roots.len(), roots, "{count}");
+        }
+    }
+
+    #[test]
+    fn so_many_references_count() {
+        for (others, threads) in [(THREAD_REFERENCES_MAX - 1, 1), (THREAD_REFERENCES_MAX, 2)] {
+            let references = ["a".to_string()].into_iter().chain((0..others).map(|n| format!("x{n}"))).collect();
+            let all = [
+                Letter { number: 1, message_id: Some("a".into()), ..Letter::default() },
+                Letter { number: 2, message_id: Some("b".into()), references, ..Letter::default() },
+            ];
+            assert_eq!(thread(ThreadAlgorithm::Refs, &all).roots.len(), threads, "{others}");
+        }
+    }
+
     #[test]
     fn a_chain_beyond_all_measure_is_cut() {
-        let chain: Vec<Letter> = (1..=20_000_u32)
-            .map(|number| Letter {
-                number,
-                message_id: Some(number.to_string()),
-                references: vec![(number - 1).to_string()],
-                ..Letter::default()
-            })
-            .collect();
-        let forest = thread(ThreadAlgorithm::Refs, &chain);
+        let forest = thread(ThreadAlgorithm::Refs, &chain(20_000));
         assert!(forest.roots.len() > 1 && forest.roots.len() < 30, "{}", forest.roots.len());
     }
 }

@@ -146,6 +146,39 @@ pub enum MailboxCommand {
         #[arg(long, value_enum, default_value_t = MailFormat::Maildir)]
         format: MailFormat,
     },
+    /// Let others of the house read a mailbox, write in it, or manage it.
+    ///
+    /// Their mail programs show it below "Other Users", a group's below "Shared". It is what a mail program does that
+    /// knows IMAP's access lists.
+    Share {
+        /// An address of the account that owns it; a group's, too.
+        account: String,
+        /// Its name: INBOX, or Lists/Garden.
+        mailbox: String,
+        /// An address of a person or a group of the house, or anyone.
+        with: String,
+        /// What they may do.
+        #[arg(value_enum)]
+        may: ShareLevel,
+    },
+    /// Show what an account shares, and with whom.
+    Shares {
+        /// An address of the account.
+        account: String,
+    },
+}
+
+/// What somebody may do with a mailbox of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShareLevel {
+    /// See it, read its mails and mark them as read.
+    Read,
+    /// Also put mails into it, flag them and delete them.
+    Write,
+    /// Everything that its owner may: make mailboxes below it, delete it, and share it with others.
+    Manage,
+    /// Nothing any more.
+    Off,
 }
 
 /// What `hearth mailbox import` takes.

@@ -34,6 +34,59 @@ print(a.deleteacl("Photos", bob)[0], a.myrights("Photos")[1][0].decode())
 print(b.list('""', '"Other Users/*"')[1], b.status(theirs, "(MESSAGES)")[0])
 "#;
 
+const IMAPLIB_LOOKS: &str = r#"
+import imaplib, ssl, sys
+host, port, ca, alice, bob, bob_password = sys.argv[1:]
+context = ssl.create_default_context(cafile=ca)
+context.check_hostname = False
+b = imaplib.IMAP4_SSL(host, int(port), ssl_context=context)
+b.login(bob, bob_password)
+print([line.decode() for line in b.list('""', '"Other Users/*/*"')[1] if line])
+print(b.myrights(f'"Other Users/{alice}/INBOX"')[0])
+"#;
+
+#[test]
+fn hearth_shares_for_who_cannot() -> Result<()> {
+    if missing(&["python3"]) {
+        return Ok(());
+    }
+    let home = Home::start()?;
+    let carla = home.add_person("carla", "another long password")?;
+    let (alice, carlas) = (home.alice.address.as_str(), carla.address.as_str());
+    let looks = || -> Result<String> {
+        let ran = run(stranger("python3")
+            .args(["-c", IMAPLIB_LOOKS, &home.address.to_string(), &home.port(993).to_string()])
+            .arg(home.ca())
+            .args([alice, carlas, &carla.app_password]))?;
+        Ok(ran.text)
+    };
+    ensure!(looks()? == "[]\nNO\n", "{}", looks()?);
+    let share = |mailbox: &str, with: &str, may: &str| home.hearth_status(&["mailbox", "share", alice, mailbox, with, may], "");
+    for (mailbox, with, may, status) in [
+        ("inbox", carlas, "write", 0),
+        ("Nowhere", carlas, "read", 1),
+        ("INBOX", alice, "read", 1),
+        ("INBOX", "nobody@home.localhost", "read", 1),
+        ("INBOX", carlas, "eat", 2),
+    ] {
+        let (code, said, complained) = share(mailbox, with, may)?;
+        ensure!(code == status, "{mailbox} {with} {may}: {code:?} {said} {complained}");
+    }
+    let seen = looks()?;
+    ensure!(seen.contains(&format!("\"Other Users/{alice}/INBOX\"")) && seen.ends_with("\nOK\n"), "{seen}");
+    let (_, listed, _) = home.hearth_status(&["mailbox", "shares", alice, "--json"], "")?;
+    let listed: serde_json::Value = serde_json::from_str(&listed)?;
+    let wanted = serde_json::json!([
+        { "mailbox": "INBOX", "with": carlas, "may": "write", "rights": "lrswited", "negative": false }
+    ]);
+    ensure!(listed == wanted, "{listed}");
+    share("INBOX", carlas, "off")?;
+    ensure!(looks()? == "[]\nNO\n", "{}", looks()?);
+    let (_, listed, _) = home.hearth_status(&["mailbox", "shares", alice, "--json"], "")?;
+    ensure!(listed.trim() == "[]", "{listed}");
+    Ok(())
+}
+
 #[test]
 fn imaplib_shares_a_mailbox() -> Result<()> {
     if missing(&["python3"]) {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hearth_mailstore::{Durability, Flag, FlagChange, FlagSet, MailTx, Rights, changes, message};
+use hearth_mailstore::{Body, Durability, Flag, FlagChange, FlagSet, MailTx, Rights, Summary, changes, message, sweep};
 use hearth_types::Trouble;
 use hearth_wire::imap::response::{Reply, encode_vanished};
 use hearth_wire::imap::{Fetch, FetchItem, contains};
@@ -169,21 +169,22 @@ fn render_view(wanted: &Wanted, messages: &[(u32, Line, FlagSet)]) -> Result<Bat
 
 /// On a blocking thread: rows and bodies, and the first octets.
 fn read_batch(tx: &mut MailTx<'_>, wanted: &Wanted, messages: &[(u32, Line, FlagSet)]) -> Result<Batch, Failure> {
-    let ids: Vec<_> = messages.iter().map(|(_, line, _)| line.id).collect();
-    let summaries = message::summaries(tx, &ids)?;
+    let ids: Vec<_> = messages.iter().map(|(_, line, _)| (line.uid, line.id)).collect();
+    let (mailbox, depth) = (wanted.mailbox, wanted.depth());
+    let found: Vec<(Summary, Option<Arc<Body>>)> = if wanted.needs_body() {
+        let bodies = sweep::bodies(tx, mailbox, &ids, depth)?.into_iter();
+        bodies.map(|(summary, body)| (summary, Some(Arc::new(body)))).collect()
+    } else {
+        sweep::summaries(tx, mailbox, &ids, depth)?.into_iter().map(|summary| (summary, None)).collect()
+    };
     let mut batch = Batch::default();
-    let mut left = summaries.iter().peekable();
+    let mut left = found.iter().peekable();
     for (number, line, flags) in messages {
         // Summaries come in the order of the ids; those that are gone are left out.
-        let Some(summary) = left.next_if(|summary| summary.id == line.id) else {
+        let Some((summary, body)) = left.next_if(|(summary, _)| summary.id == line.id) else {
             batch.gone += 1;
             continue;
         };
-        let body = if wanted.needs_body() { message::body(tx, line.id)?.map(Arc::new) } else { None };
-        if wanted.needs_body() && body.is_none() {
-            batch.gone += 1;
-            continue;
-        }
         let subject = Subject { number: *number, line: *line, flags, summary: Some(summary), body: body.as_ref() };
         batch.unknown_encoding |= !render(&mut batch.renderer, wanted, &subject)?;
     }

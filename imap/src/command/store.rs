@@ -83,7 +83,7 @@ pub async fn run(ctx: &mut Ctx, store: Store) -> Outcome {
 fn changed(before: &[Entry], after: &[Entry]) -> Vec<Changed> {
     let names = |entry: &Entry| entry.flags.iter().map(|flag| flag.as_imap().to_string()).collect::<BTreeSet<String>>();
     let difference = |entry: &Entry| {
-        let old = before.iter().find(|old| old.uid == entry.uid)?;
+        let old = before.get(before.binary_search_by_key(&entry.uid, |old| old.uid).ok()?)?;
         let flags: Vec<String> = names(old).symmetric_difference(&names(entry)).cloned().collect();
         (!flags.is_empty()).then_some(Changed { uid: entry.uid, flags })
     };

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use hearth_mailstore::sweep::Depth;
 use hearth_mailstore::{Body, FlagSet, Result, Summary};
 use hearth_types::MailboxId;
 use hearth_wire::imap::response::{encode_literal_head, encode_number, encode_string};
-use hearth_wire::imap::{Charset, FetchItem, encode_date_time, encode_envelope, encode_fetch_item_name, encode_structure};
+use hearth_wire::imap::{
+    Charset, FetchItem, SectionText, encode_date_time, encode_envelope, encode_fetch_item_name, encode_structure,
+};
 
 use super::decode::Decoder;
 use super::piece::{Piece, Renderer, decoded_len, hide_nuls};
@@ -34,6 +37,22 @@ impl Wanted {
     pub fn needs_summary(&self) -> bool {
         use FetchItem::{EmailId, Flags, ModSeq, Uid};
         !self.items.iter().all(|item| matches!(item, Flags | Uid | ModSeq | EmailId))
+    }
+
+    /// How much of what was read from a message at its arrival do the items need?
+    pub fn depth(&self) -> Depth {
+        use FetchItem::{EmailId, Envelope, Flags, InternalDate, ModSeq, Rfc822, SaveDate, Size, ThreadId, Uid};
+        let is_row = |item: &FetchItem| match item {
+            FetchItem::Section { section, .. } => section.part.is_empty() && section.text == SectionText::All,
+            item => matches!(item, Flags | Uid | ModSeq | EmailId | InternalDate | Size | ThreadId | SaveDate | Rfc822),
+        };
+        if self.items.iter().all(is_row) {
+            Depth::Row
+        } else if self.items.iter().all(|item| *item == Envelope || is_row(item)) {
+            Depth::Envelope
+        } else {
+            Depth::All
+        }
     }
 
     /// Does any item need the body?

@@ -67,6 +67,16 @@ impl Renderer {
         self.pieces.is_empty()
     }
 
+    /// How many octets are left, about.
+    fn len(&self) -> usize {
+        let octets = |piece: &Piece| match piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::Slice(_, range) => usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX),
+            Piece::Decoded { left, .. } => usize::try_from(*left).unwrap_or(usize::MAX),
+        };
+        self.pieces.iter().map(octets).fold(0, usize::saturating_add)
+    }
+
     /// Does reading on need the disk?
     pub fn needs_disk(&self) -> bool {
         self.pieces.iter().any(|piece| !matches!(piece, Piece::Bytes(_)))
@@ -75,11 +85,14 @@ impl Renderer {
     /// The next octets, about `budget` of them. Blocks for reads of the disk.
     pub fn next(&mut self, budget: usize) -> Result<Vec<u8>> {
         let mut out = Vec::new();
+        if self.pieces.len() > 1 {
+            out.reserve_exact(self.len().min(budget));
+        }
         while out.len() < budget {
             match self.pieces.front_mut() {
                 None => break,
                 Some(Piece::Bytes(bytes)) => {
-                    if out.is_empty() {
+                    if out.capacity() == 0 {
                         out = std::mem::take(bytes)
                     } else {
                         out.append(bytes)
@@ -88,9 +101,10 @@ impl Renderer {
                 }
                 Some(Piece::Slice(body, range)) => {
                     let end = range.end.min(range.start + BODY_CHUNK_BYTES as u64);
-                    let mut read = body.range(range.start..end)?;
-                    hide_nuls(&mut read);
-                    pad(&mut out, &read, end - range.start);
+                    let before = out.len();
+                    body.read(range.start..end, &mut out)?;
+                    hide_nuls(out.get_mut(before..).unwrap_or_default());
+                    pad(&mut out, before, end - range.start);
                     range.start = end;
                     if range.is_empty() {
                         self.pieces.pop_front();
@@ -106,8 +120,8 @@ impl Renderer {
                     out.extend_from_slice(rest.get(..taken).unwrap_or_default());
                     *left -= taken as u64;
                     if *left == 0 || range.is_empty() {
-                        let missing = *left;
-                        pad(&mut out, &[], missing);
+                        let at = out.len();
+                        pad(&mut out, at, *left);
                         self.pieces.pop_front();
                     }
                 }
@@ -123,14 +137,13 @@ const NUL_STANDS: u8 = 0x80;
 /// RFC 9051 §4.3.1: a literal holds no NUL; only literal8 does, which BINARY gives. Another octet stands for it, so that
 /// sizes and places hold.
 pub fn hide_nuls(octets: &mut [u8]) {
-    octets.iter_mut().filter(|octet| **octet == 0).for_each(|octet| *octet = NUL_STANDS);
+    octets.iter_mut().for_each(|octet| *octet = if *octet == 0 { NUL_STANDS } else { *octet });
 }
 
-/// A literal's length has been promised: if the disk gives less, the rest is made of spaces.
-fn pad(out: &mut Vec<u8>, read: &[u8], promised: u64) {
-    out.extend_from_slice(read);
-    let missing = usize::try_from(promised).unwrap_or(0).saturating_sub(read.len());
-    out.resize(out.len() + missing, b' ');
+/// A literal's length from `start` on has been promised: if the disk gives less, the rest is made of spaces.
+fn pad(out: &mut Vec<u8>, start: usize, promised: u64) {
+    let end = start.saturating_add(usize::try_from(promised).unwrap_or(0));
+    out.resize(end.max(out.len()), b' ');
 }
 
 /// Decodes the next chunk of a slice; the end of the slice is the end of the decoding.
@@ -177,8 +190,10 @@ mod tests {
 
     #[test]
     fn what_was_promised_is_given() {
-        let mut out = Vec::new();
-        pad(&mut out, b"ab", 4);
-        assert_eq!(out, b"ab  ");
+        let mut out = b"xab".to_vec();
+        pad(&mut out, 1, 4);
+        assert_eq!(out, b"xab  ");
+        pad(&mut out, 1, 2);
+        assert_eq!(out, b"xab  ");
     }
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hearth_identity::Service;
 use hearth_identity::login::{Login, Refusal, Step};
 use hearth_mailstore::scan::scan;
-use hearth_mailstore::{Body, Durability, Error, Flag, FlagChange, MailTx, Role, limits, mailbox, message};
+use hearth_mailstore::{Body, Durability, Entry, Error, Flag, FlagChange, MailTx, Role, limits, mailbox, message};
 use hearth_net::lines::Line;
 use hearth_net::tls::Facts;
 use hearth_types::{MailboxId, Secret, Trouble};
@@ -371,14 +371,19 @@ fn read_inbox(tx: &mut MailTx<'_>) -> Result<(MailboxId, Vec<Letter>), Error> {
     let inbox = mailbox::find_by_role(tx, Role::Inbox)?.ok_or(Error::NoSuchMailbox)?.id;
     let entries = message::view(tx, inbox)?;
     let sizes = scan(tx, inbox, 1, u32::MAX, false)?;
-    let mut sizes = sizes.iter().peekable();
-    let mut letters = Vec::new();
-    for entry in entries.iter().filter(|entry| !entry.flags.contains(&Flag::Deleted)).take(POP3_MESSAGES_MAX) {
-        while sizes.next_if(|row| row.uid < entry.uid).is_some() {}
-        let size_bytes = sizes.next_if(|row| row.uid == entry.uid).map_or(0, |row| row.size_bytes);
-        letters.push(Letter { uid: entry.uid, id: entry.id, size_bytes });
-    }
-    Ok((inbox, letters))
+    Ok((inbox, letters(&entries, sizes.iter().map(|row| (row.uid, row.size_bytes)))))
+}
+
+/// Pure: what a session is shown; both ascend by UID.
+fn letters(entries: &[Entry], sizes: impl Iterator<Item = (u32, u64)>) -> Vec<Letter> {
+    let mut sizes = sizes.peekable();
+    let shown = entries.iter().filter(|entry| !entry.flags.contains(&Flag::Deleted)).take(POP3_MESSAGES_MAX);
+    let letter = |entry: &Entry| {
+        while sizes.next_if(|row| row.0 < entry.uid).is_some() {}
+        let size_bytes = sizes.next_if(|row| row.0 == entry.uid).map_or(0, |row| row.1);
+        Letter { uid: entry.uid, id: entry.id, size_bytes }
+    };
+    shown.map(letter).collect()
 }
 
 /// A message, a piece at a time, as fast as it is read.
@@ -402,4 +407,27 @@ async fn write_body(door: &mut Door, body: Arc<Body>, stuffer: Stuffer) -> Resul
     stuffer.finish(&mut out);
     door.lines.write(&out).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_mailstore::FlagSet;
+    use hearth_types::MessageId;
+
+    #[test]
+    fn so_many_messages_are_shown() {
+        let entry = |uid: u32| Entry { uid, id: MessageId::from_i64(i64::from(uid)), modseq: 1, flags: FlagSet::EMPTY };
+        for (count, shown) in [(POP3_MESSAGES_MAX, POP3_MESSAGES_MAX), (POP3_MESSAGES_MAX + 1, POP3_MESSAGES_MAX)] {
+            let mut entries: Vec<Entry> = (1..).take(count).map(entry).collect();
+            let sizes = || (1..).take(count).map(|uid: u32| (uid, u64::from(uid)));
+            let all = letters(&entries, sizes());
+            assert_eq!(all.len(), shown);
+            assert!(all.iter().all(|letter| letter.size_bytes == u64::from(letter.uid)));
+            // What is marked already makes room for what comes after it.
+            entries[0].flags = Flag::Deleted.into();
+            let all = letters(&entries, sizes());
+            assert_eq!((all[0].uid, all[0].size_bytes, all.len()), (2, 2, shown.min(count - 1)));
+        }
+    }
 }

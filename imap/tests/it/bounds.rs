@@ -3,7 +3,7 @@
 
 use hearth_imap::limits::{
     APPEND_MESSAGES_MAX, APPEND_PARTS_MAX, DISCARD_BYTES_MAX, EVENT_BYTES_MAX, EVENT_MESSAGES_MAX, HEADER_BYTES_MAX,
-    LOGIN_FAILURES_MAX, MISTAKES_BEFORE_LOGIN_MAX, MISTAKES_MAX, SEARCH_TEXT_BYTES_MAX,
+    LOGIN_FAILURES_MAX, MISTAKES_BEFORE_LOGIN_MAX, MISTAKES_MAX, SEARCH_BODY_BYTES_MAX, SEARCH_TEXT_BYTES_MAX,
 };
 use hearth_mailstore::{Durability, MailTx, script};
 
@@ -91,6 +91,24 @@ async fn texts_and_headers_that_are_looked_through() {
         let said = last(&mut client, "b", &format!("SEARCH SUBJECT {{{octets}+}}\r\n{}", "y".repeat(octets))).await;
         assert!(said.starts_with(answer), "{octets}: {said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn octets_that_a_search_looks_through() {
+    let home = Home::new().await;
+    let part = |line: &str| format!("--b\r\n{line}\r\n\r\n");
+    let head = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{}", part("Content-Type: application/octet-stream"));
+    let last = part("Content-Disposition: attachment; filename=needle.bin");
+    let named = last.trim_end().len();
+    let max = usize::try_from(SEARCH_BODY_BYTES_MAX).expect("fits");
+    for beyond in [0, 1] {
+        let filler = "x".repeat(max - head.len() - named - 2 + beyond);
+        home.add_mail("INBOX", format!("{head}{filler}\r\n{last}y\r\n--b--\r\n").into_bytes()).await;
+    }
+    let mut client = signed_in(&home).await;
+    client.command("s", "EXAMINE INBOX").await;
+    assert_eq!(client.command("a", "SEARCH TEXT needle.bin").await[0], "* SEARCH 1");
+    assert_eq!(client.command("b", "SEARCH TEXT needle.bi").await[0], "* SEARCH 1 2");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

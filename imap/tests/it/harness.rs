@@ -11,6 +11,7 @@ use hearth_identity::directory::{Kind, MemberRole, NewAccount, NewSession, Sessi
 use hearth_identity::login::{Answer, Gate, Question, Refusal, Revocations, Showing, read_frame, write_frame};
 use hearth_identity::{Directory, Services};
 use hearth_imap::ctx::{Shared, Stream};
+use hearth_imap::limits::COMPRESSED_SESSIONS_MAX;
 use hearth_imap::listing::Listings;
 use hearth_imap::mirror::Mirrors;
 use hearth_imap::{managesieve, pop3, session};
@@ -112,7 +113,7 @@ impl Home {
             spool: path.join("append"),
             spooled: AtomicU64::new(0),
             progress_every: Duration::from_secs(10),
-            compressors: Arc::new(tokio::sync::Semaphore::new(2)),
+            compressors: Arc::new(tokio::sync::Semaphore::new(COMPRESSED_SESSIONS_MAX)),
             maildrops: hearth_imap::pop3::Maildrops::default(),
             sieve_url: "sieve://mail.home.localhost:4190".into(),
             jmap_url: "https://mail.home.localhost/jmap/session".into(),
@@ -289,6 +290,11 @@ impl Client {
         let read = timeout(PATIENCE, self.stream.read(&mut chunk)).await.expect("the server answers in time").unwrap_or(0);
         self.buffer.extend_from_slice(&chunk[..read]);
         read
+    }
+
+    /// Waits, for however long it takes, until the server has closed.
+    pub async fn outlive(&mut self) {
+        let _ = self.stream.read_to_end(&mut self.buffer).await;
     }
 
     /// Is nothing said within a moment?

@@ -10,4 +10,5 @@ mod model;
 mod pop3;
 mod snooze;
 mod sockets;
+mod times;
 mod transcripts;

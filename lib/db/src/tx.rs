@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::value::{Column, ToParam};
-use crate::{Engine, postgres, sqlite};
+use crate::{Engine, postgres, sqlite, value};
 
 /// A running transaction. It lives on a blocking thread and never across an `await`.
 pub struct Tx<'c> {
@@ -29,6 +29,14 @@ impl Row<'_> {
         match self {
             Self::Sqlite(row) => T::from_sqlite(row.get_ref(column)?, column),
             Self::Postgres(row) => T::from_postgres(row, column),
+        }
+    }
+
+    /// The bytes of a column where they lie, `None` for NULL: for those who unpack them at once.
+    pub fn bytes(&self, column: usize) -> Result<Option<&[u8]>> {
+        match self {
+            Self::Sqlite(row) => value::bytes_of_sqlite(row.get_ref(column)?, column),
+            Self::Postgres(row) => value::bytes_of_postgres(row, column),
         }
     }
 }

@@ -64,6 +64,18 @@ fn unreadable(column: usize, what: &impl ToString) -> Error {
     Error::Column { column, what: what.to_string() }
 }
 
+pub(crate) fn bytes_of_sqlite(value: ValueRef<'_>, column: usize) -> Result<Option<&[u8]>> {
+    match value {
+        ValueRef::Null => Ok(None),
+        ValueRef::Blob(bytes) => Ok(Some(bytes)),
+        other => Err(mismatch(column, Kind::Bytes, other)),
+    }
+}
+
+pub(crate) fn bytes_of_postgres(row: &PgRow, column: usize) -> Result<Option<&[u8]>> {
+    row.try_get(column).map_err(|e| unreadable(column, &e))
+}
+
 macro_rules! plain {
     ($type:ty, $kind:ident, $param:expr, $sqlite:pat => $value:expr) => {
         impl ToParam for $type {

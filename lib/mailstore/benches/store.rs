@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hearth_mailstore::message::{self, FlagChange};
+use hearth_mailstore::sweep::{self, Depth};
 use hearth_mailstore::{
     Backend, Content, Delivery, Durability, Error, Flag, FlagSet, Recipient, Role, Store, StoreConfig, mailbox,
 };
@@ -112,15 +113,34 @@ async fn reads(store: &Store) -> Result<(), Error> {
     let inbox = inbox(store).await?;
     let begun = Instant::now();
     let rows = store
-        .read::<_, Error>(ALICE, move |tx| Ok(message::view(tx, inbox)?.into_iter().map(|e| e.id).collect::<Vec<_>>()))
+        .read::<_, Error>(ALICE, move |tx| Ok(message::view(tx, inbox)?.into_iter().map(|e| (e.uid, e.id)).collect::<Vec<_>>()))
         .await?;
     line("scan: a mailbox view, per message", rows.len(), begun.elapsed());
-    let (count, ids) = (rows.len(), rows.clone());
+    let count = rows.len();
+    for (what, depth) in [("row", Depth::Row), ("envelope", Depth::Envelope), ("whole summary", Depth::All)] {
+        let wanted = rows.clone();
+        let begun = Instant::now();
+        store.read::<_, Error>(ALICE, move |tx| sweep::summaries(tx, inbox, &wanted, depth).map(drop)).await?;
+        line(&format!("sweep: {what}"), count, begun.elapsed());
+    }
+    let wanted = rows.clone();
+    let begun = Instant::now();
+    store
+        .read::<_, Error>(ALICE, move |tx| {
+            wanted.chunks(16).try_for_each(|few| sweep::bodies(tx, inbox, few, Depth::Row).map(drop))
+        })
+        .await?;
+    line("sweep: a body, 16 at a time", count, begun.elapsed());
+    let ids: Vec<_> = rows.iter().map(|row| row.1).collect();
+    let begun = Instant::now();
+    let each = ids.clone();
+    store.read::<_, Error>(ALICE, move |tx| each.iter().try_for_each(|id| message::body(tx, *id).map(drop))).await?;
+    line("select: a body, in one transaction", count, begun.elapsed());
     let begun = Instant::now();
     store.read::<_, Error>(ALICE, move |tx| message::summaries(tx, &ids).map(drop)).await?;
     line("select: a summary, in one transaction", count, begun.elapsed());
     let begun = Instant::now();
-    for id in rows {
+    for (_, id) in rows {
         store.read::<_, Error>(ALICE, move |tx| message::find(tx, id).map(drop)).await?;
     }
     line("select: a summary, a transaction each", count, begun.elapsed());

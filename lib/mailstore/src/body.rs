@@ -9,6 +9,7 @@
 //! frame 0 | frame 1 | ... | length of each frame (u32 LE) | content length (u64 LE) | frames (u32 LE) | magic
 //! ```
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hearth_types::BlobId;
 use hearth_wire::message::{Parsed, Scanner};
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::account::remove_if_there;
 use crate::error::{Error, Result};
@@ -83,10 +85,18 @@ impl Body {
     pub fn range(&self, range: Range<u64>) -> Result<Vec<u8>> {
         let end = range.end.min(self.len());
         let start = range.start.min(end);
-        let prefix = self.prefix.len() as u64;
-        let mut bytes = self.prefix.get(size(start.min(prefix))?..size(end.min(prefix))?).unwrap_or_default().to_vec();
-        self.content.read(start.saturating_sub(prefix)..end.saturating_sub(prefix), &mut bytes)?;
+        let mut bytes = Vec::with_capacity(size(end - start)?.min(BODY_CHUNK_BYTES));
+        self.read(start..end, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// As [`Body::range`], behind what is in `into` already.
+    pub fn read(&self, range: Range<u64>, into: &mut Vec<u8>) -> Result<()> {
+        let end = range.end.min(self.len());
+        let start = range.start.min(end);
+        let prefix = self.prefix.len() as u64;
+        into.extend_from_slice(self.prefix.get(size(start.min(prefix))?..size(end.min(prefix))?).unwrap_or_default());
+        self.content.read(start.saturating_sub(prefix)..end.saturating_sub(prefix), into)
     }
 
     /// All of it.
@@ -201,14 +211,34 @@ fn size(number: u64) -> Result<usize> {
     usize::try_from(number).map_err(|_| damaged("larger than memory"))
 }
 
-fn compress(raw: &[u8]) -> Result<Vec<u8>> {
-    let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+thread_local! {
+    /// What zstd works with is larger than most mails: each thread makes it once, and it goes with the thread.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn new_compressor() -> std::io::Result<Compressor<'static>> {
+    let mut compressor = Compressor::new(ZSTD_LEVEL)?;
     compressor.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))?;
-    Ok(compressor.compress(raw)?)
+    Ok(compressor)
+}
+
+fn compress(raw: &[u8]) -> Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let mut compressor = kept.take().map_or_else(new_compressor, Ok)?;
+        let packed = compressor.compress(raw)?;
+        *kept = Some(compressor);
+        Ok(packed)
+    })
 }
 
 fn decompress(packed: &[u8], len: u64) -> Result<Vec<u8>> {
-    let raw = zstd::bulk::decompress(packed, size(len)?).map_err(|e| damaged(&e.to_string()))?;
+    let raw = DECOMPRESSOR.with_borrow_mut(|kept| {
+        let mut decompressor = kept.take().map_or_else(Decompressor::new, Ok)?;
+        let raw = decompressor.decompress(packed, size(len)?).map_err(|e| damaged(&e.to_string()))?;
+        *kept = Some(decompressor);
+        Ok::<_, Error>(raw)
+    })?;
     if raw.len() as u64 == len { Ok(raw) } else { Err(damaged("it is shorter than its row says")) }
 }
 
@@ -381,11 +411,21 @@ pub(crate) fn find(tx: &mut MailTx<'_>, id: BlobId) -> Result<Option<Body>> {
         Ok((row.get::<u64>(0)?, row.get::<Vec<u8>>(1)?, row.get::<Option<Vec<u8>>>(2)?))
     })?;
     let Some((size, prefix, data)) = row else { return Ok(None) };
-    let content = match data {
-        Some(data) => Stored::Memory(decompress(&data, size.saturating_sub(prefix.len() as u64))?),
-        None => Stored::open(&tx.place.blob_path(id))?,
-    };
-    Ok(Some(Body { prefix, content }))
+    match data {
+        Some(data) => of_row(size, prefix, &data).map(Some),
+        None => of_file(tx, id, prefix).map(Some),
+    }
+}
+
+/// A body whose content is in its row.
+pub(crate) fn of_row(size: u64, prefix: Vec<u8>, data: &[u8]) -> Result<Body> {
+    let content = Stored::Memory(decompress(data, size.saturating_sub(prefix.len() as u64))?);
+    Ok(Body { prefix, content })
+}
+
+/// A body whose content is in a file.
+pub(crate) fn of_file(tx: &MailTx<'_>, id: BlobId, prefix: Vec<u8>) -> Result<Body> {
+    Ok(Body { prefix, content: Stored::open(&tx.place.blob_path(id))? })
 }
 
 /// Removes a body that neither a message nor an upload has any more.

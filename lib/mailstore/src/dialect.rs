@@ -6,6 +6,7 @@ use hearth_db::{Engine, Tx};
 use hearth_types::{AccountId, MessageId};
 
 use crate::error::Result;
+use crate::term::Term;
 
 /// In which text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,9 +50,9 @@ pub(crate) fn unindex(tx: &mut Tx<'_>, account: AccountId, message: MessageId) -
     Ok(())
 }
 
-/// The messages in which every one of these words (letters and digits only) begins a word.
-pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, scope: Scope, words: &[String]) -> Result<Vec<MessageId>> {
-    let query = query(tx.engine(), scope, words);
+/// The messages that have every one of these terms.
+pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, scope: Scope, terms: &[Term]) -> Result<Vec<MessageId>> {
+    let query = query(tx.engine(), scope, terms);
     Ok(match tx.engine() {
         Engine::Sqlite => tx.query("SELECT rowid FROM words WHERE words MATCH $1", &[&query], |row| row.get(0))?,
         Engine::Postgres => {
@@ -65,8 +66,8 @@ pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, scope: Scope, words: &[S
 }
 
 /// The same, each with how well it fits: more is better. A word in subject or addresses counts four times as much.
-pub(crate) fn rank(tx: &mut Tx<'_>, account: AccountId, scope: Scope, words: &[String]) -> Result<Vec<(MessageId, i64)>> {
-    let query = query(tx.engine(), scope, words);
+pub(crate) fn rank(tx: &mut Tx<'_>, account: AccountId, scope: Scope, terms: &[Term]) -> Result<Vec<(MessageId, i64)>> {
+    let query = query(tx.engine(), scope, terms);
     let read = |row: &hearth_db::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     Ok(match tx.engine() {
         Engine::Sqlite => tx.query(
@@ -90,14 +91,18 @@ pub(crate) fn rank(tx: &mut Tx<'_>, account: AccountId, scope: Scope, words: &[S
     })
 }
 
-/// Every one of these words begins a word.
-fn query(engine: Engine, scope: Scope, words: &[String]) -> String {
-    let each = |term: fn(&String) -> String, and: &str| words.iter().map(term).collect::<Vec<_>>().join(and);
+/// Every one of these terms. PostgreSQL counts words to 16,383: of a longer text, a phrase is found in what stands before.
+fn query(engine: Engine, scope: Scope, terms: &[Term]) -> String {
+    let each = |term: fn(&Term) -> String, and: &str| terms.iter().map(term).collect::<Vec<_>>().join(and);
     match engine {
         Engine::Sqlite => {
-            let terms = each(|word| format!("\"{word}\"*"), " AND ");
+            let terms = each(|term| format!("\"{}\"{}", term.words.join(" "), if term.is_phrase { "" } else { "*" }), " AND ");
             if scope == Scope::Body { format!("body : ({terms})") } else { terms }
         }
-        Engine::Postgres => each(|word| format!("{word}:*"), " & "),
+        // What phraseto_tsquery makes of a phrase.
+        Engine::Postgres => each(
+            |term| if term.is_phrase { format!("({})", term.words.join(" <-> ")) } else { term.words.join(":* & ") + ":*" },
+            " & ",
+        ),
     }
 }

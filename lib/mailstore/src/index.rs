@@ -13,40 +13,35 @@ use hearth_types::MessageId;
 use crate::body;
 use crate::dialect::{self, Words};
 use crate::error::{Error, Result};
-use crate::limits::{INDEX_BATCH, INDEX_TEXT_BYTES_MAX, SEARCH_WORDS_MAX};
+use crate::limits::{INDEX_BATCH, INDEX_TEXT_BYTES_MAX};
 use crate::message;
 use crate::search::{Field, said_in};
+use crate::term::terms;
 use crate::tx::{MailTx, number};
 
 pub(crate) use crate::dialect::Scope;
 
-/// The words of a text, in lower case: letters and digits only, for they go into a query.
-pub(crate) fn words(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.take(SEARCH_WORDS_MAX).map(str::to_lowercase).collect()
-}
-
-/// The messages that have all words of a text; no words, no messages.
+/// The messages that have all terms of a text; no terms, no messages.
 pub(crate) fn find(tx: &mut MailTx<'_>, scope: Scope, text: &str) -> Result<HashSet<MessageId>> {
-    let words = words(text);
-    if words.is_empty() {
+    let terms = terms(text);
+    if terms.is_empty() {
         return Ok(HashSet::new());
     }
     catch_up(tx)?;
     let account = tx.account();
-    let found = database(tx)?.read_now(|index| dialect::find(index, account, scope, &words))?;
+    let found = database(tx)?.read_now(|index| dialect::find(index, account, scope, &terms))?;
     Ok(found.into_iter().collect())
 }
 
 /// The same, each with how well it fits.
 pub(crate) fn rank(tx: &mut MailTx<'_>, scope: Scope, text: &str) -> Result<Vec<(MessageId, i64)>> {
-    let words = words(text);
-    if words.is_empty() {
+    let terms = terms(text);
+    if terms.is_empty() {
         return Ok(Vec::new());
     }
     catch_up(tx)?;
     let account = tx.account();
-    database(tx)?.read_now(|index| dialect::rank(index, account, scope, &words))
+    database(tx)?.read_now(|index| dialect::rank(index, account, scope, &terms))
 }
 
 /// Mails that the index does not know yet.

@@ -59,6 +59,8 @@ pub mod search;
 mod snippet;
 pub mod snooze;
 mod store;
+pub mod sweep;
+pub mod term;
 pub mod thread;
 mod tx;
 

@@ -32,6 +32,8 @@ pub const ANNOTATION_BYTES_MAX: usize = 64 * 1024;
 pub const ACL_ENTRIES_MAX: usize = 100;
 /// Mailboxes of others that an account follows.
 pub const FOLLOWS_MAX: usize = 1_000;
+/// UIDs between two wanted messages that are swept over rather than asked around.
+pub const SWEEP_GAP_MAX: u32 = 16;
 /// Tombstones are kept this long (then JMAP clients and QRESYNC start anew).
 pub const TOMBSTONES_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Uploads live this long (RFC 8620 §6.1: at least an hour after the last reference).

@@ -11,6 +11,7 @@ use crate::changes::{self, Kind};
 use crate::error::{Error, Result};
 use crate::flags::{Flag, FlagSet};
 use crate::limits::KEYWORDS_MAX;
+use crate::sweep::{self, Source};
 use crate::tx::{Counts, MailTx, number};
 use crate::{mailbox, thread};
 
@@ -237,13 +238,13 @@ fn storable(text: &str) -> String {
 
 /// Of a message: what its entries need.
 #[derive(Clone)]
-struct Row {
-    id: MessageId,
-    thread: ThreadId,
-    body: BlobId,
-    size_bytes: u64,
-    created_modseq: u64,
-    flags: FlagSet,
+pub(crate) struct Row {
+    pub id: MessageId,
+    pub thread: ThreadId,
+    pub body: BlobId,
+    pub size_bytes: u64,
+    pub created_modseq: u64,
+    pub flags: FlagSet,
 }
 
 fn row(tx: &mut MailTx<'_>, id: MessageId) -> Result<Option<Row>> {
@@ -310,19 +311,30 @@ pub fn view(tx: &mut MailTx<'_>, mailbox: MailboxId) -> Result<Vec<Entry>> {
 /// The entries of these UIDs, by UID; those that are not there are left out.
 pub fn entries(tx: &mut MailTx<'_>, mailbox: MailboxId, uids: &[u32]) -> Result<Vec<Entry>> {
     let account = tx.account();
+    let uids = ascending(uids);
     let mut all = Vec::with_capacity(uids.len());
-    for uid in uids {
-        all.extend(tx.find(
+    for run in sweep::runs(&uids, |uid| *uid) {
+        tx.each(
             "SELECT e.uid, e.message, m.modseq, m.flags, m.keywords, e.deleted
              FROM entry e JOIN message m ON m.account = e.account AND m.id = e.message
-             WHERE e.account = $1 AND e.mailbox = $2 AND e.uid = $3",
-            &[&account, &mailbox, uid],
-            read_entry,
-        )?);
+             WHERE e.account = $1 AND e.mailbox = $2 AND e.uid >= $3 AND e.uid <= $4 ORDER BY e.uid",
+            &[&account, &mailbox, &run.first().copied().unwrap_or(1), &run.last().copied().unwrap_or(0)],
+            |row| {
+                if run.binary_search(&row.get(0)?).is_ok() {
+                    all.push(read_entry(row)?);
+                }
+                Ok(())
+            },
+        )?;
     }
-    all.sort_unstable_by_key(|entry| entry.uid);
-    all.dedup_by_key(|entry| entry.uid);
     Ok(all)
+}
+
+fn ascending(uids: &[u32]) -> Vec<u32> {
+    let mut uids = uids.to_vec();
+    uids.sort_unstable();
+    uids.dedup();
+    uids
 }
 
 /// Summaries of these messages, in their order; those that are not there are left out.
@@ -399,7 +411,11 @@ pub fn store_flags(
     unchanged_since: Option<u64>,
 ) -> Result<Stored> {
     let mut stored = Stored::default();
-    for mut entry in entries(tx, mailbox, uids)? {
+    let all = entries(tx, mailbox, uids)?;
+    // In which other mailboxes a message is, is asked for a run of them, before the first that changes.
+    let mut others: Option<(u32, Vec<(u32, MailboxId)>)> = None;
+    for (at, entry) in all.iter().enumerate() {
+        let mut entry = entry.clone();
         if unchanged_since.is_some_and(|since| entry.modseq > since) {
             stored.modified.push(entry.uid);
             continue;
@@ -411,7 +427,17 @@ pub fn store_flags(
             if was != is {
                 set_deleted(tx, mailbox, entry.uid, is, entry.modseq)?;
             }
-            write_flags(tx, entry.id, &entry.flags, &flags, entry.modseq)?;
+            if others.as_ref().is_none_or(|(until, _)| entry.uid > *until) {
+                let left = all.get(at..).unwrap_or_default();
+                let until =
+                    sweep::runs(left, |entry| entry.uid).next().and_then(<[Entry]>::last).map_or(entry.uid, |last| last.uid);
+                others = Some((until, sweep::elsewhere(tx, mailbox, entry.uid, until)?));
+            }
+            let others = others.as_ref().map(|(_, others)| others.as_slice()).unwrap_or_default();
+            let first = others.partition_point(|(uid, _)| *uid < entry.uid);
+            let others = others.get(first..).unwrap_or_default().iter().take_while(|(uid, _)| *uid == entry.uid);
+            let places = others.map(|(_, other)| *other).chain([mailbox]);
+            write_flags(tx, entry.id, (&entry.flags, &flags), entry.modseq, places)?;
             entry.flags = flags;
         }
         stored.entries.push(entry);
@@ -424,8 +450,16 @@ impl FlagChange {
     pub fn applied_to(&self, old: &FlagSet) -> Result<FlagSet> {
         let new = match self {
             Self::Replace(flags) => flags.clone(),
-            Self::Add(flags) => old.iter().chain(flags.iter()).collect(),
-            Self::Remove(flags) => old.iter().filter(|flag| !flags.contains(flag)).collect(),
+            Self::Add(flags) => {
+                let mut new = old.clone();
+                new.extend(flags.iter());
+                new
+            }
+            Self::Remove(flags) => {
+                let mut new = old.clone();
+                flags.iter().for_each(|flag| new.remove(&flag));
+                new
+            }
         };
         if new.keywords().len() > KEYWORDS_MAX { Err(Error::TooMany("keywords of one message")) } else { Ok(new) }
     }
@@ -442,15 +476,21 @@ fn set_deleted(tx: &mut MailTx<'_>, mailbox: MailboxId, uid: u32, deleted: bool,
 }
 
 /// Writes the message's flags and counts in every mailbox that it is in.
-fn write_flags(tx: &mut MailTx<'_>, id: MessageId, old: &FlagSet, new: &FlagSet, modseq: u64) -> Result<()> {
+fn write_flags(
+    tx: &mut MailTx<'_>,
+    id: MessageId,
+    (old, new): (&FlagSet, &FlagSet),
+    modseq: u64,
+    places: impl Iterator<Item = MailboxId>,
+) -> Result<()> {
     let account = tx.account();
     tx.execute(
         "UPDATE message SET flags = $3, keywords = $4, modseq = $5 WHERE account = $1 AND id = $2",
         &[&account, &id, &new.message_bits(), &new.keyword_text(), &number(modseq)?],
     )?;
     let unseen = i64::from(old.contains(&Flag::Seen)) - i64::from(new.contains(&Flag::Seen));
-    for place in places(tx, id)? {
-        tx.count(place.mailbox, modseq, Counts { unseen, ..Counts::default() });
+    for mailbox in places {
+        tx.count(mailbox, modseq, Counts { unseen, ..Counts::default() });
     }
     Ok(())
 }
@@ -463,7 +503,8 @@ pub fn change_keywords(tx: &mut MailTx<'_>, id: MessageId, change: &FlagChange) 
         return tx.modseq();
     }
     let modseq = tx.next_modseq()?;
-    write_flags(tx, id, &old, &new, modseq)?;
+    let places = places(tx, id)?;
+    write_flags(tx, id, (&old, &new), modseq, places.iter().map(|place| place.mailbox))?;
     Ok(modseq)
 }
 
@@ -490,20 +531,35 @@ pub fn set_mailboxes(tx: &mut MailTx<'_>, id: MessageId, mailboxes: &[MailboxId]
 
 /// The message changed (its mailboxes did): for Email/changes.
 fn touch(tx: &mut MailTx<'_>, id: MessageId) -> Result<u64> {
+    let places: Vec<MailboxId> = places(tx, id)?.iter().map(|place| place.mailbox).collect();
+    touch_in(tx, id, &places)
+}
+
+/// The same, when it is known where it is.
+fn touch_in(tx: &mut MailTx<'_>, id: MessageId, places: &[MailboxId]) -> Result<u64> {
     let account = tx.account();
     let modseq = tx.next_modseq()?;
     tx.execute("UPDATE message SET modseq = $3 WHERE account = $1 AND id = $2", &[&account, &id, &number(modseq)?])?;
     // It is news in each mailbox that it is in: a client that asks for changes there sees the new MODSEQ.
-    for place in places(tx, id)? {
-        tx.count(place.mailbox, modseq, Counts::default());
-    }
+    places.iter().for_each(|mailbox| tx.count(*mailbox, modseq, Counts::default()));
     Ok(modseq)
 }
 
 /// IMAP COPY: pairs of (source UID, new UID), by source UID (COPYUID). The copy is the same message in
 /// another mailbox (RFC 8474 §5.1); where it is already, it is a new message with the same body.
 pub fn copy(tx: &mut MailTx<'_>, from: MailboxId, uids: &[u32], to: MailboxId) -> Result<Vec<(u32, u32)>> {
-    let sources = entries(tx, from, uids)?;
+    transfer(tx, from, uids, to, copy_one)
+}
+
+/// Takes UIDs for what is there of these, and does the same to each; pairs of old and new UID.
+fn transfer(
+    tx: &mut MailTx<'_>,
+    from: MailboxId,
+    uids: &[u32],
+    to: MailboxId,
+    one: impl Fn(&mut MailTx<'_>, &Source, (MailboxId, MailboxId), u32) -> Result<()>,
+) -> Result<Vec<(u32, u32)>> {
+    let sources = sweep::sources(tx, from, &ascending(uids))?;
     let count = u32::try_from(sources.len()).map_err(|_| Error::TooMany("messages at once"))?;
     if count == 0 {
         return Ok(Vec::new());
@@ -511,18 +567,19 @@ pub fn copy(tx: &mut MailTx<'_>, from: MailboxId, uids: &[u32], to: MailboxId) -
     let (first, _) = mailbox::take_uids(tx, to, count)?;
     let mut pairs = Vec::with_capacity(sources.len());
     for (source, uid) in sources.iter().zip(first..) {
-        copy_one(tx, source.id, to, uid, source.flags.contains(&Flag::Deleted))?;
+        one(tx, source, (from, to), uid)?;
         pairs.push((source.uid, uid));
     }
     Ok(pairs)
 }
 
 /// RFC 9051 §6.4.7: the flags of the message are those of the copy, `\Deleted` too.
-fn copy_one(tx: &mut MailTx<'_>, id: MessageId, to: MailboxId, uid: u32, deleted: bool) -> Result<()> {
-    let source = row(tx, id)?.ok_or(Error::NoSuchMessage)?;
-    if places(tx, id)?.iter().all(|place| place.mailbox != to) {
-        let modseq = touch(tx, id)?;
-        return place(tx, &source, to, uid, deleted, modseq);
+fn copy_one(tx: &mut MailTx<'_>, found: &Source, (from, to): (MailboxId, MailboxId), uid: u32) -> Result<()> {
+    let (source, deleted, id) = (&found.message, found.deleted, found.message.id);
+    if from != to && !found.others.contains(&to) {
+        let places: Vec<MailboxId> = found.others.iter().copied().chain([from]).collect();
+        let modseq = touch_in(tx, id, &places)?;
+        return place(tx, source, to, uid, deleted, modseq);
     }
     let quota = crate::quota::find(tx)?;
     if !quota.admits(1, source.size_bytes) {
@@ -551,10 +608,21 @@ fn copy_one(tx: &mut MailTx<'_>, id: MessageId, to: MailboxId, uid: u32, deleted
 
 /// IMAP MOVE (RFC 6851): pairs as in [`copy`]; the sources are expunged.
 pub fn move_to(tx: &mut MailTx<'_>, from: MailboxId, uids: &[u32], to: MailboxId) -> Result<Vec<(u32, u32)>> {
-    let pairs = copy(tx, from, uids, to)?;
-    let sources: Vec<u32> = pairs.iter().map(|pair| pair.0).collect();
-    remove_entries(tx, from, &sources)?;
-    Ok(pairs)
+    transfer(tx, from, uids, to, move_one)
+}
+
+fn move_one(tx: &mut MailTx<'_>, found: &Source, (from, to): (MailboxId, MailboxId), uid: u32) -> Result<()> {
+    if from == to || found.others.contains(&to) {
+        copy_one(tx, found, (from, to), uid)?;
+        return remove_entries(tx, from, &[found.uid]);
+    }
+    // One change: it is there, and here no more.
+    let account = tx.account();
+    let modseq = touch_in(tx, found.message.id, &found.others)?;
+    tx.execute("DELETE FROM entry WHERE account = $1 AND mailbox = $2 AND uid = $3", &[&account, &from, &found.uid])?;
+    tx.count(from, modseq, counts_of(&found.message, found.deleted, -1));
+    changes::bury(tx, Kind::Uid, modseq, i64::from(found.uid), from, 0)?;
+    place(tx, &found.message, to, uid, found.deleted, modseq)
 }
 
 /// EXPUNGE: removes those with `\Deleted` (among `only`, UID EXPUNGE); answers their UIDs.

@@ -48,7 +48,7 @@ pub fn scan(tx: &mut MailTx<'_>, mailbox: MailboxId, from: u32, to: u32, with_en
          WHERE e.account = $1 AND e.mailbox = $2 AND e.uid >= $3 AND e.uid <= $4 ORDER BY e.uid",
         &[&account, &mailbox, &from, &to],
         |row| {
-            let envelope = Parsed::unpack(&row.get::<Vec<u8>>(6)?).map(|parsed| parsed.envelope);
+            let envelope = row.bytes(6)?.and_then(Parsed::unpack_envelope);
             if envelope.is_none() {
                 damaged.push((at, row.get(7)?));
             }

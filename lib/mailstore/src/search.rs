@@ -12,6 +12,7 @@ use crate::body;
 use crate::error::Result;
 use crate::flags::{Flag, FlagSet};
 use crate::index::{self, Scope};
+use crate::term::{all_words, unquoted};
 use crate::tx::MailTx;
 use crate::{message, snippet as marking};
 
@@ -58,7 +59,7 @@ pub enum Filter {
     Field(Field, String),
     /// A header field is there (and holds the text, without case): opens the body.
     Header(String, Option<String>),
-    /// Words (each a prefix) in the text of the body. From the index, and from bodies not yet in it.
+    /// Words (each a prefix) and phrases in quotes in the text of the body. From the index, and from bodies not yet in it.
     Body(String),
     /// The same in body, addresses, subject and names of attachments.
     Text(String),
@@ -335,7 +336,7 @@ fn admits(tx: &mut MailTx<'_>, filter: &Filter, row: &Row, looked: &mut Looked) 
         Filter::SomeInThreadHave(flag) => looked.thread_has(row.thread, flag).1 > 0,
         Filter::HasAttachment(has) => row.has_attachment == *has,
         Filter::Field(field, text) => {
-            let needle = text.to_lowercase();
+            let needle = unquoted(text).to_lowercase();
             said_in(looked.envelope(tx, row.id)?, *field).to_lowercase().contains(&needle)
         }
         Filter::Header(name, text) => has_header(tx, row.id, name, text.as_deref())?,
@@ -453,12 +454,12 @@ pub fn snippet(tx: &mut MailTx<'_>, id: MessageId, filter: &Filter) -> Result<(O
     while let Some(filter) = next.pop() {
         match filter {
             Filter::And(all) | Filter::Or(all) => next.extend(all),
-            Filter::Body(text) => body_words.extend(index::words(text)),
+            Filter::Body(text) => body_words.extend(all_words(text)),
             Filter::Text(text) => {
-                subject_words.extend(index::words(text));
-                body_words.extend(index::words(text));
+                subject_words.extend(all_words(text));
+                body_words.extend(all_words(text));
             }
-            Filter::Field(Field::Subject, text) => subject_words.extend(index::words(text)),
+            Filter::Field(Field::Subject, text) => subject_words.extend(all_words(text)),
             _ => {}
         }
     }

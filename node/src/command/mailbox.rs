@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! `hearth mailbox`: mail from elsewhere, and to files.
+//! `hearth mailbox`: mail from elsewhere, and to files; what is shared stands in `share.rs`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use hearth_net::tls::Connector;
 use hearth_types::{AccountId, Secret};
 use serde_json::json;
 
+use super::share;
 use crate::cli::{MailFormat, MailboxCommand, MailboxImportArgs};
 use crate::elsewhere::{self, Program};
 use crate::out::Out;
@@ -29,7 +30,9 @@ pub async fn run(place: &Place, command: MailboxCommand, out: &Out) -> anyhow::R
     let directory = place.directory().await?;
     let account = match &command {
         MailboxCommand::Import(args) => &args.account,
-        MailboxCommand::Export { account, .. } => account,
+        MailboxCommand::Export { account, .. } | MailboxCommand::Share { account, .. } | MailboxCommand::Shares { account } => {
+            account
+        }
     };
     let account = place::account(&directory, account).await?;
     let store = place::mail(&place.config).await?;
@@ -39,6 +42,10 @@ pub async fn run(place: &Place, command: MailboxCommand, out: &Out) -> anyhow::R
             bring(place, &store, account.id, &args, user, out).await
         }
         MailboxCommand::Export { to, format, .. } => write(&store, account.id, &to, format, out).await,
+        MailboxCommand::Share { mailbox, with, may, .. } => {
+            share::share((&directory, &store), &account, &mailbox, &with, may, out).await
+        }
+        MailboxCommand::Shares { .. } => share::list(&directory, &store, account.id, out).await,
     };
     store.close().await?;
     done

@@ -17,6 +17,7 @@ mod list;
 mod mailbox;
 mod queue;
 mod reports;
+mod share;
 mod status;
 mod up;
 

@@ -65,6 +65,9 @@ fn filters() {
             (Filter::Body("bob".into()), vec![]),
             (Filter::Text("bob apples".into()), vec![a]),
             (Filter::Text("\"' OR 1 --".into()), vec![]),
+            (Filter::Body("\"hello apples\"".into()), vec![a]),
+            (Filter::Body("'apples hello'".into()), vec![]),
+            (Filter::Body("\"hello app\"".into()), vec![]),
             (Filter::Text("()".into()), vec![]),
         ];
         for (filter, mut want) in rows {

@@ -69,4 +69,9 @@ impl Parsed {
     pub fn unpack(bytes: &[u8]) -> Option<Self> {
         packed::unpack(bytes)
     }
+
+    /// The envelope alone of what [`Parsed::pack`] wrote.
+    pub fn unpack_envelope(bytes: &[u8]) -> Option<Envelope> {
+        packed::unpack_envelope(bytes)
+    }
 }

@@ -35,6 +35,11 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Parsed> {
     Parsed::take(&mut from).filter(|_| from.is_empty())
 }
 
+/// The envelope stands first: what follows is not looked at.
+pub(super) fn unpack_envelope(bytes: &[u8]) -> Option<Envelope> {
+    Envelope::take(&mut bytes.strip_prefix(&[LAYOUT])?)
+}
+
 impl Packed for u64 {
     fn put(&self, out: &mut Vec<u8>) {
         let mut rest = *self;
@@ -244,6 +249,7 @@ mod tests {
         ] {
             let parsed = parse(raw.as_bytes());
             let packed = parsed.pack();
+            assert_eq!(Parsed::unpack_envelope(&packed).as_ref(), Some(&parsed.envelope));
             assert_eq!(Parsed::unpack(&packed), Some(Parsed { text: String::new(), ..parsed }));
             for cut in 0..packed.len() {
                 assert_eq!(Parsed::unpack(&packed[..cut]), None, "cut at {cut}");
@@ -255,5 +261,7 @@ mod tests {
     fn lies_are_refused() {
         assert_eq!(Parsed::unpack(&[LAYOUT, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), None);
         assert_eq!(Parsed::unpack(&[9]), None);
+        assert_eq!(Parsed::unpack_envelope(&[9]), None);
+        assert_eq!(Parsed::unpack_envelope(&[LAYOUT, 2]), None);
     }
 }
