@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Every endpoint in memory, as the router would call it, over a directory in a temporary folder.
 
+mod checklist;
 mod damaged;
 mod hkp_v2;
 mod hostile;
