@@ -16,6 +16,7 @@ pub mod answer;
 pub mod ctx;
 pub mod endpoint;
 pub mod find;
+pub mod finder;
 pub mod form;
 pub mod index;
 mod letter;

@@ -58,6 +58,11 @@ pub const FOUND_FRESH_FOR: Duration = Duration::from_secs(3600);
 /// Look-ups of our own people at the same time.
 pub const FINDS_AT_ONCE_MAX: usize = 8;
 
+/// Connections of the account page that are open at the same time.
+pub const FINDERS_MAX: usize = 32;
+/// How long one of them may take, the look-up and both frames.
+pub const FINDER_WITHIN: Duration = Duration::from_secs(14);
+
 /// Octets of what is in an encrypted mail of the Web Key Service.
 pub const WKS_OPENED_BYTES_MAX: usize = 512 << 10;
 /// Session keys of one such mail that are tried.

@@ -3,6 +3,7 @@
 
 mod checklist;
 mod damaged;
+mod finding;
 mod hkp_v2;
 mod hostile;
 mod house;
