@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! Looking elsewhere for our own people: the account page's socket.
+//! Looking elsewhere for our own people: the account page's socket, and DNS that says nothing at all.
 
 use std::net::UdpSocket;
+use std::time::Duration;
 
 use hearth_identity::finding::{self, Finding};
 use hearth_identity::login::Gate;
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::fetch::Fetcher;
 use hearth_net::tls::Connector;
+use tokio::time::Instant;
 
 use super::*;
 use crate::ctx::People;
-use crate::find::Finder;
-use crate::limits::FINDS_AT_ONCE_MAX;
+use crate::find::{Asked, Finder};
+use crate::limits::{FINDER_WITHIN, FINDS_AT_ONCE_MAX, FOUND_WITHIN};
 
 /// A DNS server that hears everything and says nothing.
 fn silent() -> UdpSocket {
@@ -24,6 +26,25 @@ fn finder(house: &House, dns: &UdpSocket, keyserver: &str) -> Finder {
     let resolver = Resolver::new(&options).unwrap();
     let fetcher = Fetcher::new(resolver.clone(), Connector::new(&[]).unwrap(), Vec::new());
     Finder::new(house.directory.clone(), resolver, fetcher, house.clock.clone(), keyserver)
+}
+
+#[tokio::test]
+async fn silence_for_an_address_never_looked_for_ends_in_time() {
+    let house = House::new().await;
+    let alice = house.add_person("Alice", &["alice@home.example"]).await;
+    let friend = Domain::parse("friend.example").unwrap();
+    house.directory.add_friend(&friend, &"AB".repeat(20), Vec::new()).await.unwrap();
+    assert!(house.directory.change_friend_right(&friend, "received", "keys", true).await.unwrap());
+    let dns = silent();
+    let finder = finder(&house, &dns, "https://keys.example");
+    let begun = Instant::now();
+    let answer = finder.find(alice, &address("bob@never.example"), false).await.unwrap();
+    let waited = begun.elapsed();
+    // Everybody was asked (a friend, the domain by two ways, a key server), nobody answered, and the whole has its end.
+    assert!(answer.found.is_empty() && answer.asked.len() == 4, "{:?}", answer.asked);
+    assert!(answer.asked.iter().all(|(.., said)| matches!(said, Asked::Failed(_))), "{:?}", answer.asked);
+    assert!(waited <= FOUND_WITHIN + Duration::from_secs(1), "{waited:?}");
+    assert!(FOUND_WITHIN < FINDER_WITHIN, "the account page waits for all of it");
 }
 
 #[tokio::test]
