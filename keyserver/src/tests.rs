@@ -8,6 +8,7 @@ mod hkp_v2;
 mod hostile;
 mod house;
 mod proof;
+mod unknown;
 mod wks;
 
 use hearth_db::Source as DbSource;

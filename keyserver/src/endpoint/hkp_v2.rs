@@ -147,7 +147,7 @@ pub(crate) async fn send_token(State(ctx): State<Ctx>, peer: Peer, body: Result<
         let Some(Search::Address(address)) = std::str::from_utf8(&body).ok().and_then(|text| parse_address(text.trim())) else {
             return Err(Failure::Peer(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Send an e-mail address as text/plain.")));
         };
-        proof::ask_for_canonical(&ctx, &address).await?;
+        proof::in_the_time_of_a_letter(proof::ask_for_canonical(&ctx, &address)).await?;
         Ok(StatusCode::OK.into_response())
     };
     sent.await.unwrap_or_else(answer::as_text)
