@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! The machine-readable index of HKP (draft-ietf-openpgp-hkp, legacy; first in draft-shaw-openpgp-hkp-00 §5.2).
+//! The machine-readable index of HKP (draft-ietf-openpgp-hkp, legacy; first in draft-shaw-openpgp-hkp-00 §5.2), and what
+//! the one of HKP v2 calls algorithms.
 
 use std::fmt::Write as _;
 
@@ -34,6 +35,25 @@ pub fn encode_index(certificates: &[Shown], now: Timestamp) -> String {
         }
     }
     index
+}
+
+/// The name of a primary key's algorithm (RFC 9580 §9.1; RFC 9980 §6.1); without one, the number says it.
+pub fn algorithm_name(number: u8) -> Option<&'static str> {
+    Some(match number {
+        1 => "RSA (Encrypt or Sign)",
+        3 => "RSA Sign-Only",
+        17 => "DSA (Digital Signature Algorithm)",
+        19 => "ECDSA public key algorithm",
+        22 => "EdDSALegacy",
+        27 => "Ed25519",
+        28 => "Ed448",
+        30 => "ML-DSA-65+Ed25519",
+        31 => "ML-DSA-87+Ed448",
+        32 => "SLH-DSA-SHAKE-128s",
+        33 => "SLH-DSA-SHAKE-128f",
+        34 => "SLH-DSA-SHAKE-256s",
+        _ => return None,
+    })
 }
 
 fn seconds(time: Option<Timestamp>) -> String {

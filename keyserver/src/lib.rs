@@ -16,6 +16,7 @@ pub mod answer;
 pub mod ctx;
 pub mod endpoint;
 pub mod find;
+pub mod finder;
 pub mod form;
 pub mod index;
 mod letter;
@@ -39,7 +40,7 @@ use hearth_web::axum::extract::Request;
 use hearth_web::axum::http::{HeaderValue, StatusCode, header};
 use hearth_web::axum::middleware::{self, Next};
 use hearth_web::axum::response::Response;
-use hearth_web::axum::routing::MethodRouter;
+use hearth_web::axum::routing::{MethodRouter, any};
 use hearth_web::{Guard, guard};
 
 use answer::{Failure, Refusal};
@@ -59,8 +60,11 @@ pub fn app(ctx: Ctx) -> Router {
     let mut router = Router::new();
     for (path, (answers, methods)) in routes {
         let allow = format!("{}, OPTIONS", methods.join(", "));
-        router = router.route(path, answers.options(|| async move { [(header::ALLOW, allow)] }));
+        let accepts = registry::accepts(path).map(|kind| [(header::ACCEPT, kind)]);
+        router = router.route(path, answers.options(|| async move { ([(header::ALLOW, allow)], accepts, ()) }));
     }
+    // HKP v2 draft §5.1.7: a category that is none of ours, or one without what is looked for.
+    let router = router.route("/pks/v2/{*path}", any(endpoint::hkp_v2::elsewhere));
     let bounds = Guard { body_bytes_max: limits::BODY_BYTES_MAX, ..Guard::default() };
     let router = router.with_state(ctx).merge(hearth_web::asset::routes());
     guard(router, bounds).layer(middleware::from_fn(bounded)).layer(middleware::from_fn(open_to_all))

@@ -38,6 +38,9 @@ pub const BY_KEY_EVERY: Duration = Duration::from_millis(200);
 pub const UPLOAD_BURST: u32 = 20;
 /// One more submission each time this has passed.
 pub const UPLOAD_EVERY: Duration = Duration::from_secs(30);
+/// Who asks for a letter is answered after this and not sooner: long enough to write one, so that the time does not tell
+/// whether one was written.
+pub const LETTER_ANSWERED_AFTER: Duration = Duration::from_millis(400);
 /// Octets of a request body: a submission whose every octet beyond the letters and digits is percent-escaped.
 pub const BODY_BYTES_MAX: usize = UPLOAD_BYTES_MAX / 2 * 3;
 
@@ -57,6 +60,11 @@ pub const FOUND_MAX: usize = 8;
 pub const FOUND_FRESH_FOR: Duration = Duration::from_secs(3600);
 /// Look-ups of our own people at the same time.
 pub const FINDS_AT_ONCE_MAX: usize = 8;
+
+/// Connections of the account page that are open at the same time.
+pub const FINDERS_MAX: usize = 32;
+/// How long one of them may take, the look-up and both frames.
+pub const FINDER_WITHIN: Duration = Duration::from_secs(14);
 
 /// Octets of what is in an encrypted mail of the Web Key Service.
 pub const WKS_OPENED_BYTES_MAX: usize = 512 << 10;

@@ -13,6 +13,7 @@ use crate::answer::Failure;
 use crate::cert::{Clean, Refusal};
 use crate::ctx::Ctx;
 use crate::letter::Letter;
+use crate::limits::LETTER_ANSWERED_AFTER;
 use crate::submit::{compute, join};
 use crate::words::{Lang, Speaks as _};
 
@@ -25,6 +26,12 @@ pub(crate) enum Asked {
     TooSoon,
     /// Nobody can be asked: the key cannot be encrypted to, or the address stands for no one person.
     Impossible,
+}
+
+/// Holds an answer until as much time has passed as a letter takes.
+pub(crate) async fn in_the_time_of_a_letter<T>(work: impl Future<Output = T>) -> T {
+    let (done, ()) = tokio::join!(work, tokio::time::sleep(LETTER_ANSWERED_AFTER));
+    done
 }
 
 /// Whose an address is.

@@ -36,10 +36,14 @@ pub const ROWS: &[Row] = &[
     Row::spoken("GET /pks/v2/certs/by-vfingerprint/{fingerprint}", 0, "HKP v2"),
     Row::spoken("GET /pks/v2/certs/by-keyid/{keyid}", 0, "HKP v2"),
     Row::spoken("GET /pks/v2/certs/by-identity/{identity}", 0, "HKP v2"),
-    Row::spoken("GET /pks/v2/certs/by-vfingerprint/", 0, "HKP v2: 403, nothing is listed"),
-    Row::spoken("GET /pks/v2/certs/by-keyid/", 0, "HKP v2: 403, nothing is listed"),
-    Row::spoken("GET /pks/v2/certs/by-identity/", 0, "HKP v2: 403, nothing is listed"),
     Row::spoken("GET /pks/v2/certs", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("GET /pks/v2/certs/by-vfingerprint", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("GET /pks/v2/certs/by-keyid", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("GET /pks/v2/certs/by-identity", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("GET /pks/v2/index", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("GET /pks/v2/prefixlog", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("GET /pks/v2/canonical", 0, "HKP v2: 403, nothing is listed"),
+    Row::spoken("PUT /pks/v2/canonical", 0, "HKP v2: 403, want the address"),
     Row::spoken("GET /pks/v2/index/{identity}", 0, "HKP v2"),
     Row::spoken("GET /pks/v2/prefixlog/{day}", 0, "HKP v2"),
     Row { name: "POST /pks/v2/certs", rfc: 0, section: "HKP v2", status: HKP_ADD },
@@ -88,9 +92,13 @@ fn keys_of(name: &str) -> Option<MethodRouter<Ctx>> {
         "GET /pks/v2/certs/by-keyid/{keyid}" => get(hkp_v2::by_key_id),
         "GET /pks/v2/certs/by-identity/{identity}" => get(hkp_v2::by_identity),
         "GET /pks/v2/certs"
-        | "GET /pks/v2/certs/by-vfingerprint/"
-        | "GET /pks/v2/certs/by-keyid/"
-        | "GET /pks/v2/certs/by-identity/" => get(hkp_v2::no_list),
+        | "GET /pks/v2/certs/by-vfingerprint"
+        | "GET /pks/v2/certs/by-keyid"
+        | "GET /pks/v2/certs/by-identity"
+        | "GET /pks/v2/index"
+        | "GET /pks/v2/prefixlog"
+        | "GET /pks/v2/canonical" => get(hkp_v2::no_list),
+        "PUT /pks/v2/canonical" => put(hkp_v2::no_list),
         "GET /pks/v2/index/{identity}" => get(hkp_v2::index),
         "GET /pks/v2/prefixlog/{day}" => get(hkp_v2::prefix_log),
         "POST /pks/v2/certs" => post(hkp_v2::add),
@@ -126,6 +134,19 @@ fn page_of(name: &str) -> Option<MethodRouter<Ctx>> {
         _ => return None,
     })
 }
+
+/// HKP v2 draft §5.2.6: what may be submitted at a path, for who asks with OPTIONS.
+pub(crate) fn accepts(path: &str) -> Option<&'static str> {
+    match path.strip_prefix("/pks/v2/")?.split('/').next()? {
+        "certs" if path == "/pks/v2/certs" => Some("application/pgp-keys"),
+        "canonical" => Some(PROVEN_BY_TOKEN),
+        "sendtoken" => Some("text/plain"),
+        _ => None,
+    }
+}
+
+/// HKP v2 draft §5.2.4.1: a certificate whose owner shows a token from their mailbox.
+pub(crate) const PROVEN_BY_TOKEN: &str = "application/pgp-keys;proof=tokens";
 
 /// The row of an HKP operation, by the value of `op`.
 pub(crate) fn operation(op: &str) -> Option<&'static Row> {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Every endpoint in memory, as the router would call it, over a directory in a temporary folder.
 
+mod checklist;
 mod damaged;
+mod finding;
 mod hkp_v2;
 mod hostile;
 mod house;
 mod proof;
+mod unknown;
 mod wks;
 
 use hearth_db::Source as DbSource;

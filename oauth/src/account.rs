@@ -5,6 +5,7 @@ mod app;
 mod app_password;
 mod contact;
 mod everywhere;
+mod find;
 mod key;
 mod kit;
 mod mail;
@@ -39,7 +40,7 @@ use crate::t;
 use crate::visit::{Visit, see_other};
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 12] = [
+const PLACES: [(&str, &str); 13] = [
     ("account", "/account"),
     ("app-password", "/account/app-passwords/new"),
     ("password", "/account/password"),
@@ -50,6 +51,7 @@ const PLACES: [(&str, &str); 12] = [
     ("admin", "/admin"),
     ("mail", mail::PATH),
     ("key", key::PATH),
+    ("find", find::PATH),
     ("contact", contact::PATH),
     ("why", why::PATH),
 ];
@@ -85,6 +87,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route(mail::PATH, get(mail::run).post(mail::change))
         .route(key::PATH, get(key::run).post(key::change))
         .route(key::SHEET, get(key::sheet))
+        .route(find::PATH, get(find::run).post(find::look))
         .route("/account/sign-out-everywhere", post(everywhere::end))
         // https://www.w3.org/TR/passkey-endpoints/: where password managers look.
         .route("/.well-known/passkey-endpoints", get(passkey_endpoints))

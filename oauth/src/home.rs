@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use hearth_boot::{Config, Engine};
 use hearth_identity::desk::{Desk, SOCKET};
+use hearth_identity::finding::{self, Finding};
 use hearth_mailstore::{Backend, StoreConfig};
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::records::{Facts, Record, State, check, of};
@@ -41,6 +42,8 @@ pub struct Home {
     pub dns: Options,
     /// The mail server's desk: what waits, what others report.
     pub desk: Desk,
+    /// Who looks for the certificates of others: the key server.
+    pub finding: Finding,
     /// What clients say of themselves at their own addresses.
     pub documents: Documents,
 }
@@ -59,6 +62,7 @@ impl Home {
             dkim: config.path("dkim"),
             mail: Some(StoreConfig { dir: config.dir.clone(), backend, process: "oauth".to_string(), clock, delivers: false }),
             desk: Desk::new(config.run_path(SOCKET)),
+            finding: Finding::new(config.run_path(finding::SOCKET)),
             keys: config.https_url(&format!("keys.{}", config.domain()), ""),
             tend: Some(config.run_path("tend")),
             documents: Documents::guarded(options(config), config.tls.extra_roots.clone(), config.fetch.private_networks.clone()),

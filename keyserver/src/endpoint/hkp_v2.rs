@@ -23,8 +23,10 @@ use crate::answer::{self, Failure, Refusal};
 use crate::cert::{self, Clean, read_submission};
 use crate::ctx::Ctx;
 use crate::form::{Accepts, keytext};
+use crate::index::algorithm_name;
 use crate::proof;
 use crate::rate::Bucket;
+use crate::registry::{PROVEN_BY_TOKEN, ROWS};
 use crate::search::{Search, parse_address, parse_key};
 use crate::submit::{Outcome, compute, submit};
 
@@ -64,7 +66,7 @@ pub(crate) async fn by_identity(State(ctx): State<Ctx>, peer: Peer, Path(identit
 pub(crate) async fn canonical(State(ctx): State<Ctx>, peer: Peer, Path(identity): Path<String>) -> Response {
     let bundle = async { as_bundle(by_address(&ctx, &peer, &identity).await?) };
     let mut response = bundle.await.unwrap_or_else(answer::as_text);
-    response.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/pgp-keys;proof=tokens"));
+    response.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(PROVEN_BY_TOKEN));
     response
 }
 
@@ -118,7 +120,8 @@ pub(crate) async fn add(State(ctx): State<Ctx>, peer: Peer, headers: HeaderMap, 
     let added = async {
         ctx.admit(Bucket::Upload, &peer)?;
         let body = body.map_err(|rejection| Failure::Peer(Refusal::body(rejection.status())))?;
-        let keytext = keytext(content_type(&headers), &body, Accepts::Keys).map_err(Failure::Peer)?;
+        let keytext =
+            keytext(content_type(&headers), &body, Accepts::Keys).map_err(|refusal| unprocessable(Failure::Peer(refusal)))?;
         let taken = submit(&ctx, keytext).await.map_err(unprocessable)?;
         let is = |wanted: fn(&Outcome) -> bool| -> Vec<Value> {
             let wanted = taken.outcomes.iter().filter(|(_, outcome)| wanted(outcome));
@@ -144,7 +147,7 @@ pub(crate) async fn send_token(State(ctx): State<Ctx>, peer: Peer, body: Result<
         let Some(Search::Address(address)) = std::str::from_utf8(&body).ok().and_then(|text| parse_address(text.trim())) else {
             return Err(Failure::Peer(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Send an e-mail address as text/plain.")));
         };
-        proof::ask_for_canonical(&ctx, &address).await?;
+        proof::in_the_time_of_a_letter(proof::ask_for_canonical(&ctx, &address)).await?;
         Ok(StatusCode::OK.into_response())
     };
     sent.await.unwrap_or_else(answer::as_text)
@@ -168,7 +171,8 @@ pub(crate) async fn put_canonical(
             return Err(unauthorized());
         }
         let body = body.map_err(|rejection| Failure::Peer(Refusal::body(rejection.status())))?;
-        let keys = keytext(content_type(&headers), &body, Accepts::Keys).map_err(Failure::Peer)?;
+        let keys =
+            keytext(content_type(&headers), &body, Accepts::Keys).map_err(|refusal| unprocessable(Failure::Peer(refusal)))?;
         let now = ctx.system_time();
         let clean = compute(move || {
             let raw = read_submission(&keys, now)?.certs.into_iter().next().ok_or(cert::Refusal::NoKey)?;
@@ -189,6 +193,17 @@ pub(crate) async fn put_canonical(
 /// A look-up without what is looked for: there is no list here.
 pub(crate) async fn no_list() -> Response {
     answer::as_text(Failure::Peer(Refusal::new(StatusCode::FORBIDDEN, "This directory cannot be listed.")))
+}
+
+/// A category with nothing behind its slash cannot be listed either; what is no category is not implemented.
+pub(crate) async fn elsewhere(Path(path): Path<String>) -> Response {
+    let is_category = |row: &hearth_spec::Row| {
+        row.is_spoken() && row.name.strip_prefix("GET /pks/v2/").is_some_and(|category| category == path.trim_end_matches('/'))
+    };
+    if ROWS.iter().any(is_category) {
+        return no_list().await;
+    }
+    answer::as_text(Failure::Peer(Refusal::new(StatusCode::NOT_IMPLEMENTED, "HKP v2 has no such category here.")))
 }
 
 /// What `op=stats` tells: what was done, never who or how many live here.
@@ -246,8 +261,9 @@ fn version_of(fingerprint: &str) -> u8 {
 }
 
 fn result(fingerprint: &str, outcome: &Outcome) -> Value {
-    let mut result = json!({ "version": version_of(fingerprint), "fingerprint": fingerprint });
-    if let (Outcome::Refused(_) | Outcome::Unknown, Some(members)) = (outcome, result.as_object_mut()) {
+    let mut result = json!({ "version": version_of(fingerprint), "fingerprint": fingerprint.to_ascii_lowercase() });
+    // Draft §7.2: a comment on what was ignored or is invalid, and on nothing else.
+    if let (false, Some(members)) = (*outcome == Outcome::Updated, result.as_object_mut()) {
         members.insert("comment".into(), outcome.says().into());
     }
     result
@@ -260,12 +276,14 @@ fn describe(shown: &Shown, now: Timestamp) -> Value {
             "confidence": if identity.is_ours || identity.is_vouched { CONFIDENCE_OF_OURS } else { CONFIDENCE_BY_LETTER },
             "creation": date(Some(identity.created_at)),
             "expiration": date(identity.expires_at),
+            // One that its owner ended is not shown at all.
+            "isRevoked": false,
         })
     };
     json!({
         "version": version_of(&shown.fingerprint),
-        "fingerprint": shown.fingerprint,
-        "algorithm": { "code": shown.algorithm, "bitLength": shown.bits },
+        "fingerprint": shown.fingerprint.to_ascii_lowercase(),
+        "algorithm": { "code": shown.algorithm, "name": algorithm_name(shown.algorithm), "bitLength": shown.bits },
         "creation": date(Some(shown.created_at)),
         "expiration": date(shown.expires_at),
         "isRevoked": shown.revoked,

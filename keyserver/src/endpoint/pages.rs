@@ -267,7 +267,7 @@ pub(crate) async fn remove(State(ctx): State<Ctx>, headers: HeaderMap) -> Respon
     page::html(StatusCode::OK, &RemovePage { lang, w: lang.words(), domain: ctx.site.domain.as_str() })
 }
 
-/// `POST /remove`: the same words whether the address is known or not.
+/// `POST /remove`: the same words after the same time whether the address is known or not.
 pub(crate) async fn ask_to_remove(
     State(ctx): State<Ctx>,
     peer: Peer,
@@ -281,7 +281,7 @@ pub(crate) async fn ask_to_remove(
         let Some(Search::Address(address)) = address else {
             return Err(Failure::Peer(Refusal::new(StatusCode::BAD_REQUEST, lang.words().remove_label)));
         };
-        proof::ask_to_manage(&ctx, &address, lang).await
+        proof::in_the_time_of_a_letter(proof::ask_to_manage(&ctx, &address, lang)).await
     };
     match asked.await {
         Ok(_) => says(&ctx, lang, StatusCode::OK, lang.words().remove_sent),

@@ -7,6 +7,10 @@ fn other(profile: Profile) -> Generated {
     generate("Alice", &[address("a.liddell@home.example")], profile, now()).unwrap()
 }
 
+pub(super) fn lower(generated: &Generated) -> String {
+    generated.clean.fingerprint().to_lowercase()
+}
+
 #[tokio::test]
 async fn look_ups_are_binary_and_by_one_exact_thing() {
     let house = House::new().await;
@@ -140,8 +144,8 @@ async fn the_index_is_json() {
     };
     let index = by("alice@home.example".into()).await;
     assert_eq!(index[0]["version"], 4);
-    assert_eq!(index[0]["fingerprint"], alice.clean.fingerprint());
-    assert_eq!(index[0]["algorithm"], json!({ "code": 22, "bitLength": 256 }));
+    assert_eq!(index[0]["fingerprint"], lower(&alice));
+    assert_eq!(index[0]["algorithm"], json!({ "code": 22, "name": "EdDSALegacy", "bitLength": 256 }));
     assert_eq!(index[0]["creation"], "2026-11-21T23:59:00Z");
     assert_eq!((&index[0]["isRevoked"], &index[0]["isExpired"]), (&json!(false), &json!(false)));
     assert_eq!(index[0]["userIDs"][0]["uidString"], "Alice <alice@home.example>");
@@ -171,8 +175,8 @@ async fn submissions_are_answered_in_json() {
     let keys = "application/pgp-keys";
     let both = [alice.clean.whole(), alice.revocation.expose().clone(), bob.clean.whole()].concat();
     let body: Value = serde_json::from_slice(&post(keys, both).await.body).unwrap();
-    assert_eq!(body["updated"], json!([{ "version": 4, "fingerprint": alice.clean.fingerprint() }]));
-    assert_eq!(body["ignored"][0]["fingerprint"], bob.clean.fingerprint());
+    assert_eq!(body["updated"], json!([{ "version": 4, "fingerprint": lower(&alice) }]));
+    assert_eq!(body["ignored"][0]["fingerprint"], lower(&bob));
     assert_eq!((&body["inserted"], &body["deleted"], &body["invalid"]), (&json!([]), &json!([]), &json!([])));
     let part = [
         b"--edge\r\nContent-Disposition: form-data; name=\"keytext\"\r\n\r\n".to_vec(),
@@ -180,7 +184,7 @@ async fn submissions_are_answered_in_json() {
         b"\r\n--edge--\r\n".to_vec(),
     ];
     let body: Value = serde_json::from_slice(&post("multipart/form-data; boundary=edge", part.concat()).await.body).unwrap();
-    assert_eq!(body["ignored"][0]["fingerprint"], alice.clean.fingerprint());
+    assert_eq!(body["ignored"][0]["fingerprint"], lower(&alice));
     for (kind, body, status) in [
         (keys, Vec::new(), 422),
         (keys, b"hello".to_vec(), 422),
@@ -190,8 +194,7 @@ async fn submissions_are_answered_in_json() {
         ("multipart/form-data; boundary=edge", b"--edge--".to_vec(), 422),
     ] {
         let answer = post(kind, body.clone()).await;
-        let wanted = if kind.starts_with("multipart") { 400 } else { status };
-        assert_eq!(answer.status.as_u16(), wanted, "{kind} {body:?}: {}", answer.text());
+        assert_eq!(answer.status.as_u16(), status, "{kind} {body:?}: {}", answer.text());
     }
 }
 

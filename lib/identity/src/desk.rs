@@ -5,10 +5,11 @@
 //! [gate](crate::login); [`Desk`] is the other end. The `hearth` command opens the queue itself and needs none of this.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hearth_types::{Timestamp, Trouble};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -126,21 +127,29 @@ impl Desk {
 
     /// Asks; `None` when nobody sits there: the mail server does not run.
     pub async fn ask(&self, question: &Question) -> Result<Option<Answer>, Trouble> {
-        let mut stream = match UnixStream::connect(&self.0).await {
-            Ok(stream) => stream,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
-            Err(error) => return Err(Trouble::from(error)),
-        };
-        let asked = timeout(ANSWER_TIMEOUT, async {
-            write_frame(&mut stream, question).await?;
-            read_frame(&mut stream).await?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
-        });
-        match asked.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(Answer::Trouble(why)) => Err(Trouble::new(why)),
-            Ok(answer) => Ok(Some(answer)),
-            Err(error) => Err(Trouble::from(error)),
+        match ask(&self.0, question, ANSWER_TIMEOUT).await? {
+            Some(Answer::Trouble(why)) => Err(Trouble::new(why)),
+            other => Ok(other),
         }
     }
+}
+
+/// One question on a socket of this house, and its answer; `None` when nobody listens there.
+pub(crate) async fn ask<A: DeserializeOwned>(
+    path: &Path,
+    question: &impl Serialize,
+    within: Duration,
+) -> Result<Option<A>, Trouble> {
+    let mut stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) => return Err(Trouble::from(error)),
+    };
+    let asked = timeout(within, async {
+        write_frame(&mut stream, question).await?;
+        read_frame(&mut stream).await?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+    });
+    asked.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(Some).map_err(Trouble::from)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! - `vault/`: passwords, app passwords, signing keys, sealed OpenPGP secret keys
 //! - `login.rs`: the face of the gate for servers and for the `hearth` command; news of ended sessions
 //! - `desk.rs`: the face of the mail server's desk for the admin pages: what waits, what others report
+//! - `finding.rs`: the face of the key server for the account page: somebody else's certificate
 //! - `preset.rs`: apps that households run, and what each wants of a provider
 //! - `certs/`: OpenPGP certificates; `trust/`: other homes and what each may do
 //!
@@ -21,6 +22,7 @@ pub mod certs;
 pub mod desk;
 pub mod directory;
 mod error;
+pub mod finding;
 pub mod grants;
 pub mod limits;
 pub mod login;

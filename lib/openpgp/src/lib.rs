@@ -24,6 +24,8 @@ pub mod limits;
 pub mod secret;
 pub mod setup;
 pub mod show;
+#[cfg(test)]
+mod tests_bounds;
 
 pub use clean::{Clean, armor};
 pub use generate::{Generated, Profile, generate};

@@ -76,9 +76,52 @@ pub fn to_markdown(rows: &[Row]) -> String {
     page
 }
 
+/// Holds a checklist on a page to the tests that exist: below `### {section}`, each row of its table names something that others ask of
+/// us, and the tests (all of their source) that show it, or `not applicable: ` and why. How many rows there are; or what
+/// is wrong.
+pub fn check_checklist(page: &str, section: &str, tests: &str) -> Result<usize, String> {
+    let table = page.split(&format!("\n### {section}\n")).nth(1).ok_or_else(|| format!("no section {section}"))?;
+    let table = table.split("\n#").next().unwrap_or_default();
+    let mut names: Vec<&str> = Vec::new();
+    for line in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [name, shown] = cells.as_slice() else { return Err(format!("not two cells: {line}")) };
+        if names.contains(name) {
+            return Err(format!("{name} is there twice"));
+        }
+        names.push(name);
+        match shown.strip_prefix("not applicable: ") {
+            Some(why) if why.len() > 10 => continue,
+            Some(_) => return Err(format!("{name}: why not?")),
+            None => {}
+        }
+        let mut shows = shown.split('`').skip(1).step_by(2).peekable();
+        if shows.peek().is_none() {
+            return Err(format!("{name}: no test is named"));
+        }
+        if let Some(test) = shows.find(|test| !tests.contains(&format!("fn {test}("))) {
+            return Err(format!("{name}: there is no test {test}"));
+        }
+    }
+    Ok(names.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_checklist_names_tests_that_exist() {
+        let tests = "fn it_works() {}";
+        let check = |rows: &str| {
+            check_checklist(&format!("# Page\n\n### List\n\n| item | shown by |\n|---|---|\n{rows}\n## Next\n"), "List", tests)
+        };
+        assert_eq!(check("| `a` | `it_works` |\n| `b` | not applicable: we have none of these |"), Ok(2));
+        assert_eq!(check("| `a` | `it_works`, `not_there` |"), Err("`a`: there is no test not_there".into()));
+        assert_eq!(check("| `a` | `it_works` |\n| `a` | `it_works` |"), Err("`a` is there twice".into()));
+        assert!(check("| `a` | soon |").is_err() && check("| `a` | not applicable: no |").is_err() && check("| `a` |").is_err());
+        assert!(check_checklist("# Page", "List", tests).is_err());
+    }
 
     #[test]
     fn a_table_says_why_not() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `/account/key`: the OpenPGP certificates of a person. What is done with them is in `keyring.rs`.
 
-mod shown;
+pub(super) mod shown;
 
 use std::sync::Arc;
 

@@ -99,6 +99,7 @@ impl House {
             mail: Some(mail),
             keys: "https://keys.home.example".into(),
             desk: hearth_identity::desk::Desk::new(run.join(hearth_identity::desk::SOCKET)),
+            finding: hearth_identity::finding::Finding::new(run.join(hearth_identity::finding::SOCKET)),
             ..Home::default()
         };
         change(&mut home);

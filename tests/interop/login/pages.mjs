@@ -17,7 +17,8 @@ const LOOKS = [
 ];
 const STRANGERS = ['/sign-in', '/nowhere', '/welcome/x', WELCOME, '/authorize?client_id=nobody'];
 const OWN = ['/account', '/account/app-passwords/new', '/account/password', '/account/passkeys', '/account/authenticator',
-  '/account/recovery', '/account/contact', '/account/mail', '/account/why', '/account/key', '/device', '/logout', AUTHORIZE];
+  '/account/recovery', '/account/contact', '/account/mail', '/account/why', '/account/key', '/account/key/find',
+  '/device', '/logout', AUTHORIZE];
 const ADMIN = ['/admin', '/admin/people', '/admin/groups', '/admin/aliases', '/admin/apps', '/admin/rules', '/admin/domains',
   '/admin/queue', '/admin/reports', '/admin/log'];
 

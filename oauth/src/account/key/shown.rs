@@ -153,15 +153,7 @@ async fn certified_until(ctx: &Ctx, fingerprint: &str) -> Result<Option<String>,
 }
 
 fn other(told: Told) -> Other {
-    let (via, source) = (told.via.as_deref().unwrap_or_default(), told.source.as_deref());
-    let found = match source {
-        Some("wkd") => t1("published by {}", via),
-        Some("dane") => t1("in the signed DNS of {}", via),
-        Some("friend") => t1("from the home {}", via),
-        Some("keyserver") => t1("from the key server {}", via),
-        Some("autocrypt") => t("from a mail of theirs").to_string(),
-        _ => t("of this home").to_string(),
-    };
+    let found = where_found(told.source.as_deref().unwrap_or("local"), told.via.as_deref().unwrap_or_default());
     // As HKP counts: 120 is complete.
     let sure = match told.confidence.unwrap_or(120) {
         120.. => t("certain"),
@@ -170,4 +162,16 @@ fn other(told: Told) -> Other {
         _ => t("little"),
     };
     Other { address: told.address, groups: show::in_groups(&told.fingerprint), says: t2("Found {}. Confidence: {}.", found, sure) }
+}
+
+/// By which way a certificate was found, after "Found".
+pub(in crate::account) fn where_found(source: &str, via: &str) -> String {
+    match source {
+        "wkd" => t1("published by {}", via),
+        "dane" => t1("in the signed DNS of {}", via),
+        "friend" => t1("from the home {}", via),
+        "keyserver" => t1("from the key server {}", via),
+        "autocrypt" => t("from a mail of theirs").to_string(),
+        _ => t("of this home").to_string(),
+    }
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Looking elsewhere for our own people: the account page's socket, and DNS that says nothing at all.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use hearth_identity::finding::{self, Finding};
+use hearth_identity::login::Gate;
+use hearth_net::dns::{Options, Resolver};
+use hearth_net::fetch::Fetcher;
+use hearth_net::tls::Connector;
+use tokio::time::Instant;
+
+use super::*;
+use crate::ctx::People;
+use crate::find::{Asked, Finder};
+use crate::limits::{FINDER_WITHIN, FINDS_AT_ONCE_MAX, FOUND_WITHIN};
+
+/// A DNS server that hears everything and says nothing.
+fn silent() -> UdpSocket {
+    UdpSocket::bind("127.0.0.1:0").unwrap()
+}
+
+fn finder(house: &House, dns: &UdpSocket, keyserver: &str) -> Finder {
+    let options = Options { servers: vec![dns.local_addr().unwrap()], validate: Some(false), trust_anchor: None };
+    let resolver = Resolver::new(&options).unwrap();
+    let fetcher = Fetcher::new(resolver.clone(), Connector::new(&[]).unwrap(), Vec::new());
+    Finder::new(house.directory.clone(), resolver, fetcher, house.clock.clone(), keyserver)
+}
+
+#[tokio::test]
+async fn silence_for_an_address_never_looked_for_ends_in_time() {
+    let house = House::new().await;
+    let alice = house.add_person("Alice", &["alice@home.example"]).await;
+    let friend = Domain::parse("friend.example").unwrap();
+    house.directory.add_friend(&friend, &"AB".repeat(20), Vec::new()).await.unwrap();
+    assert!(house.directory.change_friend_right(&friend, "received", "keys", true).await.unwrap());
+    let dns = silent();
+    let finder = finder(&house, &dns, "https://keys.example");
+    let begun = Instant::now();
+    let answer = finder.find(alice, &address("bob@never.example"), false).await.unwrap();
+    let waited = begun.elapsed();
+    // Everybody was asked (a friend, the domain by two ways, a key server), nobody answered, and the whole has its end.
+    assert!(answer.found.is_empty() && answer.asked.len() == 4, "{:?}", answer.asked);
+    assert!(answer.asked.iter().all(|(.., said)| matches!(said, Asked::Failed(_))), "{:?}", answer.asked);
+    assert!(waited <= FOUND_WITHIN + Duration::from_secs(1), "{waited:?}");
+    assert!(FOUND_WITHIN < FINDER_WITHIN, "the account page waits for all of it");
+}
+
+#[tokio::test]
+async fn the_account_page_asks_on_a_socket_of_its_own() {
+    let house = House::new().await;
+    let (alice, made) = house.alice().await;
+    let run = tempfile::tempdir().unwrap();
+    let path = run.path().join(finding::SOCKET);
+    let dns = silent();
+    let looks = finder(&house, &dns, "");
+    let people = People::new(Gate::new(run.path().join("gate.sock")), move || Ok(looks.clone()));
+    let site = Site { domain: Domain::parse(DOMAIN).unwrap(), url: "https://keys.home.example".into() };
+    let ctx = Ctx::new(house.directory.clone(), house.clock.clone(), site).with_people(people);
+    let listener = hearth_web::bind(&path).unwrap();
+    tokio::spawn(crate::finder::serve(ctx.clone(), listener, std::future::pending()));
+    let finding = Finding::new(&path);
+
+    let Some(finding::Answer::Told(told)) = finding.find(alice, &address("alice@home.example")).await.unwrap() else {
+        panic!("an answer")
+    };
+    let [found] = told.found.as_slice() else { panic!("{:?}", told.found) };
+    assert_eq!((found.fingerprint.as_str(), found.source.as_str(), found.confidence), (made.clean.fingerprint(), "local", 120));
+    assert!(found.usable && !found.revoked && found.key.is_some());
+    // Told once, it is on the list of the account page.
+    assert_eq!(house.directory.list_told_certs(alice).await.unwrap()[0].fingerprint, made.clean.fingerprint());
+
+    // So many at once, and then the next is asked to come again.
+    let _all = ctx.people().unwrap().places.acquire_many(FINDS_AT_ONCE_MAX as u32).await.unwrap();
+    let busy = finding.find(alice, &address("alice@home.example")).await.unwrap();
+    assert_eq!(busy, Some(finding::Answer::Busy));
+}

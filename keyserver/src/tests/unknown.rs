@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Who asks does not learn who lives here: neither from the words of an answer nor from the time that it takes.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::limits::{BY_ADDRESS_EVERY, LETTER_ANSWERED_AFTER, UPLOAD_EVERY};
+
+/// Rounds of which the quickest counts: what else the machine does makes an answer slower, never quicker.
+const ROUNDS: usize = 60;
+
+/// Somebody who is not there, somebody who is and has no key, an address that its owner's key does not show, and a home
+/// that is none of ours.
+const NOT_SHOWN: [&str; 4] = ["nobody@home.example", "bob@home.example", "a.liddell@home.example", "carol@there.example"];
+
+#[tokio::test]
+async fn an_address_that_is_not_shown_is_answered_like_one_that_is_not_there() {
+    let house = House::new().await;
+    house.alice().await;
+    house.add_person("Bob", &["bob@home.example"]).await;
+    type Path = fn(&str) -> String;
+    let paths: [Path; 5] = [
+        |who| format!("/pks/v2/certs/by-identity/{who}"),
+        |who| format!("/pks/v2/index/{who}"),
+        |who| format!("/pks/lookup?op=get&options=mr&search={who}"),
+        |who| format!("/pks/lookup?op=index&options=mr&search={who}"),
+        |who| format!("/vks/v1/by-email/{who}"),
+    ];
+    for path in paths {
+        let first = house.keys(&path(NOT_SHOWN[0])).await;
+        for who in NOT_SHOWN {
+            house.clock.advance(BY_ADDRESS_EVERY);
+            let answer = house.keys(&path(who)).await;
+            assert_eq!(
+                (answer.status, answer.headers, answer.body),
+                (first.status, first.headers.clone(), first.body.clone()),
+                "{who}"
+            );
+        }
+    }
+    let mut quickest = [Duration::MAX; NOT_SHOWN.len()];
+    for _ in 0..ROUNDS {
+        for (who, quickest) in NOT_SHOWN.iter().zip(&mut quickest) {
+            house.clock.advance(BY_ADDRESS_EVERY);
+            let begun = Instant::now();
+            assert_eq!(house.keys(&paths[0](who)).await.status, StatusCode::NOT_FOUND);
+            *quickest = begun.elapsed().min(*quickest);
+        }
+    }
+    let (least, most) = (quickest.iter().min().unwrap(), quickest.iter().max().unwrap());
+    assert!(*most < *least * 2, "the same statements for all of them: {quickest:?}");
+}
+
+#[tokio::test]
+async fn who_asks_for_a_letter_waits_as_long_when_none_is_written() {
+    let house = House::new().await;
+    house.alice().await;
+    let form = "application/x-www-form-urlencoded";
+    let mut removals = Vec::new();
+    // Known, known and written to within the hour, unknown.
+    for who in ["alice@home.example", "alice@home.example", "nobody@home.example"] {
+        house.clock.advance(UPLOAD_EVERY);
+        let begun = Instant::now();
+        let sent = house.ask(Method::POST, "keys.home.example", "/pks/v2/sendtoken", "text/plain", who).await;
+        assert!(begun.elapsed() >= LETTER_ANSWERED_AFTER, "{who}");
+        assert_eq!((sent.status, sent.body.len()), (StatusCode::OK, 0), "{who}");
+        let begun = Instant::now();
+        let asked = house.ask(Method::POST, "keys.home.example", "/remove", form, format!("address={who}")).await;
+        assert!(begun.elapsed() >= LETTER_ANSWERED_AFTER, "{who}");
+        assert_eq!(asked.status, StatusCode::OK, "{who}");
+        removals.push(asked.text().to_string());
+    }
+    removals.dedup();
+    assert_eq!(removals.len(), 1, "one answer for all");
+    assert!(!house.directory.list_letters(9).await.unwrap().is_empty(), "and one letter was written");
+}
