@@ -77,6 +77,7 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Arc<Shared>> {
         backend: backend(config),
         process: boot.name.to_string(),
         clock: clock.clone(),
+        quota_bytes: config.quota_bytes(),
         delivers: false,
     };
     let store = Store::open(store).await.context("the mail store cannot be opened")?;

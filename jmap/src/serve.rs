@@ -54,5 +54,12 @@ fn store_config(config: &Config, clock: Clock) -> StoreConfig {
         Engine::Sqlite => Backend::Sqlite,
         Engine::Postgres => Backend::Postgres { url: Secret::new(config.store.url.clone()), schema: "mail".to_string() },
     };
-    StoreConfig { dir: config.dir.clone(), backend, process: "jmap".to_string(), clock, delivers: false }
+    StoreConfig {
+        dir: config.dir.clone(),
+        backend,
+        process: "jmap".to_string(),
+        clock,
+        quota_bytes: config.quota_bytes(),
+        delivers: false,
+    }
 }

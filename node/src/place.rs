@@ -83,7 +83,13 @@ pub async fn mail(config: &Config) -> anyhow::Result<Store> {
         Engine::Sqlite => Backend::Sqlite,
         Engine::Postgres => Backend::Postgres { url: Secret::new(config.store.url.clone()), schema: "mail".to_owned() },
     };
-    let open =
-        StoreConfig { dir: config.dir.clone(), backend, process: "hearth".to_owned(), clock: Clock::system(), delivers: false };
+    let open = StoreConfig {
+        dir: config.dir.clone(),
+        backend,
+        process: "hearth".to_owned(),
+        clock: Clock::system(),
+        quota_bytes: config.quota_bytes(),
+        delivers: false,
+    };
     Ok(Store::open(open).await?)
 }

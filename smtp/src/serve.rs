@@ -73,7 +73,14 @@ async fn open(config: &Config, stop: hearth_boot::Stop) -> anyhow::Result<Arc<Se
         Engine::Sqlite => Backend::Sqlite,
         Engine::Postgres => Backend::Postgres { url: Secret::new(config.store.url.clone()), schema: "mail".to_string() },
     };
-    let store = StoreConfig { dir: config.dir.clone(), backend, process: "smtp".to_string(), clock: clock.clone(), delivers: true };
+    let store = StoreConfig {
+        dir: config.dir.clone(),
+        backend,
+        process: "smtp".to_string(),
+        clock: clock.clone(),
+        quota_bytes: config.quota_bytes(),
+        delivers: true,
+    };
     let store = Store::open(store).await?;
     let queue = open_queue(config, clock.clone()).await?;
     queue.recover().await?;

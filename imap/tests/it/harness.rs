@@ -90,6 +90,7 @@ impl Home {
             backend: Backend::Sqlite,
             process: "imap".into(),
             clock: clock.clone(),
+            quota_bytes: None,
             delivers: false,
         };
         let store = Store::open(config).await.expect("a store");

@@ -84,6 +84,7 @@ impl Home {
             backend: Backend::Sqlite,
             process: "jmap".into(),
             clock: clock.clone(),
+            quota_bytes: None,
             delivers: false,
         };
         let store = Store::open(config).await.expect("a store");

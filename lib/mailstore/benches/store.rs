@@ -47,7 +47,15 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn open(dir: &Path, backend: Backend, process: &str, delivers: bool) -> Result<Store, Error> {
-    Store::open(StoreConfig { dir: dir.into(), backend, process: process.into(), clock: Clock::system(), delivers }).await
+    Store::open(StoreConfig {
+        dir: dir.into(),
+        backend,
+        process: process.into(),
+        clock: Clock::system(),
+        quota_bytes: None,
+        delivers,
+    })
+    .await
 }
 
 fn line(what: &str, count: usize, took: Duration) {

@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use hearth_db::{Database, Durability, Source};
-use hearth_types::{AccountId, BlobId, Clock, Timestamp};
+use hearth_types::{AccountId, BlobId, Timestamp};
 
 use crate::error::{Error, Result};
 use crate::limits::ORPHAN_AGE;
 use crate::mailbox;
 use crate::schema;
 use crate::snooze;
+use crate::store::StoreConfig;
 use crate::tx::MailTx;
 
 /// An open account.
@@ -32,6 +33,8 @@ pub(crate) struct Account {
     last_used: AtomicI64,
     /// Names this boot of the machine; never 0.
     pub boot: i64,
+    /// The bound of bytes where none was set.
+    pub quota_bytes: Option<u64>,
 }
 
 /// Where the accounts are listed that have put mail off.
@@ -49,7 +52,8 @@ pub(crate) fn folder(mail: &Path, id: AccountId) -> PathBuf {
 
 impl Account {
     /// Opens it, and makes what a new one lacks. Blocks.
-    pub fn open(mail: &Path, id: AccountId, shared: Option<&Database>, clock: &Clock, boot: i64) -> Result<Arc<Self>> {
+    pub fn open(mail: &Path, id: AccountId, shared: Option<&Database>, config: &StoreConfig, boot: i64) -> Result<Arc<Self>> {
+        let (clock, quota_bytes) = (&config.clock, config.quota_bytes);
         let folder = folder(mail, id);
         let blobs = folder.join("blobs");
         let is_new = !blobs.is_dir();
@@ -63,7 +67,8 @@ impl Account {
         let is_own_database = shared.is_none();
         let last_used = AtomicI64::new(clock.now().millis());
         let snoozed = snoozed_folder(mail).join(id.to_string());
-        let account = Self { id, database, is_own_database, folder, search: OnceLock::new(), snoozed, last_used, boot };
+        let account =
+            Self { id, database, is_own_database, folder, search: OnceLock::new(), snoozed, last_used, boot, quota_bytes };
         let account = Arc::new(account);
         account.make_if_new(clock.now())?;
         account.mark_if_snoozed()?;

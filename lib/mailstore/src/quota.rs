@@ -28,13 +28,14 @@ impl Quota {
 /// What is used, and the bound.
 pub fn find(tx: &mut MailTx<'_>) -> Result<Quota> {
     tx.flush()?;
-    let account = tx.account();
+    let (account, usual) = (tx.account(), tx.place.quota_bytes);
     tx.one("SELECT used_bytes, messages, limit_bytes, limit_messages FROM account WHERE account = $1", &[&account], |row| {
-        Ok(Quota { used_bytes: row.get(0)?, messages: row.get(1)?, limit_bytes: row.get(2)?, limit_messages: row.get(3)? })
+        let limit_bytes = row.get::<Option<u64>>(2)?.or(usual);
+        Ok(Quota { used_bytes: row.get(0)?, messages: row.get(1)?, limit_bytes, limit_messages: row.get(3)? })
     })
 }
 
-/// Sets or lifts the bound of bytes.
+/// Sets the bound of bytes, or leaves it to what is usual in the house.
 pub fn set_limit(tx: &mut MailTx<'_>, limit_bytes: Option<u64>) -> Result<()> {
     let account = tx.account();
     let limit = limit_bytes.map(number).transpose()?;

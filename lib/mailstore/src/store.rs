@@ -48,6 +48,8 @@ pub struct StoreConfig {
     pub process: String,
     /// Where time comes from.
     pub clock: Clock,
+    /// Bytes that an account may keep when nothing else was said for it; `None`: any number.
+    pub quota_bytes: Option<u64>,
     /// Only hearth-smtp: open the journal, replay it, take deliveries.
     pub delivers: bool,
 }
@@ -467,7 +469,7 @@ impl Inner {
         if let Some(open) = self.find_open(id) {
             return Ok(open);
         }
-        let account = Account::open(&self.mail, id, self.shared.as_ref(), &self.config.clock, self.boot)?;
+        let account = Account::open(&self.mail, id, self.shared.as_ref(), &self.config, self.boot)?;
         let mut accounts = lock(&self.accounts);
         while accounts.len() >= OPEN_ACCOUNTS_MAX {
             let now = self.now();

@@ -91,6 +91,7 @@ impl House {
             backend: Backend::Sqlite,
             process: "oauth".into(),
             clock: clock.clone(),
+            quota_bytes: None,
             delivers: false,
         };
         let run = folder.path().to_path_buf();

@@ -68,6 +68,7 @@ impl House {
             backend: Backend::Sqlite,
             process: "smtp".to_string(),
             clock: clock.clone(),
+            quota_bytes: None,
             delivers: true,
         };
         let server = Server::new(Parts {

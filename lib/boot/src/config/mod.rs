@@ -114,6 +114,11 @@ impl Config {
         self.https_url(&format!("id.{}", self.home.domain), "")
     }
 
+    /// Bytes of mail that an account may keep when nothing else was said for it.
+    pub fn quota_bytes(&self) -> Option<u64> {
+        Some(self.limits.quota_bytes).filter(|bytes| *bytes > 0)
+    }
+
     /// `https://<host>[:port]<path>`.
     pub fn https_url(&self, host: &str, path: &str) -> String {
         match self.port(443) {

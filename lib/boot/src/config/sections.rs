@@ -165,7 +165,7 @@ pub struct Limits {
     pub connections_max: usize,
     /// Of these, from one address (an IPv6 network of 64 bits counts as one). Default 200.
     pub connections_per_address_max: usize,
-    /// Bytes of mail that an account may keep when nothing else was said for it. Default 10 GiB.
+    /// Bytes of mail that an account may keep when nothing else was said for it; 0 for any number. Default 10 GiB.
     pub quota_bytes: u64,
     /// Memory for checking passwords, in bytes: one is computed at a time for each 32 MiB of it, and one always. Default 64 MiB.
     pub password_memory_bytes: u64,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hearth_mailstore::message::{self, FlagChange};
-use hearth_mailstore::{Content, Durability, Error, Flag, FlagSet, Role, blob, limits, mailbox, quota, thread};
+use hearth_mailstore::{Content, Durability, Error, Flag, FlagSet, Role, Store, StoreConfig, blob, limits, mailbox, quota, thread};
 
 use crate::support::{ALICE, NOON, append, by_role, mail, on_each_engine, read, view, write};
 
@@ -235,6 +235,25 @@ fn a_quota_holds() {
         assert!(write(&store, move |tx| message::copy(tx, inbox, &[1], archive)).await.is_ok(), "a second place takes no room");
         let used = read(&store, quota::find).await;
         assert_eq!((used.messages, used.used_bytes, used.limit_bytes), (1, limit, Some(limit)));
+    });
+}
+
+#[test]
+fn the_usual_quota_holds_where_none_was_set() {
+    on_each_engine(|home| async move {
+        let raw = mail("a", "");
+        let usual = Some(raw.len() as u64);
+        let store = Store::open(StoreConfig { quota_bytes: usual, ..home.config() }).await.expect("the store opens");
+        let inbox = by_role(&store, Role::Inbox).await.id;
+        append(&store, inbox, raw.clone(), FlagSet::EMPTY).await;
+        assert_eq!(read(&store, quota::find).await.limit_bytes, usual);
+        let add = async || {
+            let prepared = store.prepare(ALICE, Content::Bytes(raw.clone())).await.expect("prepares");
+            write(&store, move |tx| message::append(tx, prepared, &[inbox], &FlagSet::EMPTY, NOON)).await
+        };
+        assert!(matches!(add().await, Err(Error::OverQuota)));
+        write(&store, |tx| quota::set_limit(tx, Some(1 << 20))).await.expect("sets");
+        assert!(add().await.is_ok(), "what was said for the account counts");
     });
 }
 

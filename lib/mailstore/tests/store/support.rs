@@ -51,6 +51,7 @@ impl Home {
             backend: self.backend.clone(),
             process: "test".into(),
             clock: self.clock.clone(),
+            quota_bytes: None,
             delivers: true,
         }
     }
