@@ -168,7 +168,9 @@ async fn in_mailbox(home: &Home, mailbox: &str) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let (mails, _) = imap.command("FETCH 1:* BODY.PEEK[]").await?;
-    Ok(mails.into_iter().filter(|line| line.contains("FETCH")).collect())
+    // What the home itself writes to its people (a password was set) is no part of this.
+    let of_the_house = format!("\r\nFrom: <postmaster@{}>\r\n", home.domain);
+    Ok(mails.into_iter().filter(|line| line.contains("FETCH") && !line.contains(&of_the_house)).collect())
 }
 
 const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
@@ -215,6 +217,44 @@ async fn rspamd_and_opendkim_judge() -> Result<()> {
         let junk = in_mailbox(&home, "Junk").await?;
         ensure!(said.contains("5.7.1 Gtube pattern") || junk.len() == 1, "{name}: GTUBE was taken: {said}");
     }
+    Ok(())
+}
+
+/// What a large provider writes once a day (RFC 9990).
+const AGGREGATE: &str = "<?xml version=\"1.0\"?>\n<feedback><report_metadata><org_name>Big Mail</org_name><email>a@stranger.example</email>\
+    <report_id>1</report_id><date_range><begin>1795000000</begin><end>1795086400</end></date_range></report_metadata>\
+    <policy_published><domain>DOMAIN</domain><adkim>r</adkim><aspf>r</aspf><p>reject</p><sp>reject</sp><pct>100</pct></policy_published>\
+    <record><row><source_ip>192.0.2.9</source_ip><count>3</count><policy_evaluated><disposition>none</disposition><dkim>pass</dkim>\
+    <spf>pass</spf></policy_evaluated></row><identifiers><header_from>DOMAIN</header_from></identifiers>\
+    <auth_results><spf><domain>DOMAIN</domain><result>pass</result></spf></auth_results></record></feedback>\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_of_a_stranger_is_shown() -> Result<()> {
+    if missing(&["swaks", "gzip"]) {
+        return Ok(());
+    }
+    let home = Home::start()?;
+    let reports = format!("reports@{}", home.domain);
+    // Whose the address is gets the mail as well.
+    home.hearth(&["address", "add", &home.alice.address, &reports])?;
+    let temp = tempfile::tempdir()?;
+    let at = |name: &str| temp.path().join(name);
+    fs::write(at("report.xml"), AGGREGATE.replace("DOMAIN", &home.domain))?;
+    run(stranger("gzip").arg(at("report.xml")))?;
+    let none: serde_json::Value = serde_json::from_str(&home.hearth(&["domain", "reports", &home.domain, "--json"])?)?;
+    ensure!(none.as_array().is_some_and(Vec::is_empty), "{none}");
+    let mut swaks = stranger("swaks");
+    swaks.args(["--server", &home.address.to_string(), "--port", &home.port(25).to_string()]);
+    swaks.args(["--to", &reports, "--from", "a@stranger.example", "--ehlo", "mx.stranger.example"]);
+    swaks.args(["--h-Subject", &format!("Report Domain: {}", home.domain), "--attach-type", "application/gzip"]);
+    swaks.args(["--attach-name", "report.xml.gz", "--attach", &format!("@{}", at("report.xml.gz").display())]);
+    run(&mut swaks)?;
+    let shown: serde_json::Value = serde_json::from_str(&home.hearth(&["domain", "reports", &home.domain, "--json"])?)?;
+    ensure!(shown[0]["reporter"] == "Big Mail" && shown[0]["good"] == 3 && shown[1].is_null(), "{shown}\n{}", home.log());
+    ensure!(shown[0]["sources"][0].to_string().contains("192.0.2.9"), "{shown}");
+    let shown = home.hearth(&["domain", "reports", &home.domain])?;
+    ensure!(shown.contains("Big Mail"), "{shown}");
+    ensure!(in_mailbox(&home, "INBOX").await?.len() == 1, "it is not with whom the address belongs to");
     Ok(())
 }
 

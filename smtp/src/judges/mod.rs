@@ -250,10 +250,14 @@ mod tests {
         assert_eq!(folded(b"a\rb\x07"), "ab");
     }
 
-    #[tokio::test]
+    /// Time goes on by itself to the end of the wait.
+    #[tokio::test(start_paused = true)]
     async fn one_that_is_silent_is_passed_over_or_puts_the_mail_off() {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-        let judge = Judge::Milter(Place::Tcp(closed.to_string()));
+        let port = || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            (listener.local_addr().expect("an address").to_string(), listener)
+        };
+        let (closed, open) = (port().0, port());
         let case = Case {
             id: "1",
             hostname: "mail.home.example",
@@ -265,7 +269,14 @@ mod tests {
             recipients: &[],
             message: &Message::from(b"\r\n".as_slice()),
         };
-        assert_eq!(ask(std::slice::from_ref(&judge), false, &case).await, (Opinion::Fine, None));
-        assert!(matches!(ask(&[judge], true, &case).await.0, Opinion::Later(reply) if reply.code == 451));
+        for place in [closed, open.0].map(Place::Tcp) {
+            for judge in [Judge::Milter(place.clone()), Judge::Rspamd(place.clone())] {
+                assert_eq!(ask(std::slice::from_ref(&judge), false, &case).await, (Opinion::Fine, None), "{judge:?}");
+                let begun = tokio::time::Instant::now();
+                let (opinion, _) = ask(std::slice::from_ref(&judge), true, &case).await;
+                assert!(matches!(opinion, Opinion::Later(reply) if reply.code == 451), "{judge:?}");
+                assert!(begun.elapsed() < JUDGE_ANSWER * 2, "{judge:?}");
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ mod large;
 mod letters;
 mod listed;
 mod lists;
+mod rejects;
 mod reports;
 mod sealing;
 mod sessions;

@@ -147,7 +147,7 @@ async fn each_extension_is_at_work() {
             }
         }
     }
-    // Events are of mailboxes: the transcripts of IMAP show it.
-    shown.insert("imapsieve");
-    assert_eq!(shown, CAPABILITIES.iter().copied().collect(), "each that is offered, and no other");
+    // RFC 6785: that one is at work where a message is changed, in `imap/src/event.rs`.
+    let of_deliveries = CAPABILITIES.iter().copied().filter(|name| *name != "imapsieve").collect();
+    assert_eq!(shown, of_deliveries, "each that is offered, and no other");
 }
