@@ -141,6 +141,25 @@ impl Finder {
         Ok(all)
     }
 
+    /// A certificate that is known already, as its home has it now: at its key server, where one that was replaced or revoked
+    /// is found too, or else where the domain publishes it. Nothing is remembered.
+    pub async fn find_again(&self, address: &Address, fingerprint: &str) -> Result<Option<Vec<u8>>, Trouble> {
+        let now = system_time(self.clock.now());
+        if let Ok(bytes) = self.ask_home_for(address.domain(), fingerprint).await {
+            let wanted = fingerprint.to_string();
+            let read = move || {
+                let certs = read_submission(&bytes, now).ok()?.certs.into_iter().take(FOUND_MAX);
+                let clean = certs.filter_map(|raw| Clean::from_raw(raw, now).ok()).find(|clean| clean.fingerprint() == wanted)?;
+                Some(clean.whole())
+            };
+            if let Some(whole) = tokio::task::spawn_blocking(read).await.map_err(Trouble::from)? {
+                return Ok(Some(whole));
+            }
+        }
+        let published = self.find_published(address).await?;
+        Ok(published.into_iter().find(|found| found.fingerprint == fingerprint).map(|found| found.bytes))
+    }
+
     /// One source after the other (some at the same time), until one has a certificate that can be used.
     async fn ask_around(
         &self,

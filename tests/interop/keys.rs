@@ -328,6 +328,52 @@ async fn two_homes_find_each_others_keys_and_are_sure_of_them() -> Result<()> {
     let by_wkd = find(true)?;
     ensure!(by_wkd["found"][0]["source"] == "wkd" && by_wkd["found"][0]["confidence"] == 80, "{by_wkd}");
 
+    // A friend whose home's certificate changes, and then ends: the daily round notices, and its word counts no more.
+    ours.hearth(&["friend", "add", "theirs.test", "--fingerprint", &authority])?;
+    let tend = || json(&ours.hearth(&["key", "tend", "--json"])?);
+    ensure!(find(true)?["found"][0]["confidence"] == 120);
+    theirs.hearth(&["domain", "add", "elsewhere.test"])?;
+    theirs.hearth(&["key", "tend"])?;
+    let tended = tend()?;
+    ensure!(tended["friends_changed"] == 1 && tended["says"] == Value::Array(Vec::new()), "{tended}");
+    ensure!(tend()?["friends_changed"] == 0 && find(true)?["found"][0]["confidence"] == 120, "nothing new, and still trusted");
+
+    // With the right to look up, it is asked for somebody of another domain too: what it has heard is believed a little.
+    let carol = "carol@elsewhere.test";
+    theirs.hearth_with_input(&["account", "add", carol, "--password-stdin"], "correct horse battery staple 42\n")?;
+    let hers = json(&theirs.hearth(&["key", "generate", carol, "--json"])?)?;
+    let find_carol = || json(&ours.hearth(&["key", "find", carol, "--fresh", "--json"])?);
+    let asked_alone = find_carol()?;
+    ensure!(
+        asked_alone["found"] == Value::Array(Vec::new()) && !asked_alone["asked"].to_string().contains("friend"),
+        "{asked_alone}"
+    );
+    ours.hearth(&["friend", "rights", "theirs.test", "--looks-up-keys", "on"])?;
+    let by_friend = find_carol()?;
+    let best = &by_friend["found"][0];
+    ensure!(
+        best["fingerprint"] == hers["fingerprint"]
+            && best["source"] == "friend"
+            && best["via"] == "theirs.test"
+            && best["confidence"] == 40,
+        "{by_friend}"
+    );
+
+    theirs.hearth(&["key", "revoke", &authority, "--reason", "superseded"])?;
+    let tended = tend()?;
+    ensure!(tended["friends_changed"] == 1 && tended["says"][0].to_string().contains("its word counts no more"), "{tended}");
+    let unsure = find(true)?;
+    ensure!(unsure["found"][0]["confidence"] != 120, "{unsure}");
+    // Their home makes another one, which is compared anew.
+    let renewed = json(&theirs.hearth(&["key", "tend", "--json"])?)?;
+    let published = json(&ours.hearth(&["friend", "add", "theirs.test", "--json"])?)?;
+    ensure!(
+        renewed["fingerprint"] != authority.as_str() && published["fingerprint"] == renewed["fingerprint"],
+        "{renewed} {published}"
+    );
+    ours.hearth(&["friend", "add", "theirs.test", "--fingerprint", renewed["fingerprint"].as_str().unwrap_or_default()])?;
+    ensure!(find(true)?["found"][0]["confidence"] == 120);
+
     // Off the Internet nobody is asked unless the house says so.
     ours.set_env("HEARTH_FETCH__PRIVATE_NETWORKS", "")?;
     let refused = json(&ours.hearth(&["key", "find", &theirs.alice.address, "--json"])?)?;

@@ -111,8 +111,8 @@ fn imaplib_shares_a_mailbox() -> Result<()> {
         "OK [b'1 (UID 1 FLAGS ())'] NO".to_string(),
         "OK [b'INBOX (MESSAGES 1)']".to_string(),
         "NO NO".to_string(),
-        format!("[[b'{theirs} \"#user/{alice}\"'], [b'\"#user/{alice}\" ()']]"),
-        "[b'\"\" ()'] NO".to_string(),
+        format!("[[b'{theirs} \"#user/{alice}\"'], [b'\"#user/{alice}\" (STORAGE 1 10485760)']]"),
+        "[b'\"\" (STORAGE 1 10485760)'] NO".to_string(),
         "OK Photos lrswipkxteacd".to_string(),
         "[None] NO".to_string(),
     ];

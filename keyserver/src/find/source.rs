@@ -193,6 +193,13 @@ impl Finder {
         Ok(peer.map(|peer| ("their mail".to_string(), Ok(peer.keydata))).into_iter().collect())
     }
 
+    /// What the key server of a home has of a certificate (HKP v2).
+    pub(super) async fn ask_home_for(&self, domain: &Domain, fingerprint: &str) -> Result<Vec<u8>, Asked> {
+        let version = if fingerprint.len() == 64 { "06" } else { "04" };
+        let url = format!("https://{}/pks/v2/certs/by-vfingerprint/{version}{fingerprint}", domain.below("keys"));
+        self.fetch(&url).await
+    }
+
     /// What the key server of a home answers at a path, in JSON; or why not, for a person.
     pub async fn fetch_json(&self, domain: &Domain, path: &str) -> Result<serde_json::Value, String> {
         let url = format!("https://{}{path}", domain.below("keys"));

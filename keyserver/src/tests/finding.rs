@@ -43,6 +43,13 @@ async fn silence_for_an_address_never_looked_for_ends_in_time() {
     // Everybody was asked (a friend, the domain by two ways, a key server), nobody answered, and the whole has its end.
     assert!(answer.found.is_empty() && answer.asked.len() == 4, "{:?}", answer.asked);
     assert!(answer.asked.iter().all(|(.., said)| matches!(said, Asked::Failed(_))), "{:?}", answer.asked);
+    let asks_friend = |answer: &crate::find::Answer| {
+        answer.asked.iter().any(|(source, via, _)| *source == crate::find::Source::Friend && via == "friend.example")
+    };
+    assert!(asks_friend(&answer), "with the right to look up keys: {:?}", answer.asked);
+    assert!(house.directory.change_friend_right(&friend, "received", "keys", false).await.unwrap());
+    let without = finder.find(alice, &address("carol@never.example"), false).await.unwrap();
+    assert!(!asks_friend(&without) && without.asked.len() == 3, "{:?}", without.asked);
     assert!(waited <= FOUND_WITHIN + Duration::from_secs(1), "{waited:?}");
     assert!(FOUND_WITHIN < FINDER_WITHIN, "the account page waits for all of it");
 }

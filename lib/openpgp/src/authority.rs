@@ -115,6 +115,18 @@ pub fn trust(secret: &Secret<Vec<u8>>, home: &[u8], domain: &Domain, now: System
     cert.to_vec().map_err(Refusal::library)
 }
 
+/// The certificate of a home that is trusted, with what it says of itself now: a revocation, a later end, a new key. The
+/// trust of this house (`own`, a fingerprint) stays on it as it was.
+pub fn refreshed(own: &str, kept: &[u8], published: &[u8], domain: &Domain, now: SystemTime) -> Result<Vec<u8>, Refusal> {
+    let before = Cert::from_bytes(kept).map_err(Refusal::library)?;
+    let fingerprint = before.fingerprint().to_hex();
+    let address = Address::new(LOCAL_PART, domain.clone()).map_err(Refusal::library)?;
+    let trust = certifications_by(&BTreeSet::from([own.to_string()]), kept, &fingerprint, &address);
+    // Merged, so that no revocation is lost; and bounded as everything that comes from outside.
+    let merged = before.merge_public(Cert::from_bytes(published).map_err(Refusal::malformed)?).map_err(Refusal::malformed)?;
+    with_certifications(&Clean::of(&merged, now)?.whole(), &trust)
+}
+
 /// RFC 9580 §5.2.3.22: addresses of a domain and no others, not even of names below it.
 fn scope(domain: &Domain) -> String {
     format!("<[^>]+@{}>$", domain.as_str().replace('.', "\\."))
@@ -316,6 +328,34 @@ mod tests {
         // A home is trusted by its own address for its own domain, and for no other.
         let other = trust(&ours.secret, &theirs.clean.whole(), &Domain::parse("c.example").unwrap(), now());
         assert_eq!(other, Err(Refusal::NoKey));
+    }
+
+    #[test]
+    fn what_a_home_says_of_itself_later_counts() {
+        let (ours, theirs, strangers) = (house("home.example"), house("b.example"), house("c.example"));
+        let domain = Domain::parse("b.example").unwrap();
+        let own = ours.clean.fingerprint();
+        let trusted = trust(&ours.secret, &theirs.clean.whole(), &domain, now()).unwrap();
+        let at = now() + Duration::from_secs(60);
+        let again = |kept: &[u8], published: &[u8]| refreshed(own, kept, published, &domain, at);
+        let bob = vouched(&theirs, &person("Bob", "bob@b.example"), "Bob <bob@b.example>");
+        let sure = |home: &[u8]| confidence(&ours.clean.whole(), &[home.to_vec()], &bob, at).unwrap();
+
+        // Nothing new: the trust stays, and a second time changes no octet.
+        let same = again(&trusted, &theirs.clean.whole()).unwrap();
+        assert_eq!((sure(&same), again(&same, &theirs.clean.whole()).unwrap() == same), (COMPLETE, true));
+        // It has grown.
+        let grown = with_domains(&theirs.secret, &[Domain::parse("d.example").unwrap()], now()).unwrap();
+        let grown = again(&same, &grown.clean.whole()).unwrap();
+        assert_eq!((sure(&grown), Clean::from_stored(&grown, at).unwrap().named_user_ids().len()), (COMPLETE, 2));
+        // It was ended: its word counts no more, and an old copy does not undo that.
+        let ended = [theirs.clean.whole(), theirs.revocation.expose().clone()].concat();
+        let ended = again(&grown, &ended).unwrap();
+        assert!(Clean::from_stored(&ended, at).unwrap().is_revoked());
+        assert_eq!(sure(&ended), 0);
+        assert_eq!(sure(&again(&ended, &theirs.clean.whole()).unwrap()), 0);
+        // Another one in its place is not this one.
+        assert!(again(&trusted, &strangers.clean.whole()).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use anyhow::{anyhow, bail};
 use hearth_identity::directory::{Directory, Event};
 use hearth_keyserver::find::{Finder, Source};
-use hearth_openpgp::authority;
+use hearth_openpgp::{Clean, authority};
 use hearth_types::{Clock, Domain};
 use serde_json::{Value, json};
 
@@ -80,6 +80,46 @@ async fn rights(place: &Place, domain: &str, looks_up_keys: Option<Switch>, out:
     let says = if is_on { "is asked for the key of anybody" } else { "is asked for keys of its own people alone" };
     out.result(&json!({ "domain": domain.to_string(), "looks_up_keys": is_on }), format!("{domain} {says}"));
     Ok(())
+}
+
+/// For the daily round: what each friend's home says of its own certificate now. How many were changed, and what somebody
+/// should know. A friend who is away is asked again tomorrow.
+pub(super) async fn refresh(place: &Place, directory: &Directory, own: &str) -> anyhow::Result<(usize, Vec<String>)> {
+    let (mut changed, mut says) = (0, Vec::new());
+    let homes = directory.list_trusted_homes().await?;
+    if homes.is_empty() {
+        return Ok((changed, says));
+    }
+    let finder = Finder::of_config(&place.config, directory.clone(), Clock::system())?;
+    for home in homes {
+        let address = home_address(home.domain.as_str())?;
+        let found = finder.find_again(&address, &home.fingerprint).await.map_err(|trouble| anyhow!("{}", trouble.cause()))?;
+        let Some(found) = found else {
+            says.push(format!(
+                "{} does not answer, or publishes another certificate of its home than the one you compared",
+                home.domain
+            ));
+            continue;
+        };
+        let bytes = match authority::refreshed(own, &home.bytes, &found, &home.domain, now()) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                says.push(format!("what {} publishes of its home cannot be used: {error}", home.domain));
+                continue;
+            }
+        };
+        let is_revoked = Clean::from_stored(&bytes, now())?.is_revoked();
+        if bytes != home.bytes && directory.refresh_friend(&home.domain, &home.fingerprint, bytes, is_revoked).await? {
+            changed += 1;
+        }
+        if is_revoked {
+            says.push(format!(
+                "{} ended the certificate of its home: its word counts no more. Compare the new one with its people: hearth friend add {}",
+                home.domain, home.domain
+            ));
+        }
+    }
+    Ok((changed, says))
 }
 
 /// Finds the home's certificate where its domain publishes it; makes it a friend when the fingerprint is the one that was

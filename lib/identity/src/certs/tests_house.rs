@@ -161,6 +161,18 @@ fn the_house_has_its_own_addresses_and_certifies_others() {
         assert!(!directory.friend_lets(&b, "keys").await.expect("asked"));
         assert!(directory.change_friend_right(&b, "received", "keys", true).await.expect("changed"));
         assert!(directory.friend_lets(&b, "keys").await.expect("asked") && !directory.friend_may(&b, "keys").await.expect("asked"));
+        // What its home says of its certificate is taken over, as long as it is that one; when it was ended, its word goes.
+        let (fingerprint, another) = ("B".repeat(40), "C".repeat(40));
+        let refresh = |fingerprint, is_revoked| directory.refresh_friend(&b, fingerprint, b"later".to_vec(), is_revoked);
+        assert!(!refresh(another.as_str(), true).await.expect("another one"));
+        assert_eq!(directory.list_trusted_homes().await.expect("a list")[0].bytes, b"cert");
+        assert!(refresh(fingerprint.as_str(), false).await.expect("refreshed"));
+        assert_eq!(
+            (directory.list_trusted_homes().await.expect("a list")[0].bytes.as_slice(), is_vouched().await),
+            (&b"later"[..], (true, true))
+        );
+        assert!(refresh(fingerprint.as_str(), true).await.expect("refreshed"));
+        assert_eq!(is_vouched().await, (false, false), "it was ended");
         assert!(directory.end_friend(&b).await.expect("removed"));
         assert!(!directory.end_friend(&b).await.expect("removed"));
         assert_eq!(is_vouched().await, (false, false), "what it said goes with it");

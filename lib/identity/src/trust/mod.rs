@@ -46,6 +46,27 @@ impl Directory {
         .await
     }
 
+    /// Keeps what a friend's home says of its own certificate now, as long as it is that certificate. When the home ended it, what
+    /// it certified here is not shown any longer.
+    pub async fn refresh_friend(&self, domain: &Domain, fingerprint: &str, bytes: Vec<u8>, is_revoked: bool) -> Result<bool> {
+        let (domain, fingerprint) = (domain.clone(), fingerprint.to_string());
+        self.write(move |tx| {
+            let kept = tx.execute(
+                "UPDATE trusted_home SET bytes = $3 WHERE domain = $1 AND fingerprint = $2",
+                &[&domain, &fingerprint, &bytes],
+            )?;
+            tx.execute(
+                "UPDATE friend SET node_key = $3 WHERE domain = $1 AND node_fingerprint = $2 AND state = 'paired'",
+                &[&domain, &fingerprint, &bytes],
+            )?;
+            if kept > 0 && is_revoked {
+                tx.execute("DELETE FROM cert_vouch WHERE NOT approved AND issuer = $1", &[&fingerprint])?;
+            }
+            Ok(kept > 0)
+        })
+        .await
+    }
+
     /// Ends a friendship: its rights go, its word counts no more, and what it certified here is not shown any longer.
     /// `false` when it was none.
     pub async fn end_friend(&self, domain: &Domain) -> Result<bool> {

@@ -26,29 +26,44 @@ pub(in crate::command) struct House {
     domains: Vec<Domain>,
 }
 
-/// Opens it; makes it when there is none, and gives it the domains that it does not name yet.
+/// Opens it, and gives it the domains that it does not name yet; makes it when there is none, or when it was revoked.
 pub(in crate::command) async fn open(directory: &Directory, gate: &Gate) -> anyhow::Result<House> {
     let domains: Vec<Domain> = directory.list_domains().await?.into_iter().map(|entry| entry.name).collect();
     if let Some(fingerprint) = directory.find_setting(AUTHORITY).await?
         && let Some(secret) = keepsake(gate, &fingerprint).await?.secret
         && let Some(kept) = directory.find_kept(&fingerprint).await?
     {
-        let named = Clean::from_stored(&kept.whole, now())?.named_user_ids();
-        let is_missing = |domain: &&Domain| !named.iter().any(|user_id| user_id.address.domain() == *domain);
-        let missing: Vec<Domain> = domains.iter().filter(is_missing).cloned().collect();
-        if missing.is_empty() {
+        let clean = Clean::from_stored(&kept.whole, now())?;
+        if !clean.is_revoked() {
+            let secret = grow(directory, gate, &clean, secret, &domains).await?;
             return Ok(House { fingerprint, secret, domains });
         }
-        let more = authority::with_domains(&secret, &missing, now())?;
-        let secret = more.secret.clone();
-        keep(directory, gate, more, &domains).await?;
-        return Ok(House { fingerprint, secret, domains });
     }
     let made = authority::generate(&domains, now())?;
     let (fingerprint, secret) = (made.clean.fingerprint().to_owned(), made.secret.clone());
     keep(directory, gate, made, &domains).await?;
     directory.change_setting(AUTHORITY, &fingerprint).await?;
     Ok(House { fingerprint, secret, domains })
+}
+
+/// Gives it the domains that it does not name; its secret key with them.
+async fn grow(
+    directory: &Directory,
+    gate: &Gate,
+    clean: &Clean,
+    secret: Secret<Vec<u8>>,
+    domains: &[Domain],
+) -> anyhow::Result<Secret<Vec<u8>>> {
+    let named = clean.named_user_ids();
+    let is_missing = |domain: &&Domain| !named.iter().any(|user_id| user_id.address.domain() == *domain);
+    let missing: Vec<Domain> = domains.iter().filter(is_missing).cloned().collect();
+    if missing.is_empty() {
+        return Ok(secret);
+    }
+    let more = authority::with_domains(&secret, &missing, now())?;
+    let secret = more.secret.clone();
+    keep(directory, gate, more, domains).await?;
+    Ok(secret)
 }
 
 async fn keep(directory: &Directory, gate: &Gate, made: Generated, domains: &[Domain]) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! `hearth key tend`: the daily round. The house certifies what its people published, signs the head of its log, and writes
-//! to those whose certificate ends soon. `hearth up` runs it; running it again does nothing twice.
+//! `hearth key tend`: the daily round. The house certifies what its people published, signs the head of its log, writes to
+//! those whose certificate ends soon, and looks what its friends' homes say of their own certificates now. `hearth up` runs it; running it again does nothing twice.
 
 use hearth_identity::Directory;
 use hearth_keyserver::remind::{self, DAYS_BEFORE};
@@ -8,6 +8,7 @@ use hearth_types::{Clock, Domain};
 use serde_json::json;
 
 use super::house;
+use crate::command::friend;
 use crate::gate::OpenGate;
 use crate::out::Out;
 use crate::place::Place;
@@ -26,11 +27,27 @@ pub(super) async fn run(place: &Place, out: &Out) -> anyhow::Result<()> {
     gate.close().await;
     let (fingerprint, certified, signed) = done?;
     let reminded = remind_all(place, &directory).await?;
-    let lines = format!(
-        "{fingerprint} is the certificate of this house. Certified: {certified}. Reminded: {reminded}.{}",
+    let (friends, says) = friend::refresh(place, &directory, &fingerprint).await?;
+    for warning in &says {
+        tracing::warn!("{warning}");
+    }
+    let mut lines = format!(
+        "{fingerprint} is the certificate of this house. Certified: {certified}. Reminded: {reminded}. Friends' homes that changed: {friends}.{}",
         if signed { " The head of the log is signed." } else { "" }
     );
-    out.result(&json!({ "fingerprint": fingerprint, "certified": certified, "reminded": reminded, "signed": signed }), lines);
+    for warning in &says {
+        lines.push('\n');
+        lines.push_str(warning);
+    }
+    let report = json!({
+        "fingerprint": fingerprint,
+        "certified": certified,
+        "reminded": reminded,
+        "signed": signed,
+        "friends_changed": friends,
+        "says": says,
+    });
+    out.result(&report, lines);
     Ok(())
 }
 
