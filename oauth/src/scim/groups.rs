@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use hearth_identity::directory::{Account, Kind as AccountKind, MemberRole, NewAccount};
-use hearth_types::{AccountId, Address, Fault};
+use hearth_mailstore::{Durability, acl, quota};
+use hearth_types::{AccountId, Address, Fault, Trouble};
 use serde_json::{Value, json};
 
 use super::endpoint::Collection;
@@ -64,6 +65,7 @@ impl Collection for Groups {
         if asks_twice(ctx, id).await? {
             return refuse(Kind::Forbidden, "a rule of the home rests on this group: change the rule first");
         }
+        remove_mailboxes(ctx, id).await?;
         ctx.directory.remove_account(id).await.map_err(ours)?;
         asker.note(ctx, "group.removed", id, "").await
     }
@@ -91,6 +93,20 @@ async fn fill(
         ctx.directory.remove_group_member(group, *member).await.map_err(ours)?;
         asker.note(ctx, "group.left", *member, &group.to_string()).await?;
     }
+    Ok(())
+}
+
+/// What the group has of mailboxes, and what it was given of others'. One that has mail is not removed by a program.
+async fn remove_mailboxes(ctx: &Ctx, group: AccountId) -> Outcome<()> {
+    let store = ctx.mail().await.map_err(Fault::Ours)?;
+    let kept = store.read(group, quota::find).await.map_err(Trouble::from)?;
+    if kept.messages > 0 {
+        return refuse(Kind::Mutability, "the group has mail: who looks after the home removes it");
+    }
+    for owner in ctx.directory.list_owners_sharing_with(group).await.map_err(ours)? {
+        store.write(owner, Durability::Synced, move |tx| acl::forget_grantee(tx, group)).await.map_err(Trouble::from)?;
+    }
+    store.remove_account(group).await.map_err(Trouble::from)?;
     Ok(())
 }
 
