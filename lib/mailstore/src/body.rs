@@ -2,8 +2,10 @@
 //! Bodies: the raw bytes of messages, compressed, in the database or in a file.
 //!
 //! A body is a prefix (header fields of one recipient's copy, plain) and the content (zstd). Content up
-//! to [`BODY_IN_DB_BYTES_MAX`] is one zstd frame in its row. Larger content is a file of frames of
-//! [`BODY_CHUNK_BYTES`] each, followed by their lengths, so that a piece can be read without the rest:
+//! to [`BODY_IN_DB_BYTES_MAX`] is in its row: a zstd frame of its header section, so that what asks for header fields unpacks
+//! no more than that, and a frame of the rest (one frame of all where there is no empty line, and in rows of older
+//! releases). Larger content is a file of frames of [`BODY_CHUNK_BYTES`] each, followed by their lengths, so that a piece can
+//! be read without the rest:
 //!
 //! ```text
 //! frame 0 | frame 1 | ... | length of each frame (u32 LE) | content length (u64 LE) | frames (u32 LE) | magic
@@ -16,12 +18,13 @@ use std::io::{Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use hearth_types::BlobId;
+use hearth_types::{BlobId, MessageId};
 use hearth_wire::message::{Parsed, Scanner};
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::{find_frame_compressed_size, get_frame_content_size};
 
 use crate::account::remove_if_there;
 use crate::error::{Error, Result};
@@ -65,8 +68,49 @@ pub struct Body {
 }
 
 enum Stored {
-    Memory(Vec<u8>),
+    Row(Frames),
     File { file: File, ends: Vec<u64>, len: u64 },
+}
+
+/// Content as its row has it, unpacked when it is asked for: its first frame, or all.
+struct Frames {
+    packed: Vec<u8>,
+    len: u64,
+    first: OnceLock<Vec<u8>>,
+    all: OnceLock<Vec<u8>>,
+}
+
+impl Frames {
+    fn new(packed: Vec<u8>, len: u64) -> Self {
+        Self { packed, len, first: OnceLock::new(), all: OnceLock::new() }
+    }
+
+    /// The octets of content in the first frame, and the octets of the frame.
+    fn first_frame(&self) -> Result<(u64, usize)> {
+        let packed = find_frame_compressed_size(&self.packed).map_err(|_| damaged("a frame has no end"))?;
+        let len = get_frame_content_size(&self.packed).ok().flatten().ok_or_else(|| damaged("a frame has no size"))?;
+        Ok((len.min(self.len), packed))
+    }
+
+    fn read(&self, range: Range<u64>, into: &mut Vec<u8>) -> Result<()> {
+        let (len, packed) = if self.all.get().is_some() || range.is_empty() { (0, 0) } else { self.first_frame()? };
+        let unpacked = if range.end <= len && len < self.len {
+            unpacked(&self.first, self.packed.get(..packed).unwrap_or_default(), len)?
+        } else {
+            unpacked(&self.all, &self.packed, self.len)?
+        };
+        into.extend_from_slice(unpacked.get(size(range.start)?..size(range.end)?).unwrap_or_default());
+        Ok(())
+    }
+}
+
+/// What was unpacked before, or is now.
+fn unpacked<'c>(cell: &'c OnceLock<Vec<u8>>, packed: &[u8], len: u64) -> Result<&'c [u8]> {
+    if let Some(unpacked) = cell.get() {
+        return Ok(unpacked);
+    }
+    let unpacked = decompress(packed, len)?;
+    Ok(cell.get_or_init(|| unpacked))
 }
 
 impl Body {
@@ -147,14 +191,14 @@ impl Read for Pieces<'_> {
 impl Stored {
     fn len(&self) -> u64 {
         match self {
-            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Row(frames) => frames.len,
             Self::File { len, .. } => *len,
         }
     }
 
     fn read(&self, range: Range<u64>, into: &mut Vec<u8>) -> Result<()> {
         match self {
-            Self::Memory(bytes) => into.extend_from_slice(bytes.get(size(range.start)?..size(range.end)?).unwrap_or_default()),
+            Self::Row(frames) => frames.read(range, into)?,
             Self::File { file, ends, len } => {
                 let chunk = BODY_CHUNK_BYTES as u64;
                 let mut at = range.start;
@@ -249,7 +293,7 @@ pub(crate) struct Packed {
 }
 
 pub(crate) enum PackedData {
-    /// One frame, for the row.
+    /// Its frames, for the row.
     Row(Vec<u8>),
     /// A file at this path; removed when this is dropped, unless it was adopted.
     File(Temporary),
@@ -307,7 +351,7 @@ fn pack_read(source: &mut dyn Read, len: u64, path: impl FnOnce() -> PathBuf, mu
     let mut bytes = Vec::new();
     source.read_to_end(&mut bytes)?;
     scan(&bytes);
-    Ok(Packed { len: bytes.len() as u64, data: PackedData::Row(compress(&bytes)?) })
+    Ok(Packed { len: bytes.len() as u64, data: PackedData::Row(pack_row(&bytes)?) })
 }
 
 fn pack_bytes(mut bytes: &[u8], path: impl FnOnce() -> PathBuf, mut scan: impl FnMut(&[u8])) -> Result<Packed> {
@@ -315,7 +359,32 @@ fn pack_bytes(mut bytes: &[u8], path: impl FnOnce() -> PathBuf, mut scan: impl F
         return pack_file(&mut bytes, path(), scan);
     }
     scan(bytes);
-    Ok(Packed { len: bytes.len() as u64, data: PackedData::Row(compress(bytes)?) })
+    Ok(Packed { len: bytes.len() as u64, data: PackedData::Row(pack_row(bytes)?) })
+}
+
+/// The header section and the rest, each a frame. Frames one behind the other are what zstd unpacks at once too (RFC 8878 §3).
+fn pack_row(raw: &[u8]) -> Result<Vec<u8>> {
+    match header_len(raw).filter(|len| (1..raw.len()).contains(len)) {
+        None => compress(raw),
+        Some(len) => {
+            let (header, rest) = raw.split_at(len);
+            let mut packed = compress(header)?;
+            packed.append(&mut compress(rest)?);
+            Ok(packed)
+        }
+    }
+}
+
+/// Up to and with the first empty line.
+fn header_len(raw: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let end = at + raw.get(at..)?.iter().position(|octet| *octet == b'\n')? + 1;
+        if matches!(raw.get(at..end)?, b"\n" | b"\r\n") {
+            return Some(end);
+        }
+        at = end;
+    }
 }
 
 fn pack_file(source: &mut dyn Read, path: PathBuf, mut scan: impl FnMut(&[u8])) -> Result<Packed> {
@@ -361,7 +430,7 @@ pub(crate) fn parse(packed: &Packed, prefix: &[u8]) -> Result<Parsed> {
     let mut scanner = Scanner::new();
     scanner.push(prefix);
     let stored = match &packed.data {
-        PackedData::Row(data) => Stored::Memory(decompress(data, packed.len)?),
+        PackedData::Row(data) => Stored::Row(Frames::new(data.clone(), packed.len)),
         PackedData::File(temporary) => Stored::open(temporary.path())?,
     };
     scan(&stored, &mut scanner)?;
@@ -412,15 +481,42 @@ pub(crate) fn find(tx: &mut MailTx<'_>, id: BlobId) -> Result<Option<Body>> {
     })?;
     let Some((size, prefix, data)) = row else { return Ok(None) };
     match data {
-        Some(data) => of_row(size, prefix, &data).map(Some),
+        Some(data) => Ok(Some(of_row(size, prefix, data))),
         None => of_file(tx, id, prefix).map(Some),
     }
 }
 
+/// The body of a message, and where its header section is.
+pub(crate) fn find_with_header(tx: &mut MailTx<'_>, message: MessageId) -> Result<Option<(Body, Range<u64>)>> {
+    let account = tx.account();
+    let row = tx.find(
+        "SELECT b.id, b.size_bytes, b.prefix, b.data, s.packed
+         FROM message m JOIN summary s ON s.account = m.account AND s.message = m.id
+            JOIN body b ON b.account = m.account AND b.id = m.body
+         WHERE m.account = $1 AND m.id = $2",
+        &[&account, &message],
+        |row| {
+            let header = row.bytes(4)?.and_then(Parsed::unpack).map(|parsed| parsed.structure.header);
+            Ok((row.get(0)?, row.get(1)?, row.get::<Vec<u8>>(2)?, row.get::<Option<Vec<u8>>>(3)?, header))
+        },
+    )?;
+    let Some((id, size, prefix, data, header)) = row else { return Ok(None) };
+    let body = match data {
+        Some(data) => of_row(size, prefix, data),
+        None => of_file(tx, id, prefix)?,
+    };
+    let header = match header {
+        Some(header) => header,
+        // A summary that this release cannot read.
+        None => parse_stored(&body)?.structure.header,
+    };
+    Ok(Some((body, header)))
+}
+
 /// A body whose content is in its row.
-pub(crate) fn of_row(size: u64, prefix: Vec<u8>, data: &[u8]) -> Result<Body> {
-    let content = Stored::Memory(decompress(data, size.saturating_sub(prefix.len() as u64))?);
-    Ok(Body { prefix, content })
+pub(crate) fn of_row(size: u64, prefix: Vec<u8>, data: Vec<u8>) -> Body {
+    let content = Stored::Row(Frames::new(data, size.saturating_sub(prefix.len() as u64)));
+    Body { prefix, content }
 }
 
 /// A body whose content is in a file.
@@ -457,7 +553,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let packed = pack(&Content::Bytes(content.to_vec()), || dir.path().join("b"), |_| {}).expect("packs");
         let stored = match &packed.data {
-            PackedData::Row(data) => Stored::Memory(decompress(data, packed.len).expect("unpacks")),
+            PackedData::Row(data) => Stored::Row(Frames::new(data.clone(), packed.len)),
             PackedData::File(file) => Stored::open(file.path()).expect("opens"),
         };
         (dir, Body { prefix: prefix.to_vec(), content: stored }, packed)
@@ -487,6 +583,48 @@ mod tests {
             let end = (range.end as usize).min(whole.len());
             let start = (range.start as usize).min(end);
             assert_eq!(body.range(range).expect("reads"), whole[start..end]);
+        }
+    }
+
+    #[test]
+    fn a_header_is_unpacked_alone() {
+        let header = b"From: a@a.example\r\nSubject: one\r\n\r\n".as_slice();
+        let whole = [header, &b"text ".repeat(500)].concat();
+        let (_dir, body, packed) = stored(&whole, b"X: y\r\n");
+        let Stored::Row(frames) = &body.content else { panic!("a small one") };
+        assert_eq!(body.range(0..6 + header.len() as u64).expect("reads"), [b"X: y\r\n", header].concat());
+        assert_eq!(body.range(4..20).expect("reads"), b"\r\nFrom: a@a.exam"[..].to_vec());
+        assert!(frames.first.get().is_some() && frames.all.get().is_none());
+        assert_eq!(body.range(6 + header.len() as u64 - 1..10 + header.len() as u64).expect("reads"), b"\ntext".to_vec());
+        assert!(frames.all.get().is_some());
+        // A release that knows one frame unpacks two as well.
+        let PackedData::Row(data) = &packed.data else { panic!("a small one") };
+        assert_eq!(decompress(data, packed.len).expect("unpacks"), whole);
+    }
+
+    #[test]
+    fn one_frame_where_there_is_no_empty_line() {
+        for content in [b"".as_slice(), b"\r\n", b"a: b", b"a: b\r\n", b"a: b\r\n\r\n", b"\n", b"a\nb\n\n"] {
+            let (_dir, body, _packed) = stored(content, b"");
+            assert_eq!(body.bytes().expect("reads"), content);
+        }
+        assert_eq!(header_len(b"a: b\n\nc\n\n"), Some(6));
+        assert_eq!(header_len(b"\r\nx"), Some(2));
+    }
+
+    #[test]
+    fn a_damaged_row_is_noticed() {
+        let whole = [b"a: b\r\n\r\n".as_slice(), &b"text ".repeat(500)].concat();
+        let packed = pack_row(&whole).expect("packs");
+        for at in 0..packed.len() {
+            let mut broken = packed.clone();
+            broken[at] ^= 1;
+            let body = of_row(whole.len() as u64, Vec::new(), broken);
+            // Where the damage is elsewhere, what is asked for may come whole.
+            let header = body.range(0..8);
+            assert!(matches!(&header, Err(Error::Damaged(_))) || header.is_ok_and(|header| header == whole[..8]), "{at}");
+            let all = body.bytes();
+            assert!(matches!(&all, Err(Error::Damaged(_))) || all.is_ok_and(|all| all == whole), "{at}");
         }
     }
 

@@ -396,10 +396,9 @@ fn places(tx: &mut MailTx<'_>, id: MessageId) -> Result<Vec<Place>> {
 
 /// The body; read it after the transaction.
 pub fn body(tx: &mut MailTx<'_>, id: MessageId) -> Result<Option<Body>> {
-    match row(tx, id)? {
-        Some(row) => body::find(tx, row.body),
-        None => Ok(None),
-    }
+    let account = tx.account();
+    let found = tx.find("SELECT body FROM message WHERE account = $1 AND id = $2", &[&account, &id], |row| row.get(0))?;
+    found.map_or(Ok(None), |found| body::find(tx, found))
 }
 
 /// IMAP STORE. With `unchanged_since`, messages with a higher modseq are left alone (RFC 7162 §3.1.3).

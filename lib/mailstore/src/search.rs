@@ -379,9 +379,8 @@ pub(crate) fn said_in(envelope: &Envelope, field: Field) -> String {
 }
 
 fn has_header(tx: &mut MailTx<'_>, id: MessageId, name: &str, text: Option<&str>) -> Result<bool> {
-    let Some(summary) = message::find(tx, id)? else { return Ok(false) };
-    let Some(body) = message::body(tx, id)? else { return Ok(false) };
-    let block = body.range(summary.parsed.structure.header)?;
+    let Some((body, header)) = body::find_with_header(tx, id)? else { return Ok(false) };
+    let block = body.range(header)?;
     let needle = text.map(str::to_lowercase);
     let mut fields = hearth_wire::message::Headers::new(&block).filter(|field| field.is(name));
     Ok(fields.any(|field| needle.as_ref().is_none_or(|needle| field.text().to_lowercase().contains(needle))))

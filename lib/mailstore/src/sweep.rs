@@ -51,7 +51,7 @@ pub fn bodies(tx: &mut MailTx<'_>, mailbox: MailboxId, wanted: &[(u32, MessageId
     for run in runs(wanted, |one| one.0) {
         let (from, to) = ends(run, |one| one.0);
         let mut swept = Swept::new(run, depth);
-        let mut small: Vec<(MessageId, Result<Body>)> = Vec::new();
+        let mut small: Vec<(MessageId, Body)> = Vec::new();
         tx.each(
             "SELECT e.uid, e.deleted, e.saved_at, m.id, m.thread, m.received_at, m.size_bytes, m.modseq, m.created_modseq,
                 m.flags, m.keywords, s.packed, b.size_bytes, b.prefix, b.data
@@ -62,7 +62,7 @@ pub fn bodies(tx: &mut MailTx<'_>, mailbox: MailboxId, wanted: &[(u32, MessageId
             &[&account, &mailbox, &from, &to],
             |row| {
                 if let (Some(id), Some(data)) = (swept.take(row, mailbox)?, row.bytes(14)?) {
-                    small.push((id, body::of_row(row.get(12)?, row.get(13)?, data)));
+                    small.push((id, body::of_row(row.get(12)?, row.get(13)?, data.to_vec())));
                 }
                 Ok(())
             },
@@ -70,7 +70,7 @@ pub fn bodies(tx: &mut MailTx<'_>, mailbox: MailboxId, wanted: &[(u32, MessageId
         let mut small = small.into_iter().peekable();
         for summary in swept.complete(tx)? {
             let body = match small.next_if(|(id, _)| *id == summary.id) {
-                Some((_, body)) => Some(body?),
+                Some((_, body)) => Some(body),
                 // A large one is a file; or the message has left the mailbox.
                 None => message::body(tx, summary.id)?,
             };
