@@ -18,6 +18,11 @@ pub const WRITE_TIME_MAX: Duration = Duration::from_secs(120);
 /// While idling, the store is looked at this often even if nobody called: a lost datagram costs this much.
 pub const IDLE_LOOK: Duration = Duration::from_secs(120);
 
+/// A mailbox that was selected is remembered so long after it was opened ...
+pub const MIRROR_KEPT_FOR: Duration = Duration::from_secs(15 * 60);
+/// ... as long as all that are remembered have no more messages than this: each is a line of 24 octets.
+pub const MIRROR_LINES_KEPT_MAX: usize = 32 * 1024;
+
 /// Mailboxes that are watched for one session (NOTIFY).
 pub const NOTIFY_MAILBOXES_MAX: usize = 2_000;
 
