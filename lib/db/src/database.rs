@@ -160,6 +160,19 @@ impl Database {
         tokio::task::spawn_blocking(move || database.read_now(work)).await.unwrap_or_else(|_| Err(E::from(Error::Gone)))
     }
 
+    /// Reads a few rows where it is asked: SQLite on the caller's thread, for a keyed read takes less time than the way to
+    /// another thread and back, and waits for no writer. What reads many rows belongs into [`Database::read`].
+    pub async fn look<T, E>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.0.engine {
+            Arms::Sqlite(_) => self.read_now(work),
+            Arms::Postgres(_) => self.read(work).await,
+        }
+    }
+
     /// Writes, together with whatever else waits; answers when it is as durable as was asked. The
     /// job takes its place in the queue when this is called, not when the answer is awaited: writes of
     /// one caller happen in the order of the calls. Needs a tokio runtime to be entered.

@@ -78,7 +78,13 @@ impl Directory {
         self.clock.now()
     }
 
+    /// A few rows, found by a key.
     pub(crate) async fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        self.database.look(work).await
+    }
+
+    /// As many rows as there are.
+    pub(crate) async fn scan<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
         self.database.read(work).await
     }
 

@@ -159,7 +159,7 @@ impl Vault {
     }
 
     async fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
-        self.0.database.read(work).await
+        self.0.database.look(work).await
     }
 
     async fn write<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {

@@ -98,7 +98,7 @@ impl Directory {
     /// Entries after a number, in order.
     pub async fn list_cert_log(&self, after: u64, count_max: u32) -> Result<Vec<LogEntry>> {
         let (after, count_max) = (i64::try_from(after).unwrap_or(i64::MAX), count_max.min(LOG_PAGE_MAX));
-        self.read(move |tx| {
+        self.scan(move |tx| {
             Ok(tx.query(
                 "SELECT seq, entry, nonce, leaf, head FROM cert_log WHERE seq > $1 ORDER BY seq LIMIT $2",
                 &[&after, &count_max],

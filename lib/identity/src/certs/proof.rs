@@ -199,7 +199,7 @@ impl Directory {
 
     /// The fingerprints of certificates that changed from the first moment on and before the second, in order.
     pub async fn list_changed_certs(&self, from: Timestamp, before: Timestamp) -> Result<Vec<String>> {
-        self.read(move |tx| {
+        self.scan(move |tx| {
             Ok(tx.query(
                 "SELECT fingerprint FROM cert WHERE changed_at >= $1 AND changed_at < $2 ORDER BY fingerprint",
                 &[&from, &before],

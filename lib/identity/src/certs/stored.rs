@@ -182,7 +182,7 @@ impl Directory {
 
     /// All certificates, or those of one account, oldest first.
     pub async fn list_certs(&self, account: Option<AccountId>) -> Result<Vec<Summary>> {
-        self.read(move |tx| list(tx, account)).await
+        self.scan(move |tx| list(tx, account)).await
     }
 }
 

@@ -96,7 +96,7 @@ impl Directory {
 
     /// Every account, by address.
     pub async fn list_accounts(&self) -> Result<Vec<Account>> {
-        self.read(|tx| Ok(tx.query(concat!(account_columns!(), " ORDER BY primary_address"), &[], account)?)).await
+        self.scan(|tx| Ok(tx.query(concat!(account_columns!(), " ORDER BY primary_address"), &[], account)?)).await
     }
 
     /// Lets a disabled account in again.

@@ -160,7 +160,7 @@ impl Directory {
 
     /// Every alias with its targets.
     pub async fn list_aliases(&self) -> Result<Vec<Alias>> {
-        self.read(|tx| {
+        self.scan(|tx| {
             let mut all: Vec<Alias> = Vec::new();
             tx.each(
                 "SELECT a.address, t.target FROM address a JOIN alias_target t ON t.alias_key = a.address_key

@@ -82,7 +82,7 @@ impl Directory {
 
     /// The last rows, of one account or of all, the newest first.
     pub async fn list_audit(&self, subject: Option<AccountId>, count_max: u32) -> Result<Vec<AuditEntry>> {
-        self.read(move |tx| {
+        self.scan(move |tx| {
             Ok(tx.query(
                 "SELECT at, event, actor, subject, peer, service, detail, count FROM audit
                  WHERE $1 OR subject = $2 OR actor = $2 ORDER BY id DESC LIMIT $3",

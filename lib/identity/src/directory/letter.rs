@@ -33,7 +33,7 @@ impl Directory {
 
     /// The oldest letters.
     pub async fn list_letters(&self, count_max: u32) -> Result<Vec<Letter>> {
-        self.read(move |tx| {
+        self.scan(move |tx| {
             Ok(tx.query("SELECT id, recipient, raw FROM letter ORDER BY id LIMIT $1", &[&count_max], |row| {
                 Ok(Letter { id: Id::from_i64(row.get(0)?), recipient: row.get(1)?, raw: row.get(2)? })
             })?)

@@ -91,7 +91,7 @@ impl Directory {
 
     /// Every list, by address.
     pub async fn list_lists(&self) -> Result<Vec<List>> {
-        self.read(|tx| Ok(tx.query(concat!(list_columns!(), " ORDER BY l.list_key"), &[], entry)?)).await
+        self.scan(|tx| Ok(tx.query(concat!(list_columns!(), " ORDER BY l.list_key"), &[], entry)?)).await
     }
 
     /// Adds somebody, from here or elsewhere, to a list.

@@ -25,7 +25,7 @@ impl Directory {
 
     /// Those who are hidden. Who was enabled since is not.
     pub async fn list_withdrawn(&self) -> Result<HashSet<AccountId>> {
-        self.read(|tx| {
+        self.scan(|tx| {
             let ids =
                 tx.query("SELECT w.account FROM withdrawn w JOIN account a ON a.id = w.account WHERE a.disabled", &[], |row| {
                     row.get::<AccountId>(0)
@@ -57,7 +57,7 @@ impl Directory {
 
     /// What the accounts are called so.
     pub async fn list_external_ids(&self) -> Result<HashMap<AccountId, String>> {
-        self.read(|tx| {
+        self.scan(|tx| {
             let all = tx.query("SELECT account, value FROM external_id", &[], |row| Ok((row.get::<AccountId>(0)?, row.get(1)?)))?;
             Ok(all.into_iter().collect())
         })

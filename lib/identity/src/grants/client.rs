@@ -120,7 +120,7 @@ impl Directory {
 
     /// Every client, by name.
     pub async fn list_clients(&self) -> Result<Vec<Client>> {
-        self.read(|tx| Ok(tx.query(concat!(client_columns!(), " ORDER BY name, id"), &[], client)?)).await
+        self.scan(|tx| Ok(tx.query(concat!(client_columns!(), " ORDER BY name, id"), &[], client)?)).await
     }
 
     /// Changes what a client may do and where it is; its id, its secret and what was granted stay.

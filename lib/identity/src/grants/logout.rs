@@ -26,7 +26,7 @@ impl Directory {
     /// Whom what ended since a number concerns, each once, and the number to go on from. One row is read when
     /// nothing ended.
     pub async fn list_logouts_since(&self, seq: i64) -> Result<(i64, Vec<LogoutNotice>)> {
-        self.read(move |tx| {
+        self.scan(move |tx| {
             let newest: i64 = tx.one("SELECT n FROM counter WHERE name = 'revocation'", &[], |row| row.get(0))?;
             if newest == seq {
                 return Ok((newest, Vec::new()));
