@@ -358,6 +358,65 @@ async fn two_homes_find_each_others_keys_and_are_sure_of_them() -> Result<()> {
             && best["confidence"] == 40,
         "{by_friend}"
     );
+    the_homes_end_their_certificates(&ours, &theirs, &authority).await
+}
+
+/// A home ends its own certificate: another takes its place, its friend notices, and what it certified is no longer sure.
+async fn the_homes_end_their_certificates(ours: &Home, theirs: &Home, authority: &str) -> Result<()> {
+    let bob = theirs.bob.address.as_str();
+    let find = || json(&ours.hearth(&["key", "find", bob, "--fresh", "--json"])?);
+    let sure = || -> Result<(String, i64)> {
+        let found = find()?;
+        let best = &found["found"][0];
+        Ok((best["source"].as_str().unwrap_or_default().to_string(), best["confidence"].as_i64().unwrap_or(0)))
+    };
+    let tend = |home: &Home| json(&home.hearth(&["key", "tend", "--json"])?);
+    ensure!(sure()? == ("friend".to_string(), 120));
+    let ended = json(&theirs.hearth(&["key", "revoke", "--house", "--reason", "compromised", "--message", "stolen", "--json"])?)?;
+    let successor = ended["successor"].as_str().unwrap_or_default().to_string();
+    ensure!(ended["fingerprint"] == authority && successor.len() == 40 && successor != authority, "{ended}");
+    ensure!(ended["certified"].as_u64() >= Some(2), "its people are certified anew: {ended}");
+
+    // It is served by fingerprint, with its reason; the directory of its address has the next one.
+    let lookup = theirs.url("keys", &format!("/pks/lookup?op=index&options=mr&search=0x{authority}"));
+    let index = theirs.http()?.get(lookup).send().await?.text().await?;
+    ensure!(index.lines().any(|line| line.starts_with("pub:") && line.ends_with(":r")), "{index}");
+    let shown = json(&theirs.hearth(&["key", "show", "openpgp-ca@theirs.test", "--json"])?)?;
+    ensure!(shown["fingerprint"] == successor.as_str() && shown["revoked"] == false, "{shown}");
+
+    // The friend's home notices on its round, and asks for a comparison before anything is believed again.
+    let tended = tend(ours)?;
+    ensure!(tended["friends_changed"] == 1 && tended["says"].to_string().contains("ended the certificate of its home"), "{tended}");
+    ensure!(sure()? == ("wkd".to_string(), 80), "{}", find()?);
+    let friends = json(&ours.hearth(&["friend", "list", "--json"])?)?;
+    ensure!(friends[0]["state"] == "suspended", "{friends}");
+    ours.hearth(&["friend", "add", "theirs.test", "--fingerprint", &successor])?;
+    ensure!(sure()? == ("friend".to_string(), 120), "{}", find()?);
+    for log in [vec!["key", "log", "--home", "theirs.test"], vec!["key", "log", "--verify"]] {
+        let home = if log.contains(&"--home") { ours } else { theirs };
+        let checked = home.hearth(&log)?;
+        ensure!(checked.contains("the chain holds, and its head is signed"), "{checked}");
+    }
+    let log = theirs.hearth(&["key", "log"])?;
+    let has = |what: &str, fingerprint: &str| log.lines().any(|line| line.contains(what) && line.contains(fingerprint));
+    ensure!(has("revoked", authority) && has("published", &successor), "{log}");
+
+    // Another one in the place of ours goes on believing the same friends.
+    ours.hearth(&["key", "revoke", "--house", "--reason", "superseded"])?;
+    ensure!(sure()? == ("friend".to_string(), 120), "{}", find()?);
+
+    // A home that closes has none, until somebody opens it again.
+    theirs.hearth(&["key", "revoke", "--house", "--reason", "retired"])?;
+    ensure!(tend(theirs)?["fingerprint"].is_null());
+    let shown = json(&theirs.hearth(&["key", "show", &successor, "--json"])?)?;
+    ensure!(shown["revoked"] == true, "{shown}");
+    ensure!(tend(ours)?["says"].to_string().contains("ended the certificate of its home"));
+    let (refused, ..) = ours.hearth_status(&["friend", "add", "theirs.test"], "")?;
+    ensure!(refused == 1, "there is none to compare");
+    let again = json(&theirs.hearth(&["key", "generate", "--house", "--json"])?)?;
+    ensure!(tend(theirs)?["fingerprint"] == again["fingerprint"] && again["fingerprint"] != successor.as_str(), "{again}");
+    let (refused, ..) = theirs.hearth_status(&["key", "generate", "--house"], "")?;
+    ensure!(refused == 1, "there is one already");
     Ok(())
 }
 

@@ -144,11 +144,27 @@ fn the_house_has_its_own_addresses_and_certifies_others() {
         home.clock.advance(std::time::Duration::from_secs(101));
         let shown = directory.find_shown_certs_by_address(&address("alice@home.test")).await.expect("shown");
         assert_eq!((shown[0].identities[0].is_vouched, shown[0].to_bytes().len()), (false, 25));
+    });
+}
 
-        let b = domain("b.test");
+#[test]
+fn a_friend_s_word_counts_while_it_is_a_friend_and_its_home_s_certificate_is_alive() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let alice = home.person("alice").await.id;
+        directory.store_cert(certificate(FINGERPRINT, alice, &["alice@home.test"])).await.expect("stored");
+        directory.publish_cert(FINGERPRINT, vec![address("alice@home.test")]).await.expect("published");
         let now = directory.now();
-        let word = Vouch { created_at: now, expires_at: now.after(std::time::Duration::from_secs(100)), ..vouch(b"(theirs)") };
-        directory.store_vouches(vec![word]).await.expect("stored");
+        let vouch = |packet: &[u8]| Vouch {
+            fingerprint: FINGERPRINT.into(),
+            user_id: "<alice@home.test>".into(),
+            issuer: "B".repeat(40),
+            packet: packet.to_vec(),
+            created_at: now,
+            expires_at: now.after(std::time::Duration::from_secs(100)),
+        };
+        let b = domain("b.test");
+        directory.store_vouches(vec![vouch(b"(theirs)")]).await.expect("stored");
         let is_vouched = || async {
             let shown = directory.find_shown_certs_by_address(&address("alice@home.test")).await.expect("shown");
             (shown[0].identities[0].is_vouched, String::from_utf8_lossy(&shown[0].to_bytes()).contains("(theirs)"))
@@ -171,8 +187,38 @@ fn the_house_has_its_own_addresses_and_certifies_others() {
             (directory.list_trusted_homes().await.expect("a list")[0].bytes.as_slice(), is_vouched().await),
             (&b"later"[..], (true, true))
         );
+        let bob = Seen {
+            fingerprint: "D".repeat(40),
+            source: "friend".into(),
+            via: "b.test".into(),
+            confidence: 120,
+            bytes: b"cert".to_vec(),
+            first_seen_at: Timestamp::default(),
+            last_seen_at: Timestamp::default(),
+        };
+        for who in ["bob@b.test", "bob@sub.b.test"] {
+            directory.note_seen_certs(&address(who), vec![bob.clone()]).await.expect("noted");
+        }
+        home.clock.advance(std::time::Duration::from_secs(5));
         assert!(refresh(fingerprint.as_str(), true).await.expect("refreshed"));
         assert_eq!(is_vouched().await, (false, false), "it was ended");
+        let changed = directory.list_changed_certs(directory.now(), Timestamp::from_millis(i64::MAX)).await.expect("a list");
+        assert_eq!(changed, [FINGERPRINT], "who refreshes learns of it");
+        let how_sure = async |who: &str| directory.list_seen_certs(&address(who)).await.expect("a list")[0].confidence;
+        assert_eq!((how_sure("bob@b.test").await, how_sure("bob@sub.b.test").await), (40, 120));
+        // It rests, with its rights, until the next certificate was compared.
+        assert_eq!(directory.list_friends().await.expect("a list")[0].state, "suspended");
+        assert!(!directory.friend_lets(&b, "keys").await.expect("asked"));
+        directory.add_friend(&b, &"E".repeat(40), b"next".to_vec()).await.expect("a friend again");
+        assert!(directory.friend_lets(&b, "keys").await.expect("asked"));
+
+        // The house takes back what it said itself.
+        let word = Vouch { expires_at: directory.now().after(std::time::Duration::from_secs(100)), ..vouch(b"(ours)") };
+        directory.store_vouches(vec![word]).await.expect("stored");
+        directory.remove_vouches_by(&"E".repeat(40)).await.expect("nothing");
+        assert_eq!(directory.list_vouches(FINGERPRINT).await.expect("a list").len(), 1);
+        directory.remove_vouches_by(&"B".repeat(40)).await.expect("taken back");
+        assert!(directory.list_vouches(FINGERPRINT).await.expect("a list").is_empty());
         assert!(directory.end_friend(&b).await.expect("removed"));
         assert!(!directory.end_friend(&b).await.expect("removed"));
         assert_eq!(is_vouched().await, (false, false), "what it said goes with it");
