@@ -138,9 +138,9 @@ pub(crate) async fn write(
     about: (String, Vec<u8>),
     raw: Option<Vec<u8>>,
 ) -> Result<Asked, Failure> {
-    let is_letter = raw.is_some();
     let kept = ctx.directory.add_proof(token, purpose, address, about, raw).await.map_err(Trouble::from)?;
-    if kept && is_letter {
+    if kept {
+        // Written or not: anybody can read the count.
         ctx.counts().letters.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
     Ok(if kept { Asked::Written } else { Asked::TooSoon })

@@ -120,8 +120,10 @@ async fn what_was_asked_at_another_door_before_tells_nothing_either() {
         let house = House::new().await;
         house.alice().await;
         house.add_person("Bob", &["bob@home.example"]).await;
-        for who in NAMED {
+        for (count, who) in NAMED.into_iter().enumerate() {
             house.clock.advance(UPLOAD_EVERY);
+            let stats: Value = serde_json::from_slice(&house.keys("/pks/lookup?op=stats").await.body).unwrap();
+            assert_eq!(stats["letters"].as_u64(), Some(count as u64), "the statistics do not tell whether one was written: {door}");
             let (kind, body) = match door {
                 "/remove" => ("application/x-www-form-urlencoded", format!("address={who}")),
                 _ => ("text/plain", who.to_string()),
