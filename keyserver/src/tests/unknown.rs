@@ -43,7 +43,11 @@ async fn an_address_that_is_not_shown_is_answered_like_one_that_is_not_there() {
     assert_eq!(first.status, StatusCode::NOT_FOUND);
     for who in &NOT_SHOWN[..3] {
         let answer = by_wkd(who).await;
-        assert_eq!((answer.status, answer.headers, answer.body), (first.status, first.headers.clone(), first.body.clone()), "{who}");
+        assert_eq!(
+            (answer.status, answer.headers, answer.body),
+            (first.status, first.headers.clone(), first.body.clone()),
+            "{who}"
+        );
     }
     let mut quickest = [Duration::MAX; NOT_SHOWN.len()];
     for _ in 0..ROUNDS {
