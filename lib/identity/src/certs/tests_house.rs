@@ -3,11 +3,13 @@
 
 use hearth_types::Timestamp;
 
-use super::log::{first_head, head_after, leaf_of, statement};
+use super::log::{LOG_PAGE_MAX, first_head, head_after, leaf_of, statement};
 use super::tests::certificate;
-use super::{AutocryptPeer, Certificate, Seen, SignedHead, Source, Vouch};
+use super::{AutocryptPeer, Certificate, Key, SHOWN_MAX, Seen, SignedHead, Source, Vouch};
 use crate::directory::Resolution;
-use crate::limits::{AUTOCRYPT_PEERS_MAX, HOUSE_MAIL_BYTES_MAX, HOUSE_MAILS_MAX, SEEN_OF_ADDRESS_MAX};
+use crate::limits::{
+    AUTOCRYPT_PEERS_MAX, HOUSE_MAIL_BYTES_MAX, HOUSE_MAILS_MAX, SEEN_KEEP, SEEN_MAX, SEEN_OF_ADDRESS_MAX, TOLD_LISTED_MAX,
+};
 use crate::tests::{address, domain, on_each_engine};
 
 const FINGERPRINT: &str = "AC1F40D8B1A9F2B5D1E3C0A4879E63B10D6C5D2F";
@@ -254,5 +256,74 @@ fn mails_to_the_house_and_reminders_have_bounds() {
         // Extended, it begins anew.
         assert!(remind(end.after(std::time::Duration::from_secs(1)), 60).await.expect("written"));
         assert_eq!(directory.list_letters(10).await.expect("letters").len(), 3);
+    });
+}
+
+fn seen(fingerprint: String) -> Seen {
+    Seen {
+        fingerprint,
+        source: "wkd".into(),
+        via: "b.test".into(),
+        confidence: 80,
+        bytes: b"cert".to_vec(),
+        first_seen_at: Timestamp::default(),
+        last_seen_at: Timestamp::default(),
+    }
+}
+
+#[test]
+fn what_was_seen_is_bounded_in_number_and_in_time() {
+    on_each_engine(|home| async move {
+        let (directory, one) = (&home.directory, std::time::Duration::from_millis(1));
+        let who = |n: u32| address(&format!("n{n}@b.test"));
+        let many = || (0..SEEN_OF_ADDRESS_MAX).map(|n| seen(format!("F{n}"))).collect::<Vec<_>>();
+        let count = async |n: u32| directory.list_seen_certs(&who(n)).await.expect("a list").len();
+        let (each, addresses) = (SEEN_OF_ADDRESS_MAX as usize, SEEN_MAX / SEEN_OF_ADDRESS_MAX);
+        for n in 0..addresses {
+            directory.note_seen_certs(&who(n), many()).await.expect("noted");
+            home.clock.advance(one);
+        }
+        assert_eq!((count(0).await, count(addresses - 1).await), (each, each), "all of them fit");
+        directory.note_seen_certs(&who(addresses), vec![seen("F".into())]).await.expect("noted");
+        assert_eq!((count(0).await, count(1).await, count(addresses).await), (each - 1, each, 1), "the oldest goes");
+
+        home.clock.advance(SEEN_KEEP.saturating_sub(one));
+        directory.note_seen_certs(&who(0), vec![seen("later".into())]).await.expect("noted");
+        assert_eq!(count(addresses).await, 1);
+        home.clock.advance(one);
+        directory.note_seen_certs(&who(0), vec![seen("later".into())]).await.expect("noted");
+        assert_eq!((count(0).await, count(addresses).await), (1, 0), "what nobody finds any more is forgotten");
+    });
+}
+
+#[test]
+fn lists_have_their_length() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let alice = home.person("alice").await.id;
+        for n in 0..=TOLD_LISTED_MAX {
+            directory.tell_of_cert(alice, &address(&format!("n{n}@b.test")), "A").await.expect("told");
+            if n + 2 > TOLD_LISTED_MAX {
+                let listed = directory.list_told_certs(alice).await.expect("a list").len();
+                assert_eq!(listed, (n + 1).min(TOLD_LISTED_MAX) as usize);
+            }
+        }
+        // Several certificates that have a subkey in common.
+        let subkey = Key { fingerprint: "5".repeat(40), key_id: "5".repeat(16) };
+        for n in 0..=SHOWN_MAX {
+            let cert = certificate(&n.to_string().repeat(40), alice, &["alice@home.test"]);
+            directory.store_cert(Certificate { keys: vec![subkey.clone()], ..cert }).await.expect("stored");
+            let shown = directory.find_shown_certs_by_key(&subkey.fingerprint).await.expect("a look-up").len();
+            assert_eq!(shown, (n + 1).min(SHOWN_MAX));
+        }
+        // Each publication is an entry.
+        let mut entries = 0;
+        for more in [LOG_PAGE_MAX, 1] {
+            let again = vec![address("alice@home.test"); more as usize];
+            directory.publish_cert(&"0".repeat(40), again).await.expect("published");
+            entries += more;
+            let page = directory.list_cert_log(0, u32::MAX).await.expect("a list").len();
+            assert_eq!(page, entries.min(LOG_PAGE_MAX) as usize);
+        }
     });
 }
