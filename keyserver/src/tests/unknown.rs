@@ -116,6 +116,14 @@ async fn what_an_upload_is_told_of_an_address_is_the_same_whoever_lives_there() 
     real.retain(|who| *who != "nobody@home.example");
     real.sort_unstable();
     assert_eq!(told, real, "and who is there has a letter");
+    // One by one, each waits as long.
+    for who in NAMED {
+        house.clock.advance(UPLOAD_EVERY * 2);
+        let (_, token, _) = upload().await;
+        let begun = Instant::now();
+        house.request(&token, &[who]).await;
+        assert!(begun.elapsed() >= LETTER_ANSWERED_AFTER, "{who}");
+    }
 }
 
 /// The status that every address of an upload has.
