@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::world::{Says, World};
 use super::*;
-use crate::cert::flood::{packet, packets, person, sha1_binding};
+use crate::cert::flood::{POISONS, packet, packets, person, sha1_binding};
 use crate::cert::secret::read_revocation;
 use crate::find::{Answer as Told, Asked, Source as FoundBy};
 use crate::limits::{ASKED_WITHIN, FETCH_BYTES_MAX, FETCH_REDIRECTS_MAX, FOUND_FRESH_FOR, FOUND_MAX, FRIENDS_ASKED_MAX};
@@ -257,6 +257,27 @@ async fn what_cannot_be_used_is_told_with_the_reason_and_never_preferred() {
     // An old copy of the revoked one, from somebody who would like it to be used.
     let told = look(revoked.clean.whole()).await;
     assert_eq!((told.found[0].usable, told.found[0].revoked), (false, true), "what was seen once stays");
+}
+
+#[tokio::test]
+async fn a_poisoned_answer_is_read_as_a_submission_is() {
+    let house = House::new().await;
+    let alice = house.add_person("Alice", &["alice@home.example"]).await;
+    let (world, published) = publisher().await;
+    let finder = world.finder(&house, "");
+    let mut read = 0;
+    for (name, _, poison) in POISONS {
+        let cert = bob();
+        let body = [cert.clean.whole(), poison(&cert), cert.revocation.expose().clone()].concat();
+        let fits = body.len() <= FETCH_BYTES_MAX;
+        *published.lock().unwrap() = Says::Keys(body);
+        let told = finder.find(alice, &address(BOB), true).await.unwrap();
+        let found = told.found.iter().find(|found| found.fingerprint == cert.clean.fingerprint());
+        assert_eq!(found.map(|found| (found.revoked, found.usable)), fits.then_some((true, false)), "{name}");
+        assert!(found.is_none_or(|found| found.bytes.len() < cert.clean.whole().len() + 70_000), "{name}");
+        read += usize::from(fits);
+    }
+    assert!(read >= 7, "{read} are within what is fetched");
 }
 
 #[tokio::test]
