@@ -70,6 +70,7 @@ pub(crate) struct Counts {
     pub(crate) found: AtomicU64,
     pub(crate) not_found: AtomicU64,
     pub(crate) uploads: AtomicU64,
+    /// Asked for.
     pub(crate) letters: AtomicU64,
 }
 

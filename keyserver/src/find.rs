@@ -8,6 +8,7 @@
 pub mod source;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::future::join_all;
@@ -19,13 +20,15 @@ use hearth_net::fetch::Fetcher;
 use hearth_net::tls::Connector;
 use hearth_types::{AccountId, Address, Clock, Timestamp, Trouble};
 use sequoia_openpgp::Cert;
+use sequoia_openpgp::cert::amalgamation::ValidAmalgamation as _;
 use sequoia_openpgp::parse::Parse as _;
 use sequoia_openpgp::policy::StandardPolicy;
+use sequoia_openpgp::types::RevocationStatus;
 use tokio::time::Instant;
 
 pub use crate::cert::authority::AUTHORITY;
 use crate::cert::authority::{self, COMPLETE};
-use crate::cert::{Clean, read_submission};
+use crate::cert::{Clean, Raw, read_submission};
 use crate::ctx::system_time;
 use crate::limits::{FOUND_FRESH_FOR, FOUND_MAX, FOUND_WITHIN};
 pub use source::{Asked, Source};
@@ -99,7 +102,6 @@ impl Finder {
     /// asked.
     pub async fn find(&self, person: AccountId, address: &Address, fresh: bool) -> Result<Answer, Trouble> {
         let mut answer = Answer::default();
-        let homes = self.directory.list_trusted_homes().await?;
         let seen = self.directory.list_seen_certs(address).await?;
         let now = self.clock.now();
         let recent = |seen: &&Seen| now.since(seen.last_seen_at) < FOUND_FRESH_FOR;
@@ -107,7 +109,7 @@ impl Finder {
             answer.found = seen.iter().filter(recent).filter_map(|seen| remembered(seen, now)).collect();
         }
         if !answer.found.iter().any(|found| found.usable) {
-            answer.found = self.ask_around(person, address, &homes, &mut answer.asked).await?;
+            answer.found = self.ask_around(person, address, &seen, &mut answer.asked).await?;
             if answer.found.is_empty() {
                 // Nobody knows it now; what was known is better than nothing, and says so.
                 answer.found = seen.iter().filter_map(|seen| remembered(seen, now)).collect();
@@ -129,13 +131,13 @@ impl Finder {
 
     /// What the domain of an address itself publishes for it; nothing is remembered.
     pub async fn find_published(&self, address: &Address) -> Result<Vec<Found>, Trouble> {
+        let now = system_time(self.clock.now());
+        let scales = Arc::new(Scales { address: address.clone(), authority: None, homes: Vec::new(), seen: Vec::new(), now });
         let mut all = Vec::new();
         for source in [Source::Wkd, Source::Dane] {
             for (via, said) in self.ask_within(FOUND_WITHIN, source, AccountId::from_i64(0), address).await? {
                 let Ok(bytes) = said else { continue };
-                let (address, now) = (address.clone(), system_time(self.clock.now()));
-                let read = move || read(&bytes, &address, (source, &via), None, &[], now);
-                all.extend(tokio::task::spawn_blocking(read).await.map_err(Trouble::from)?);
+                all.extend(scales.weigh(bytes, source, &via).await?);
             }
         }
         Ok(all)
@@ -165,10 +167,16 @@ impl Finder {
         &self,
         person: AccountId,
         address: &Address,
-        homes: &[TrustedHome],
+        seen: &[Seen],
         asked: &mut Vec<(Source, String, Asked)>,
     ) -> Result<Vec<Found>, Trouble> {
-        let authority = authority_of(&self.directory).await?;
+        let scales = Arc::new(Scales {
+            address: address.clone(),
+            authority: authority_of(&self.directory).await?,
+            homes: self.directory.list_trusted_homes().await?,
+            seen: seen.to_vec(),
+            now: system_time(self.clock.now()),
+        });
         let begun = Instant::now();
         let mut all = Vec::new();
         for together in Source::ORDER {
@@ -176,19 +184,16 @@ impl Finder {
             let ask = |source: &'static Source| self.ask_within(left, *source, person, address);
             for (source, said) in together.iter().zip(join_all(together.iter().map(ask)).await) {
                 for (via, said) in said? {
-                    let bytes = match said {
-                        Ok(bytes) => bytes,
-                        Err(why) => {
-                            asked.push((*source, via, why));
-                            continue;
+                    let said = match said {
+                        Ok(bytes) => {
+                            let found = scales.weigh(bytes, *source, &via).await?;
+                            let is_none = found.is_empty();
+                            all.extend(found);
+                            if is_none { Asked::Unusable } else { Asked::Found }
                         }
+                        Err(why) => why,
                     };
-                    let (address, homes, authority, now) = (address.clone(), homes.to_vec(), authority.clone(), self.clock.now());
-                    let (source, by) = (*source, via.clone());
-                    let read = move || read(&bytes, &address, (source, &by), authority.as_deref(), &homes, system_time(now));
-                    let found = tokio::task::spawn_blocking(read).await.map_err(Trouble::from)?;
-                    asked.push((source, via, if found.is_empty() { Asked::Unusable } else { Asked::Found }));
-                    all.extend(found);
+                    asked.push((*source, via, said));
                 }
             }
             if all.iter().any(|found: &Found| found.usable) {
@@ -209,47 +214,68 @@ pub(crate) async fn authority_of(directory: &Directory) -> Result<Option<Vec<u8>
     Ok(directory.find_kept(&fingerprint).await?.map(|kept| kept.whole))
 }
 
-/// What somebody sent for an address, as far as it is for the address: bounded, verified, and weighed.
-fn read(
-    bytes: &[u8],
-    address: &Address,
-    (source, via): (Source, &str),
-    authority: Option<&[u8]>,
-    homes: &[TrustedHome],
+/// What somebody's word about an address is weighed with.
+struct Scales {
+    address: Address,
+    authority: Option<Vec<u8>>,
+    homes: Vec<TrustedHome>,
+    seen: Vec<Seen>,
     now: SystemTime,
-) -> Vec<Found> {
-    let Ok(submission) = read_submission(bytes, now) else { return Vec::new() };
-    let issuers: BTreeSet<String> = homes.iter().map(|home| home.fingerprint.clone()).collect();
-    let trusted: Vec<Vec<u8>> = homes.iter().map(|home| home.bytes.clone()).collect();
-    let mut all = Vec::new();
-    for raw in submission.certs.into_iter().take(FOUND_MAX) {
-        let Ok(clean) = Clean::from_raw(raw, now) else { continue };
-        let Some(own) = clean.only_of(address) else { continue };
-        let vouched = authority::certifications_by(&issuers, bytes, clean.fingerprint(), address);
-        let whole = authority::with_certifications(&own, &vouched).unwrap_or(own);
-        let flows = authority.and_then(|root| authority::confidence(root, &trusted, &whole, now).ok()).unwrap_or(0);
-        all.push(Found {
-            fingerprint: clean.fingerprint().to_string(),
-            source,
-            via: via.to_string(),
-            confidence: source.confidence(via, address).max(flows).min(COMPLETE),
-            usable: is_usable(&whole, now),
-            revoked: clean.is_revoked(),
-            first_seen_at: None,
-            remembered_at: None,
-            bytes: whole,
-        });
-    }
-    all
 }
 
-/// Can mail be encrypted to it, by the rules of today?
+impl Scales {
+    /// On a blocking thread.
+    async fn weigh(self: &Arc<Self>, bytes: Vec<u8>, source: Source, via: &str) -> Result<Vec<Found>, Trouble> {
+        let (scales, via) = (Arc::clone(self), via.to_string());
+        tokio::task::spawn_blocking(move || scales.read(&bytes, source, &via)).await.map_err(Trouble::from)
+    }
+
+    /// What somebody sent for an address, as far as it is for the address: bounded, verified, and weighed.
+    fn read(&self, bytes: &[u8], source: Source, via: &str) -> Vec<Found> {
+        let Ok(submission) = read_submission(bytes, self.now) else { return Vec::new() };
+        let issuers: BTreeSet<String> = self.homes.iter().map(|home| home.fingerprint.clone()).collect();
+        let trusted: Vec<Vec<u8>> = self.homes.iter().map(|home| home.bytes.clone()).collect();
+        let mut all = Vec::new();
+        for raw in submission.certs.into_iter().take(FOUND_MAX) {
+            let Some(clean) = self.with_what_is_known(raw) else { continue };
+            let Some(own) = clean.only_of(&self.address) else { continue };
+            let vouched = authority::certifications_by(&issuers, bytes, clean.fingerprint(), &self.address);
+            let whole = authority::with_certifications(&own, &vouched).unwrap_or(own);
+            let root = self.authority.as_deref();
+            let flows = root.and_then(|root| authority::confidence(root, &trusted, &whole, self.now).ok()).unwrap_or(0);
+            all.push(Found {
+                fingerprint: clean.fingerprint().to_string(),
+                source,
+                via: via.to_string(),
+                confidence: source.confidence(via, &self.address).max(flows).min(COMPLETE),
+                usable: is_usable(&whole, self.now),
+                revoked: clean.is_revoked(),
+                first_seen_at: None,
+                remembered_at: None,
+                bytes: whole,
+            });
+        }
+        all
+    }
+
+    /// Verified, and with what was seen of it before: who shows an old copy does not undo a revocation.
+    fn with_what_is_known(&self, raw: Raw) -> Option<Clean> {
+        let clean = Clean::from_raw(raw.clone(), self.now).ok()?;
+        let known = self.seen.iter().find(|seen| seen.fingerprint == clean.fingerprint());
+        let known = known.and_then(|seen| Clean::from_stored(&seen.bytes, self.now).ok());
+        known.and_then(|known| known.merge(raw, self.now).ok()).or(Some(clean))
+    }
+}
+
+/// Can mail for its user ids be encrypted to it, by the rules of today?
 fn is_usable(bytes: &[u8], now: SystemTime) -> bool {
     let policy = StandardPolicy::new();
     let Ok(cert) = Cert::from_bytes(bytes) else { return false };
     let Ok(valid) = cert.with_policy(&policy, now) else { return false };
+    let is_revoked = |status| matches!(status, RevocationStatus::Revoked(_));
     valid.alive().is_ok()
-        && !matches!(valid.revocation_status(), sequoia_openpgp::types::RevocationStatus::Revoked(_))
+        && !is_revoked(valid.revocation_status())
+        && valid.userids().any(|user_id| !is_revoked(user_id.revocation_status()))
         && valid.keys().supported().alive().revoked(false).for_transport_encryption().next().is_some()
 }
 

@@ -92,3 +92,29 @@ fn described(found: &find::Found) -> Found {
         key: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_page_is_told_has_its_size() {
+        let found = |octets: usize| find::Found {
+            fingerprint: "AB".repeat(20),
+            source: find::Source::Wkd,
+            via: "b.example".into(),
+            confidence: 80,
+            usable: true,
+            revoked: false,
+            first_seen_at: None,
+            remembered_at: None,
+            bytes: vec![0; octets],
+        };
+        let asked = |count: usize| vec![(find::Source::Friend, "f.example".to_string(), find::Asked::Nothing); count];
+        for (octets, has_key, count) in [(KEY_BYTES_MAX, true, ASKED_MAX), (KEY_BYTES_MAX + 1, false, ASKED_MAX + 1)] {
+            let answer = find::Answer { found: vec![found(octets)], asked: asked(count), changed_from: None };
+            let told = told(answer);
+            assert_eq!((told.found[0].key.is_some(), told.asked.len()), (has_key, ASKED_MAX));
+        }
+    }
+}

@@ -3,7 +3,9 @@
 //!
 //! Pure: a content type and a body in, the octets of one field out.
 
+use hearth_web::axum::body::Bytes;
 use hearth_web::axum::http::StatusCode;
+use zeroize::Zeroize as _;
 
 use crate::answer::Refusal;
 use crate::limits::{FORM_PART_HEAD_BYTES_MAX, FORM_PARTS_MAX};
@@ -38,6 +40,15 @@ pub fn keytext(content_type: Option<&str>, body: &[u8], accepts: Accepts) -> Res
         _ => return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
     };
     found.ok_or_else(|| refuse(StatusCode::BAD_REQUEST))
+}
+
+/// Wipes a body that was read: there may be a secret key in it. `false` when somebody else holds a part of it.
+pub(crate) fn wipe(body: Bytes) -> bool {
+    let unique = body.try_into_mut();
+    unique.is_ok_and(|mut body| {
+        body.as_mut().zeroize();
+        body.iter().all(|octet| *octet == 0)
+    })
 }
 
 /// The field `keytext` (WHATWG URL §5.1).
@@ -147,13 +158,23 @@ mod tests {
         assert_eq!(found(&format!("{}{named}", other.repeat(FORM_PARTS_MAX - 1))).as_deref(), Some(&b"the\r\nkey"[..]));
         assert_eq!(found(&format!("{}{named}", other.repeat(FORM_PARTS_MAX))), None);
         let padded = |octets: usize| named.replace("text/plain", &"p".repeat(octets));
-        let spare = FORM_PART_HEAD_BYTES_MAX - 75;
-        assert!(found(&padded(spare - 20)).is_some() && found(&padded(spare + 20)).is_none());
+        let head = named.trim_start_matches("--x\n").split("\n\n").next().unwrap_or_default().replace('\n', "\r\n");
+        let spare = FORM_PART_HEAD_BYTES_MAX - (head.len() - "text/plain".len());
+        assert!(found(&padded(spare)).is_some() && found(&padded(spare + 1)).is_none());
         for kind in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=y"] {
             assert!(keytext(Some(kind), body(named).as_bytes(), Accepts::Form).is_err(), "{kind}");
         }
         // Never finished: not a part.
         assert!(keytext(kind, body(named).replace("--x--", "").as_bytes(), Accepts::Form).is_err());
+    }
+
+    #[test]
+    fn a_body_is_wiped_unless_somebody_holds_it() {
+        let body = Bytes::from(b"keytext=a secret".to_vec());
+        let held = body.clone();
+        assert!(!wipe(body));
+        assert_eq!(held, b"keytext=a secret".as_slice());
+        assert!(wipe(held));
     }
 
     #[test]

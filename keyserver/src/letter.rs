@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Letters that ask whether an address is somebody's. Pure: facts in, a message out.
 //!
-//! A letter about a key is encrypted to it where it can be, so that who answers has shown the mailbox and the key.
+//! A letter about a key is encrypted to it, so that who answers has shown the mailbox and the key.
 
 use std::io::Write as _;
 use std::time::SystemTime;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The house's directory of OpenPGP certificates: WKD, HKP and VKS, behind the router.
 //!
-//! In come look-ups (by the hashed local part of an address, by address, by fingerprint or key id) and
-//! submissions (updates and revocations of certificates that we keep, and others that wait for a proof). Out go
-//! certificates in a form that shows nothing but what their owners published: see `hearth_identity::certs` for the
-//! conditions; and letters that ask whether an address is somebody's (`proof.rs`). A look-up parses no OpenPGP; a submission is read within the bounds of [`limits`], one at a
-//! time, on a blocking thread.
+//! In come look-ups (by the hashed local part of an address, by address, by fingerprint or key id) and submissions:
+//! updates and revocations of certificates that we keep, and others that wait for a proof, over HTTP and by mail. Out go
+//! certificates in a form that shows nothing but what their owners published (see `hearth_identity::certs` for the
+//! conditions), and letters that ask whether an address is somebody's. For the house's own people, and nobody else, it
+//! looks for certificates elsewhere. A look-up parses no OpenPGP; a submission is read within the bounds of [`limits`], one
+//! at a time, on a blocking thread.
 //!
-//! Read first: [`registry`] (what we speak), then `endpoint/wkd.rs`, then [`cert`], which knows what is in a
-//! certificate and which the `hearth key` command uses too.
+//! Read first: [`registry`] (what we speak), then `endpoint/wkd.rs`; `submit.rs` and `proof.rs` for what comes in;
+//! [`find`] for looking elsewhere; and [`cert`], which knows what is in a certificate and which `hearth key` and the account
+//! page use too.
 //!
 //! To add an endpoint: a row and a route in [`registry`], a file in `endpoint/`, a test in `tests.rs`.
 

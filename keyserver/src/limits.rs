@@ -58,6 +58,8 @@ pub const FRIENDS_ASKED_MAX: usize = 8;
 pub const FOUND_MAX: usize = 8;
 /// What was found so recently is not asked for again.
 pub const FOUND_FRESH_FOR: Duration = Duration::from_secs(3600);
+/// Octets of the field with which they sign in (RFC 9110 §11.6.2).
+pub const AUTHORIZATION_BYTES_MAX: usize = 8192;
 /// Look-ups of our own people at the same time.
 pub const FINDS_AT_ONCE_MAX: usize = 8;
 

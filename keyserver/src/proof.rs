@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Asking an address whether it wants to be shown, and believing the answer.
 //!
-//! A letter to an address of another home is encrypted to the key, so that its reader has shown both; a person of this
-//! house has shown the mailbox, which is what they sign in with. What is published is what was uploaded, merged with what
-//! is kept by then.
+//! A letter about a key is encrypted to it, so that its reader has shown both the mailbox and the key; who has a key that
+//! nothing can be encrypted to, and lives here, publishes it on the account page. What is published is what was uploaded,
+//! merged with what is kept by then.
+//!
+//! Who asks learns nothing of who lives here: for an address of this house that is nobody's the same is done, said and
+//! kept as for a person's, and only the letter is not written.
 
 use hearth_identity::certs::{Purpose, Source, Token, Waiting};
 use hearth_identity::directory::Resolution;
@@ -17,14 +20,14 @@ use crate::limits::LETTER_ANSWERED_AFTER;
 use crate::submit::{compute, join};
 use crate::words::{Lang, Speaks as _};
 
-/// What became of a request for a letter.
+/// What became of a request for a letter, as far as anybody may know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// It is written.
+    /// It is written, if somebody is there to read it.
     Written,
-    /// The address was written to within the hour.
+    /// The address was asked within the hour.
     TooSoon,
-    /// Nobody can be asked: the key cannot be encrypted to, or the address stands for no one person.
+    /// The certificate does not name the address, was revoked, or nothing can be encrypted to it.
     Impossible,
 }
 
@@ -64,7 +67,7 @@ pub(crate) async fn ask_to_publish(ctx: &Ctx, bytes: &[u8], address: &Address, l
     let whole = bytes.to_vec();
     let clean = compute(move || Clean::from_stored(&whole, now)).await?.map_err(Trouble::from)?;
     let is_named = clean.named_user_ids().iter().any(|named| !named.revoked && named.address.key() == address.key());
-    if !is_named || clean.is_revoked() || matches!(place, Place::Nobody) {
+    if !is_named || clean.is_revoked() {
         return Ok(Asked::Impossible);
     }
     let (token, words) = (Token::fresh(), lang.words());
@@ -78,22 +81,16 @@ pub(crate) async fn ask_to_publish(ctx: &Ctx, bytes: &[u8], address: &Address, l
         lang,
         id: id.as_str(),
     };
-    let at = ctx.clock.now();
     // A few milliseconds, and at most twenty in an hour for one network.
-    let raw = match (letter.sealed(&ctx.site, bytes, at, now).map_err(Trouble::from)?, &place) {
-        (Some(sealed), _) => sealed,
-        (None, Place::Ours(_)) => letter.plain(&ctx.site, at),
-        (None, _) => return Ok(Asked::Impossible),
-    };
+    let sealed = letter.sealed(&ctx.site, bytes, ctx.clock.now(), now).map_err(Trouble::from)?;
+    let Some(sealed) = sealed else { return Ok(Asked::Impossible) };
+    let raw = Some(sealed).filter(|_| !matches!(place, Place::Nobody));
     write(ctx, &token, Purpose::Proof, address, (clean.fingerprint().to_string(), bytes.to_vec()), raw).await
 }
 
-/// Writes to an address that is published, so that its owner can take it back. The answer does not tell whether it is.
+/// Writes to an address that is published, so that its owner can take it back.
 pub(crate) async fn ask_to_manage(ctx: &Ctx, address: &Address, lang: Lang) -> Result<Asked, Failure> {
     let shown = ctx.directory.find_shown_certs_by_address(address).await.map_err(Trouble::from)?;
-    if shown.is_empty() {
-        return Ok(Asked::Impossible);
-    }
     let (token, words) = (Token::fresh(), lang.words());
     let (path, id) = (format!("/manage/{}", token.as_str()), Token::fresh());
     let letter = Letter {
@@ -105,15 +102,13 @@ pub(crate) async fn ask_to_manage(ctx: &Ctx, address: &Address, lang: Lang) -> R
         lang,
         id: id.as_str(),
     };
-    let raw = letter.plain(&ctx.site, ctx.clock.now());
+    let raw = Some(letter.plain(&ctx.site, ctx.clock.now())).filter(|_| !shown.is_empty());
     write(ctx, &token, Purpose::Manage, address, (String::new(), Vec::new()), raw).await
 }
 
 /// HKP v2: sends a token to a person of this house, in a letter that programs read. Others hear nothing.
 pub(crate) async fn ask_for_canonical(ctx: &Ctx, address: &Address) -> Result<Asked, Failure> {
-    if !matches!(place(ctx, address).await?, Place::Ours(_)) {
-        return Ok(Asked::Impossible);
-    }
+    let place = place(ctx, address).await?;
     let (token, id, now) = (Token::fresh(), Token::fresh(), ctx.clock.now());
     let expires = now.after(hearth_identity::limits::PROOF_KEEP).secs();
     let text = format!(
@@ -130,23 +125,25 @@ pub(crate) async fn ask_for_canonical(ctx: &Ctx, address: &Address) -> Result<As
         lang: Lang::En,
         id: id.as_str(),
     };
-    let raw = letter.plain(&ctx.site, now);
+    let raw = Some(letter.plain(&ctx.site, now)).filter(|_| matches!(place, Place::Ours(_)));
     write(ctx, &token, Purpose::Canonical, address, (String::new(), Vec::new()), raw).await
 }
 
+/// Puts a letter down, or what would be kept with one when there is nobody to read it.
 pub(crate) async fn write(
     ctx: &Ctx,
     token: &Token,
     purpose: Purpose,
     address: &Address,
     about: (String, Vec<u8>),
-    raw: Vec<u8>,
+    raw: Option<Vec<u8>>,
 ) -> Result<Asked, Failure> {
-    let written = ctx.directory.add_proof(token, purpose, address, about, raw).await.map_err(Trouble::from)?;
-    if written {
+    let kept = ctx.directory.add_proof(token, purpose, address, about, raw).await.map_err(Trouble::from)?;
+    if kept {
+        // Written or not: anybody can read the count.
         ctx.counts().letters.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
-    Ok(if written { Asked::Written } else { Asked::TooSoon })
+    Ok(if kept { Asked::Written } else { Asked::TooSoon })
 }
 
 /// What waits for a token that somebody brought, if it is good.

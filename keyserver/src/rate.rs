@@ -100,15 +100,22 @@ mod tests {
     fn a_burst_and_then_one_at_a_time() {
         let rates = Rates::default();
         let now = Timestamp::from_secs(1_000);
-        for _ in 0..BY_ADDRESS_BURST {
-            assert_eq!(rates.admit(Bucket::ByAddress, peer(1), now), Ok(()));
+        for (bucket, burst, every) in [
+            (Bucket::ByAddress, BY_ADDRESS_BURST, BY_ADDRESS_EVERY),
+            (Bucket::ByWkdName, BY_WKD_NAME_BURST, BY_WKD_NAME_EVERY),
+            (Bucket::ByKey, BY_KEY_BURST, BY_KEY_EVERY),
+            (Bucket::Upload, UPLOAD_BURST, UPLOAD_EVERY),
+        ] {
+            for _ in 0..burst {
+                assert_eq!(rates.admit(bucket, peer(1), now), Ok(()), "{bucket:?}: another one is another");
+            }
+            assert_eq!(rates.admit(bucket, peer(1), now), Err(every));
+            assert_eq!(rates.admit(bucket, peer(2), now), Ok(()), "another peer");
+            let early = now.after(every.saturating_sub(Duration::from_millis(1)));
+            assert!(rates.admit(bucket, peer(1), early).is_err());
+            assert_eq!(rates.admit(bucket, peer(1), now.after(every)), Ok(()));
+            assert!(rates.admit(bucket, peer(1), now.after(every)).is_err());
         }
-        assert_eq!(rates.admit(Bucket::ByAddress, peer(1), now), Err(BY_ADDRESS_EVERY));
-        assert_eq!(rates.admit(Bucket::ByAddress, peer(2), now), Ok(()), "another peer");
-        assert_eq!(rates.admit(Bucket::ByKey, peer(1), now), Ok(()), "another bucket");
-        let later = now.after(BY_ADDRESS_EVERY);
-        assert_eq!(rates.admit(Bucket::ByAddress, peer(1), later), Ok(()));
-        assert!(rates.admit(Bucket::ByAddress, peer(1), later).is_err());
     }
 
     #[test]

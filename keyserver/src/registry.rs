@@ -3,8 +3,8 @@
 //!
 //! The router of [`app`](crate::app) is made from the spoken rows, HKP finds its operation here, and
 //! `docs/protocols/keys.md` is written from it.
-//! The drafts: WKD is draft-koch-openpgp-webkey-service-21, HKP is draft-ietf-openpgp-hkp-01 (legacy
-//! requests), VKS is the interface of keys.openpgp.org (Hagrid).
+//! The drafts: WKD is draft-koch-openpgp-webkey-service-21, HKP is draft-ietf-openpgp-hkp-01 (v2 and
+//! the legacy requests), VKS is the interface of keys.openpgp.org (Hagrid).
 
 use hearth_spec::{Row, Status};
 use hearth_web::axum::routing::{MethodRouter, get, post, put};

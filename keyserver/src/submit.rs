@@ -2,8 +2,10 @@
 //! What a stranger's submission changes: certificates that we keep get what is new, signed by their own
 //! key, and nothing else is stored. Showing an identity stays the owner's decision.
 
+use std::sync::Arc;
+
 use hearth_identity::certs::{Kept, Source, Vouch};
-use hearth_types::Trouble;
+use hearth_types::{Secret, Trouble};
 use sequoia_openpgp::packet::Signature;
 
 use crate::answer::Failure;
@@ -94,8 +96,11 @@ pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Taken, Failure> 
     ctx.counts().uploads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let permit = ctx.intake().await?;
     let now = ctx.system_time();
-    let sent = if bytes.len() <= CERT_BYTES_MAX { bytes.clone() } else { Vec::new() };
-    let submission = compute(move || read_submission(&bytes, now)).await?.map_err(|refusal| Failure::Peer(refusal.into()))?;
+    // Wiped when it is dropped: there may be a secret key in it.
+    let sent = Arc::new(Secret::new(bytes));
+    let read = Arc::clone(&sent);
+    let submission = compute(move || read_submission(read.expose(), now)).await?;
+    let submission = submission.map_err(|refusal| Failure::Peer(refusal.into()))?;
     let mut outcomes = Vec::new();
     let dropped = submission.dropped;
     for raw in submission.certs {
@@ -104,7 +109,10 @@ pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Taken, Failure> 
         let is_held = held.is_some();
         let taken = take(ctx, fingerprint.clone(), held, Item::Cert(Box::new(raw))).await?;
         // Only a certificate that has certifications by others, and nothing that it should not have.
-        let may_approve = dropped.foreign_signatures > 0 && dropped.other_packets == 0 && dropped.excess_components == 0;
+        let may_approve = sent.expose().len() <= CERT_BYTES_MAX
+            && dropped.foreign_signatures > 0
+            && dropped.other_packets == 0
+            && dropped.excess_components == 0;
         let is_taken = may_approve && is_held && matches!(taken.1, Outcome::Updated | Outcome::Unchanged);
         let said = is_taken && (keep_approved(ctx, &sent, &fingerprint).await? | keep_vouched(ctx, &sent, &fingerprint).await?);
         outcomes.push(if said { (taken.0, Outcome::Updated) } else { taken });
@@ -120,25 +128,25 @@ pub(crate) async fn submit(ctx: &Ctx, bytes: Vec<u8>) -> Result<Taken, Failure> 
 }
 
 /// What the owner approved of in the certifications by others, if the submission says so.
-async fn keep_approved(ctx: &Ctx, sent: &[u8], fingerprint: &str) -> Result<bool, Failure> {
-    let (sent, of, now) = (sent.to_vec(), fingerprint.to_string(), ctx.system_time());
-    let Some(approved) = compute(move || approved::read(&sent, &of, now)).await? else { return Ok(false) };
+async fn keep_approved(ctx: &Ctx, sent: &Arc<Secret<Vec<u8>>>, fingerprint: &str) -> Result<bool, Failure> {
+    let (sent, of, now) = (Arc::clone(sent), fingerprint.to_string(), ctx.system_time());
+    let Some(approved) = compute(move || approved::read(sent.expose(), &of, now)).await? else { return Ok(false) };
     Ok(ctx.directory.replace_approved(fingerprint, approved.made_at, approved.vouches).await.map_err(Trouble::from)?)
 }
 
 /// What the homes that this house trusts say of their own people in it. Without such a home nothing is looked at.
-async fn keep_vouched(ctx: &Ctx, sent: &[u8], fingerprint: &str) -> Result<bool, Failure> {
+async fn keep_vouched(ctx: &Ctx, sent: &Arc<Secret<Vec<u8>>>, fingerprint: &str) -> Result<bool, Failure> {
     let homes = ctx.directory.list_trusted_homes().await.map_err(Trouble::from)?;
-    if homes.is_empty() || sent.is_empty() {
+    if homes.is_empty() {
         return Ok(false);
     }
     let root = authority_of(&ctx.directory).await?;
     let held = ctx.directory.find_kept(fingerprint).await.map_err(Trouble::from)?;
     let (Some(root), Some(held)) = (root, held) else { return Ok(false) };
-    let (sent, now) = (sent.to_vec(), ctx.system_time());
+    let (sent, now) = (Arc::clone(sent), ctx.system_time());
     let vouches = compute(move || {
         let clean = Clean::from_stored(&held.whole, now)?;
-        Ok::<_, cert::Refusal>(authority::vouched_by_homes(&root, &homes, &clean, &sent, now))
+        Ok::<_, cert::Refusal>(authority::vouched_by_homes(&root, &homes, &clean, sent.expose(), now))
     });
     let vouches = vouches.await?.map_err(Trouble::from)?;
     let known = ctx.directory.list_vouches(fingerprint).await.map_err(Trouble::from)?;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Every endpoint in memory, as the router would call it, over a directory in a temporary folder.
 
+mod bounds;
 mod checklist;
 mod damaged;
+mod elsewhere;
 mod finding;
 mod hkp_v2;
 mod hostile;
@@ -10,6 +12,7 @@ mod house;
 mod proof;
 mod unknown;
 mod wks;
+mod world;
 
 use hearth_db::Source as DbSource;
 use hearth_identity::Directory;
@@ -36,6 +39,7 @@ use crate::limits::{BODY_BYTES_MAX, BY_ADDRESS_BURST};
 const DOMAIN: &str = "home.example";
 
 struct House {
+    ctx: Ctx,
     app: Router,
     directory: Directory,
     clock: Clock,
@@ -78,8 +82,8 @@ impl House {
         let directory = Directory::open(&source, clock.clone()).await.unwrap();
         directory.add_domain(&Domain::parse(DOMAIN).unwrap()).await.unwrap();
         let site = Site { domain: Domain::parse(DOMAIN).unwrap(), url: "https://keys.home.example".into() };
-        let app = app(Ctx::new(directory.clone(), clock.clone(), site));
-        Self { app, directory, clock, _folder: folder }
+        let ctx = Ctx::new(directory.clone(), clock.clone(), site);
+        Self { app: app(ctx.clone()), ctx, directory, clock, _folder: folder }
     }
 
     async fn add_person(&self, name: &str, addresses: &[&str]) -> AccountId {

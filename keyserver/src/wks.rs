@@ -12,11 +12,12 @@ pub(crate) mod open;
 use std::time::Duration;
 
 use hearth_identity::certs::{HouseMail, Purpose, Token};
-use hearth_types::{Address, Domain, Secret, Trouble};
+use hearth_types::{Address, Domain, Secret, Timestamp, Trouble};
 use hearth_wire::message::{self, Headers};
 use hearth_wire::wks::{ConfirmationRequest, ConfirmationResponse};
 
 use crate::answer::Failure;
+use crate::cert::clean::NamedUserId;
 use crate::cert::{Clean, authority, read_submission};
 use crate::ctx::Ctx;
 use crate::letter::{Letter, seal};
@@ -122,27 +123,29 @@ fn part(raw: &[u8], kind: &str) -> Option<Vec<u8>> {
     Some(message::decode_bytes(leaf, encoded).unwrap_or_else(|as_it_is| as_it_is))
 }
 
-/// Asks each address in the certificate that is somebody's here.
+/// Asks each address in the certificate that is of the submission address's domain.
 async fn publish(ctx: &Ctx, submission: &Address, key: Vec<u8>) -> Result<&'static str, Failure> {
     let now = ctx.system_time();
+    // What should have been public may not be.
+    let key = Secret::new(key);
     let read = move || {
-        let raw = read_submission(&key, now)?.certs.into_iter().next().ok_or(crate::cert::Refusal::NoKey)?;
+        let raw = read_submission(key.expose(), now)?.certs.into_iter().next().ok_or(crate::cert::Refusal::NoKey)?;
         let clean = Clean::from_raw(raw, now)?;
         clean.check_safe(now).map(|()| clean)
     };
     let clean = compute(read).await?.map_err(|refusal| Failure::Peer(refusal.into()))?;
+    let is_of_ours = |named: &NamedUserId| !named.revoked && named.address.domain() == submission.domain();
     let mut asked = false;
-    for named in clean.named_user_ids().into_iter().filter(|named| !named.revoked).take(WKS_ADDRESSES_MAX) {
-        if named.address.domain() == submission.domain() && matches!(proof::place(ctx, &named.address).await?, Place::Ours(_)) {
-            asked |= ask(ctx, submission, &clean, &named.address).await?;
-        }
+    for NamedUserId { address, .. } in clean.named_user_ids().into_iter().filter(is_of_ours).take(WKS_ADDRESSES_MAX) {
+        asked |= ask(ctx, submission, &clean, &address).await?;
     }
-    Ok(if asked { "an address was asked" } else { "nobody to be asked, or asked within the hour" })
+    Ok(if asked { "what it names was asked, if it is somebody's" } else { "nobody to be asked, or asked within the hour" })
 }
 
-/// §4.3: the question, which only the certificate's key opens, in a mail that the submission address signs.
+/// §4.3: the question, which only the certificate's key opens, in a mail that the submission address signs. Of an address
+/// that is nobody's the same is kept, as in `proof.rs`.
 async fn ask(ctx: &Ctx, submission: &Address, clean: &Clean, address: &Address) -> Result<bool, Failure> {
-    let (token, id, at) = (Token::fresh(), Token::fresh(), ctx.clock.now());
+    let (token, is_ours) = (Token::fresh(), matches!(proof::place(ctx, address).await?, Place::Ours(_)));
     let request = ConfirmationRequest {
         sender: submission.clone(),
         address: address.clone(),
@@ -153,30 +156,39 @@ async fn ask(ctx: &Ctx, submission: &Address, clean: &Clean, address: &Address) 
     let (whole, time, text) = (clean.whole(), ctx.system_time(), request.encode());
     let sealed = compute(move || seal(text.as_bytes(), &whole, time)).await?.map_err(Trouble::from)?;
     let Some(sealed) = sealed else { return Ok(false) };
-    let edge = id.as_str();
-    // What people see whose program does not know the protocol, and what it knows.
-    let mixed = format!(
+    let id = Token::fresh();
+    let entity = question(id.as_str(), &sealed);
+    let (secret, signed) = (Secret::new(secret), entity.clone());
+    let signature = compute(move || authority::sign(&secret, &signed)).await?.map_err(Trouble::from)?;
+    let raw = signed_mail(submission, address, ctx.clock.now(), id.as_str(), &entity, &signature);
+    let about = (clean.fingerprint().to_string(), clean.whole());
+    let asked = proof::write(ctx, &token, Purpose::WebKeyService, address, about, is_ours.then_some(raw)).await?;
+    Ok(asked == proof::Asked::Written)
+}
+
+/// What people see whose program does not know the protocol, and what it knows.
+fn question(edge: &str, sealed: &str) -> String {
+    format!(
         "Content-Type: multipart/mixed; boundary=\"=_m{edge}\"\r\n\r\n--=_m{edge}\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
          Somebody, probably you, asks to publish your OpenPGP key. If it was you and your mail program does not\r\n\
          answer by itself, give this mail to: gpg-wks-client --receive\r\n\r\n\
          --=_m{edge}\r\nContent-Type: application/vnd.gnupg.wks\r\n\r\n{sealed}\r\n--=_m{edge}--\r\n"
-    );
-    let signed = mixed.clone();
-    let signature = compute(move || authority::sign(&Secret::new(secret), &signed)).await?.map_err(Trouble::from)?;
-    let signature = signature.replace("\r\n", "\n").replace('\n', "\r\n");
-    let raw = format!(
-        "From: <{submission}>\r\nTo: <{address}>\r\nSubject: Confirm your key publication\r\nDate: {date}\r\n\
+    )
+}
+
+/// RFC 3156 §5: an entity and the signature over it.
+fn signed_mail(from: &Address, to: &Address, at: Timestamp, edge: &str, entity: &str, signature: &str) -> Vec<u8> {
+    format!(
+        "From: <{from}>\r\nTo: <{to}>\r\nSubject: Confirm your key publication\r\nDate: {date}\r\n\
          Message-ID: <{edge}@{domain}>\r\nAuto-Submitted: auto-generated\r\nWks-Draft-Version: 3\r\nWKS-Phase: confirm\r\n\
          {LOOP}: {domain}\r\nMIME-Version: 1.0\r\n\
          Content-Type: multipart/signed; protocol=\"application/pgp-signature\"; micalg=pgp-sha512;\r\n\tboundary=\"=_s{edge}\"\r\n\r\n\
-         --=_s{edge}\r\n{mixed}\r\n--=_s{edge}\r\nContent-Type: application/pgp-signature\r\n\r\n{signature}\r\n--=_s{edge}--\r\n",
+         --=_s{edge}\r\n{entity}\r\n--=_s{edge}\r\nContent-Type: application/pgp-signature\r\n\r\n{signature}\r\n--=_s{edge}--\r\n",
         date = Letter::date(at),
-        domain = submission.domain(),
-    );
-    let about = (clean.fingerprint().to_string(), clean.whole());
-    proof::write(ctx, &token, Purpose::WebKeyService, address, about, raw.into_bytes())
-        .await
-        .map(|asked| asked == proof::Asked::Written)
+        domain = from.domain(),
+        signature = signature.replace("\r\n", "\n").replace('\n', "\r\n"),
+    )
+    .into_bytes()
 }
 
 /// §4.4: who answers with the nonce has the mailbox and the key.

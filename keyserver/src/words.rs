@@ -46,7 +46,8 @@ words! {
     send_proof: "Send a letter to this address", "Envoyer une lettre à cette adresse";
     status_published: "published", "publiée";
     status_unpublished: "not published", "non publiée";
-    status_pending: "a letter is on its way; open it and follow the link", "une lettre est en route ; ouvrez-la et suivez le lien";
+    status_pending: "if somebody reads this address, a letter is on its way; open it and follow the link",
+        "si quelqu'un lit cette adresse, une lettre est en route ; ouvrez-la et suivez le lien";
     status_revoked: "revoked", "révoquée";
     remove: "Remove an address", "Retirer une adresse";
     remove_label: "Your e-mail address", "Votre adresse e-mail";
@@ -68,7 +69,7 @@ words! {
     count_found: "Look-ups that found a key", "Recherches qui ont trouvé une clé";
     count_not_found: "Look-ups that found none", "Recherches sans résultat";
     count_uploads: "Uploads", "Envois";
-    count_letters: "Letters written", "Lettres écrites";
+    count_letters: "Letters asked for", "Lettres demandées";
     back: "Back", "Retour";
     proof_subject: "Confirm your address for your OpenPGP key", "Confirmez votre adresse pour votre clé OpenPGP";
     proof_body: "Somebody, probably you, uploaded the OpenPGP key with the fingerprint below and asks to show it for this address. If it is yours, open the link and confirm. If not, do nothing.",

@@ -19,11 +19,9 @@ use serde_json::{Value, json};
 use crate::answer::{self, Failure, Refusal};
 use crate::ctx::{Ctx, People};
 use crate::find::{Answer, Found};
+use crate::limits::AUTHORIZATION_BYTES_MAX;
 use crate::rate::Bucket;
 use crate::search::{Search, parse_address};
-
-/// Octets of an Authorization field.
-const AUTHORIZATION_BYTES_MAX: usize = 8192;
 
 /// One look-up.
 pub(crate) async fn run(State(ctx): State<Ctx>, peer: Peer, headers: HeaderMap, Path(address): Path<String>) -> Response {

@@ -10,22 +10,23 @@ use hearth_web::axum::response::Response;
 
 use crate::answer::{self, Failure, Refusal};
 use crate::ctx::Ctx;
-use crate::form::{Accepts, keytext};
+use crate::form::{Accepts, keytext, wipe};
 use crate::rate::Bucket;
 use crate::submit::submit;
 
 /// One submission.
 pub(crate) async fn run(State(ctx): State<Ctx>, peer: Peer, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
     match body {
-        Ok(body) => add(&ctx, &peer, &headers, &body).await.unwrap_or_else(answer::as_text),
+        Ok(body) => add(&ctx, &peer, &headers, body).await.unwrap_or_else(answer::as_text),
         Err(rejection) => answer::as_text(Failure::Peer(Refusal::body(rejection.status()))),
     }
 }
 
-async fn add(ctx: &Ctx, peer: &Peer, headers: &HeaderMap, body: &[u8]) -> Result<Response, Failure> {
+async fn add(ctx: &Ctx, peer: &Peer, headers: &HeaderMap, body: Bytes) -> Result<Response, Failure> {
     ctx.admit(Bucket::Upload, peer)?;
-    let keytext = keytext(content_type(headers), body, Accepts::Form).map_err(Failure::Peer)?;
-    let taken = submit(ctx, keytext).await?;
+    let keytext = keytext(content_type(headers), &body, Accepts::Form);
+    wipe(body);
+    let taken = submit(ctx, keytext.map_err(Failure::Peer)?).await?;
     if taken.is_unknown() {
         // A household's directory is no place for everybody's keys.
         let says = "This server keeps the keys of the people of this house only. Publish this key at keys.openpgp.org.";

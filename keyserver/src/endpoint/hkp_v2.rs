@@ -4,7 +4,7 @@
 //! which keys it has.
 
 use hearth_identity::certs::{Purpose, Shown};
-use hearth_types::{Timestamp, Trouble};
+use hearth_types::{Secret, Timestamp, Trouble};
 use hearth_web::Peer;
 use hearth_web::axum::Json;
 use hearth_web::axum::body::Bytes;
@@ -22,7 +22,7 @@ use super::hkp_lookup::find;
 use crate::answer::{self, Failure, Refusal};
 use crate::cert::{self, Clean, read_submission};
 use crate::ctx::Ctx;
-use crate::form::{Accepts, keytext};
+use crate::form::{Accepts, keytext, wipe};
 use crate::index::algorithm_name;
 use crate::proof;
 use crate::rate::Bucket;
@@ -120,8 +120,9 @@ pub(crate) async fn add(State(ctx): State<Ctx>, peer: Peer, headers: HeaderMap, 
     let added = async {
         ctx.admit(Bucket::Upload, &peer)?;
         let body = body.map_err(|rejection| Failure::Peer(Refusal::body(rejection.status())))?;
-        let keytext =
-            keytext(content_type(&headers), &body, Accepts::Keys).map_err(|refusal| unprocessable(Failure::Peer(refusal)))?;
+        let keytext = keytext(content_type(&headers), &body, Accepts::Keys);
+        wipe(body);
+        let keytext = keytext.map_err(|refusal| unprocessable(Failure::Peer(refusal)))?;
         let taken = submit(&ctx, keytext).await.map_err(unprocessable)?;
         let is = |wanted: fn(&Outcome) -> bool| -> Vec<Value> {
             let wanted = taken.outcomes.iter().filter(|(_, outcome)| wanted(outcome));
@@ -171,11 +172,12 @@ pub(crate) async fn put_canonical(
             return Err(unauthorized());
         }
         let body = body.map_err(|rejection| Failure::Peer(Refusal::body(rejection.status())))?;
-        let keys =
-            keytext(content_type(&headers), &body, Accepts::Keys).map_err(|refusal| unprocessable(Failure::Peer(refusal)))?;
+        let keys = keytext(content_type(&headers), &body, Accepts::Keys);
+        wipe(body);
+        let keys = Secret::new(keys.map_err(|refusal| unprocessable(Failure::Peer(refusal)))?);
         let now = ctx.system_time();
         let clean = compute(move || {
-            let raw = read_submission(&keys, now)?.certs.into_iter().next().ok_or(cert::Refusal::NoKey)?;
+            let raw = read_submission(keys.expose(), now)?.certs.into_iter().next().ok_or(cert::Refusal::NoKey)?;
             let clean = Clean::from_raw(raw, now)?;
             clean.check_safe(now).map(|()| clean)
         });

@@ -21,7 +21,7 @@ use super::hkp_lookup::find;
 use super::vks::{self, Uploaded};
 use crate::answer::{self, Failure, Refusal};
 use crate::ctx::Ctx;
-use crate::form::{Accepts, keytext};
+use crate::form::{Accepts, keytext, wipe};
 use crate::proof;
 use crate::rate::Bucket;
 use crate::search::{Search, parse_address};
@@ -160,8 +160,9 @@ pub(crate) async fn take_upload(
     let taken = async {
         ctx.admit(Bucket::Upload, &peer)?;
         let body = body.map_err(|rejection| Failure::Peer(Refusal::body(rejection.status())))?;
-        let keytext = keytext(content_type(&headers), &body, Accepts::Form).map_err(Failure::Peer)?;
-        vks::upload_keys(&ctx, keytext).await
+        let keytext = keytext(content_type(&headers), &body, Accepts::Form);
+        wipe(body);
+        vks::upload_keys(&ctx, keytext.map_err(Failure::Peer)?).await
     };
     match taken.await {
         Ok(uploaded) => uploaded_page(&ctx, lang, uploaded),

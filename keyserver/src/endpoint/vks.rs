@@ -6,19 +6,22 @@
 use std::collections::BTreeMap;
 
 use hearth_identity::certs::{Purpose, Token};
-use hearth_types::{Address, Trouble};
+use hearth_types::{Address, Secret, Trouble};
 use hearth_web::Peer;
 use hearth_web::axum::Json;
-use hearth_web::axum::extract::rejection::JsonRejection;
+use hearth_web::axum::body::Bytes;
+use hearth_web::axum::extract::rejection::{BytesRejection, JsonRejection};
 use hearth_web::axum::extract::{Path, State};
-use hearth_web::axum::http::StatusCode;
+use hearth_web::axum::http::{HeaderMap, StatusCode};
 use hearth_web::axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 
+use super::hkp_add::content_type;
 use super::hkp_lookup::find;
 use crate::answer::{self, Failure, Refusal};
 use crate::cert::clean::NamedUserId;
 use crate::ctx::Ctx;
+use crate::form::wipe;
 use crate::limits::USER_IDS_MAX;
 use crate::rate::Bucket;
 use crate::search::{Search, parse_address, parse_key};
@@ -66,12 +69,25 @@ pub(crate) struct Uploaded {
 }
 
 /// An update, as JSON.
-pub(crate) async fn run_upload(State(ctx): State<Ctx>, peer: Peer, body: Result<Json<Upload>, JsonRejection>) -> Response {
-    match body {
+pub(crate) async fn run_upload(
+    State(ctx): State<Ctx>,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let refused = |status| answer::as_json(Failure::Peer(Refusal::new(status, "Send {\"keytext\": \"...\"}, 4 MiB at most.")));
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return refused(rejection.status()),
+    };
+    if !content_type(&headers).is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("application/json")) {
+        return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    let read = Json::<Upload>::from_bytes(&body);
+    wipe(body);
+    match read {
         Ok(Json(upload)) => take(&ctx, &peer, upload).await.unwrap_or_else(answer::as_json),
-        Err(rejection) => {
-            answer::as_json(Failure::Peer(Refusal::new(rejection.status(), "Send {\"keytext\": \"...\"}, 4 MiB at most.")))
-        }
+        Err(rejection) => refused(rejection.status()),
     }
 }
 
@@ -136,13 +152,16 @@ pub(crate) async fn ask(ctx: &Ctx, peer: &Peer, token: &str, addresses: &[String
     let (bytes, now) = (waiting.bytes.clone(), ctx.system_time());
     let clean = compute(move || cert::Clean::from_stored(&bytes, now)).await?.map_err(Trouble::from)?;
     let named = clean.named_user_ids();
-    for NamedUserId { address, .. } in &named {
-        let is_wanted = addresses.iter().any(|wanted| wanted.eq_ignore_ascii_case(&address.to_string()));
-        let is_shown = || is_shown(ctx, &waiting.fingerprint, address);
-        if is_wanted && !is_shown().await? {
-            proof::ask_to_publish(ctx, &waiting.bytes, address, lang).await?;
+    let asked = async {
+        for NamedUserId { address, .. } in &named {
+            let is_wanted = addresses.iter().any(|wanted| wanted.eq_ignore_ascii_case(&address.to_string()));
+            if is_wanted && !is_shown(ctx, &waiting.fingerprint, address).await? {
+                proof::ask_to_publish(ctx, &waiting.bytes, address, lang).await?;
+            }
         }
-    }
+        Ok::<_, Failure>(())
+    };
+    proof::in_the_time_of_a_letter(asked).await?;
     let status = status_of(ctx, &waiting.fingerprint, &named).await?;
     Ok(Uploaded { token: token.to_string(), key_fpr: waiting.fingerprint, status })
 }
@@ -152,7 +171,8 @@ async fn is_shown(ctx: &Ctx, fingerprint: &str, address: &Address) -> Result<boo
     Ok(shown.iter().any(|shown| shown.fingerprint == fingerprint))
 }
 
-/// Only of addresses that the sender named: what else we hold of the certificate is not told.
+/// Only of addresses that the sender named: what else we hold of the certificate is not told. `pending` says that somebody
+/// asked, not that a letter was written: whether an address of this house is somebody's is not told either.
 async fn status_of(ctx: &Ctx, fingerprint: &str, named: &[NamedUserId]) -> Result<BTreeMap<String, &'static str>, Failure> {
     let mut status = BTreeMap::new();
     for NamedUserId { address, revoked } in named {
@@ -176,6 +196,8 @@ fn decode(keytext: String) -> Vec<u8> {
     if keytext.contains("-----BEGIN PGP ") {
         return keytext.into_bytes();
     }
-    let letters: String = keytext.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    base64::engine::general_purpose::STANDARD.decode(letters).unwrap_or_else(|_| keytext.into_bytes())
+    let keytext = Secret::new(keytext.into_bytes());
+    let letters: Vec<u8> = keytext.expose().iter().copied().filter(|octet| !octet.is_ascii_whitespace()).collect();
+    let letters = Secret::new(letters);
+    base64::engine::general_purpose::STANDARD.decode(letters.expose()).unwrap_or_else(|_| keytext.expose().clone())
 }

@@ -134,10 +134,13 @@ impl Finder {
         Ok(if bytes.is_empty() { Vec::new() } else { vec![("this house".into(), Ok(bytes))] })
     }
 
-    /// The friend whose domain it is, and those who let us look up keys.
+    /// The friend whose domain it is, and those who let us look up keys: all at once, the answers in the order of their
+    /// domains.
     async fn ask_friends(&self, address: &Address) -> Result<Vec<Said>, Trouble> {
         let mut asked = Vec::new();
-        for friend in self.directory.list_friends().await?.into_iter().filter(|friend| friend.state == "paired") {
+        let mut friends = self.directory.list_friends().await?;
+        friends.sort_by_key(|friend| friend.domain != *address.domain());
+        for friend in friends.into_iter().filter(|friend| friend.state == "paired") {
             let is_its_own = friend.domain == *address.domain();
             if asked.len() < FRIENDS_ASKED_MAX && (is_its_own || self.directory.friend_lets(&friend.domain, "keys").await?) {
                 asked.push(friend.domain);

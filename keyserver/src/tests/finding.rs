@@ -9,12 +9,14 @@ use hearth_identity::login::Gate;
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::fetch::Fetcher;
 use hearth_net::tls::Connector;
-use tokio::time::Instant;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::ctx::People;
 use crate::find::{Asked, Finder};
-use crate::limits::{FINDER_WITHIN, FINDS_AT_ONCE_MAX, FOUND_WITHIN};
+use crate::limits::{FINDER_WITHIN, FINDERS_MAX, FINDS_AT_ONCE_MAX, FOUND_WITHIN};
 
 /// A DNS server that hears everything and says nothing.
 fn silent() -> UdpSocket {
@@ -54,20 +56,65 @@ async fn silence_for_an_address_never_looked_for_ends_in_time() {
     assert!(FOUND_WITHIN < FINDER_WITHIN, "the account page waits for all of it");
 }
 
+/// The socket of the account page, answered.
+struct Page {
+    ctx: Ctx,
+    path: std::path::PathBuf,
+    _folder: tempfile::TempDir,
+    _dns: UdpSocket,
+}
+
+impl Page {
+    fn open(house: &House) -> Self {
+        let (folder, dns) = (tempfile::tempdir().unwrap(), silent());
+        let path = folder.path().join(finding::SOCKET);
+        let looks = finder(house, &dns, "");
+        let people = People::new(Gate::new(folder.path().join("gate.sock")), move || Ok(looks.clone()));
+        let ctx = house.ctx.clone().with_people(people);
+        let listener = hearth_web::bind(&path).unwrap();
+        tokio::spawn(crate::finder::serve(ctx.clone(), listener, std::future::pending()));
+        Self { ctx, path, _folder: folder, _dns: dns }
+    }
+
+    async fn connect(&self) -> UnixStream {
+        UnixStream::connect(&self.path).await.unwrap()
+    }
+}
+
+/// Is it closed by the other side?
+async fn is_closed(stream: &mut UnixStream) -> bool {
+    matches!(timeout(Duration::from_millis(200), stream.read(&mut [0])).await, Ok(Ok(0) | Err(_)))
+}
+
+#[tokio::test]
+async fn the_account_page_has_so_many_connections_for_so_long() {
+    let house = House::new().await;
+    let page = Page::open(&house);
+    let mut open = Vec::new();
+    for _ in 0..FINDERS_MAX {
+        open.push(page.connect().await);
+    }
+    assert!(is_closed(&mut page.connect().await).await, "one more is closed at once");
+    assert!(!is_closed(&mut open[FINDERS_MAX - 1]).await);
+    // Where one leaves, another has room; and who says nothing is sent away.
+    open.clear();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut idle = page.connect().await;
+    assert!(!is_closed(&mut idle).await);
+    tokio::time::pause();
+    let begun = Instant::now();
+    assert_eq!(idle.read(&mut [0]).await.unwrap(), 0);
+    let waited = begun.elapsed();
+    assert!(waited > FINDER_WITHIN.saturating_sub(Duration::from_secs(1)) && waited <= FINDER_WITHIN, "{waited:?}");
+}
+
 #[tokio::test]
 async fn the_account_page_asks_on_a_socket_of_its_own() {
     let house = House::new().await;
     let (alice, made) = house.alice().await;
-    let run = tempfile::tempdir().unwrap();
-    let path = run.path().join(finding::SOCKET);
-    let dns = silent();
-    let looks = finder(&house, &dns, "");
-    let people = People::new(Gate::new(run.path().join("gate.sock")), move || Ok(looks.clone()));
-    let site = Site { domain: Domain::parse(DOMAIN).unwrap(), url: "https://keys.home.example".into() };
-    let ctx = Ctx::new(house.directory.clone(), house.clock.clone(), site).with_people(people);
-    let listener = hearth_web::bind(&path).unwrap();
-    tokio::spawn(crate::finder::serve(ctx.clone(), listener, std::future::pending()));
-    let finding = Finding::new(&path);
+    let page = Page::open(&house);
+    let (ctx, path) = (&page.ctx, &page.path);
+    let finding = Finding::new(path);
 
     let Some(finding::Answer::Told(told)) = finding.find(alice, &address("alice@home.example")).await.unwrap() else {
         panic!("an answer")

@@ -28,14 +28,14 @@ fn carol(addresses: &[&str]) -> Generated {
 }
 
 impl House {
-    async fn request(&self, token: &str, addresses: &[&str]) -> (StatusCode, Value) {
+    pub(super) async fn request(&self, token: &str, addresses: &[&str]) -> (StatusCode, Value) {
         let body = json!({ "token": token, "addresses": addresses, "locale": ["fr_FR", "en"] }).to_string();
         let path = "/vks/v1/request-verify";
         let answer = self.ask(Method::POST, "keys.home.example", path, "application/json", body).await;
         (answer.status, serde_json::from_slice(&answer.body).unwrap())
     }
 
-    async fn letters(&self) -> Vec<(String, String)> {
+    pub(super) async fn letters(&self) -> Vec<(String, String)> {
         let letters = self.directory.list_letters(9).await.unwrap();
         letters.into_iter().map(|one| (one.recipient.to_string(), String::from_utf8(one.raw).unwrap())).collect()
     }
@@ -129,7 +129,8 @@ async fn a_person_of_the_house_proves_by_mail_too_and_nobody_else_for_them() {
     let (_, body) = house.upload(&mallory.clean.whole()).await;
     let token = body["token"].as_str().unwrap();
     let (_, body) = house.request(token, &["alice@home.example", "nobody@home.example"]).await;
-    assert_eq!(body["status"]["nobody@home.example"], "unpublished");
+    assert_eq!(body["status"]["nobody@home.example"], "pending", "nobody learns that it is nobody's");
+    assert_eq!(house.letters().await.len(), 1);
     assert_eq!(house.wkd("alice").await.cert().fingerprint().to_hex(), alice.clean.fingerprint());
     // Only Alice reads the letter, and only Mallory can open it. If they are one:
     let path = link(&open(mallory.secret.expose(), &house.letters().await[0].1));

@@ -60,3 +60,49 @@ pub(crate) fn decrypt(sealed: &[u8], secret: &[u8], now: SystemTime) -> std::res
     }
     Ok(inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use sequoia_openpgp::serialize::stream::{Compressor, Encryptor, LiteralWriter, Message};
+
+    use super::*;
+    use crate::cert::flood::{now, person, secret_cert};
+
+    /// Zeros, packed, for several who can open them, in this order.
+    fn sealed(octets: usize, to: &[&Cert]) -> Vec<u8> {
+        let policy = StandardPolicy::new();
+        let keys = to.iter().flat_map(|cert| cert.keys().with_policy(&policy, now()).supported().for_transport_encryption());
+        let mut sealed = Vec::new();
+        let message = Encryptor::for_recipients(Message::new(&mut sealed), keys).build().unwrap();
+        let message = Compressor::new(message).build().unwrap();
+        let mut message = LiteralWriter::new(message).build().unwrap();
+        message.write_all(&vec![0; octets]).unwrap();
+        message.finalize().unwrap();
+        sealed
+    }
+
+    #[test]
+    fn a_small_mail_that_unpacks_to_a_large_one_is_read_to_its_bound() {
+        let submission = person("", "key-submission@home.example");
+        let open = |octets: usize| {
+            let sealed = sealed(octets, &[&secret_cert(&submission)]);
+            assert!(sealed.len() < 16 << 10);
+            decrypt(&sealed, submission.secret.expose(), now())
+        };
+        assert_eq!(open(WKS_OPENED_BYTES_MAX).unwrap().len(), WKS_OPENED_BYTES_MAX);
+        assert!(matches!(open(WKS_OPENED_BYTES_MAX + 1), Err(Refusal::TooLarge { max: WKS_OPENED_BYTES_MAX, .. })));
+    }
+
+    #[test]
+    fn so_many_session_keys_are_tried() {
+        let (submission, other) = (person("", "key-submission@home.example"), person("", "bob@b.example"));
+        let (ours, theirs) = (secret_cert(&submission), secret_cert(&other));
+        let opens = |before: usize| {
+            let to: Vec<&Cert> = std::iter::repeat_n(&theirs, before).chain([&ours]).collect();
+            decrypt(&sealed(10, &to), submission.secret.expose(), now()).is_ok()
+        };
+        assert_eq!((opens(WKS_SESSION_KEYS_MAX - 1), opens(WKS_SESSION_KEYS_MAX)), (true, false));
+    }
+}

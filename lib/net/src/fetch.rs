@@ -100,13 +100,22 @@ pub struct Fetcher {
     resolver: Resolver,
     connector: Connector,
     private: Arc<[IpNet]>,
+    port: u16,
 }
 
 impl Fetcher {
     /// `private` are networks off the Internet that may be connected to all the same: other homes of a test, or of a
     /// household with more than one.
     pub fn new(resolver: Resolver, connector: Connector, private: Vec<IpNet>) -> Self {
-        Self { resolver, connector: connector.with_alpn(&["http/1.1"]), private: private.into() }
+        Self { resolver, connector: connector.with_alpn(&["http/1.1"]), private: private.into(), port: PORT }
+    }
+
+    /// Connects to another port; what a URL may say stays as it is. For the servers of a test, which listen where they may.
+    #[cfg(feature = "test-port")]
+    #[must_use]
+    pub fn at_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
     }
 
     /// Reads a URL. Any status is an answer.
@@ -195,7 +204,7 @@ impl Fetcher {
         }
         let mut last = io::Error::from(io::ErrorKind::NotConnected);
         for address in addresses.into_iter().take(ADDRESSES_MAX) {
-            match timeout(CONNECT, TcpStream::connect(SocketAddr::new(address, PORT))).await {
+            match timeout(CONNECT, TcpStream::connect(SocketAddr::new(address, self.port))).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => last = error,
                 Err(_) => last = io::ErrorKind::TimedOut.into(),

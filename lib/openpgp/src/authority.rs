@@ -18,16 +18,19 @@ use sequoia_openpgp::parse::stream::{DetachedVerifierBuilder, MessageLayer, Mess
 use sequoia_openpgp::policy::StandardPolicy;
 use sequoia_openpgp::serialize::MarshalInto as _;
 use sequoia_openpgp::serialize::stream::{Armorer, Message, Signer};
-use sequoia_openpgp::types::{Features, SignatureType};
+use sequoia_openpgp::types::{Features, RevocationStatus, SignatureType};
 use sequoia_openpgp::{Cert, KeyHandle, Packet};
 use sequoia_wot::{Network, Roots};
 
 use crate::clean::timestamp;
 use crate::generate::BACKDATE;
+use crate::limits::{CERTIFICATIONS_MAX, UPLOAD_CERTS_MAX, VOUCHED_ADDRESSES_MAX, VOUCHES_MAX};
 use crate::{Clean, Generated, Refusal};
 
 /// The setting that names the house's own certificate.
 pub const AUTHORITY: &str = "keys.authority";
+/// The setting that says `yes` when the house ended it and wants no other.
+pub const CLOSED: &str = "keys.authority_closed";
 /// The local part of the house's own address, as OpenPGP CA has it.
 pub const LOCAL_PART: &str = "openpgp-ca";
 /// How long a certification is good: a year, and a month to renew it.
@@ -36,12 +39,6 @@ pub const CERTIFIED_FOR: Duration = Duration::from_secs(395 * 24 * 3600);
 pub const RENEWED_BEFORE: Duration = Duration::from_secs(60 * 24 * 3600);
 /// How much trust is complete (RFC 9580 §5.2.3.21).
 pub const COMPLETE: u8 = 120;
-/// Certifications of one found certificate that are looked at.
-const CERTIFICATIONS_MAX: usize = 64;
-/// Addresses of one certificate for which a home's word is weighed ...
-const VOUCHED_ADDRESSES_MAX: usize = 4;
-/// ... and how many words of it on each.
-const VOUCHES_MAX: usize = 2;
 
 /// Makes it, for every domain of the house. It never ends by itself: trust in it is what ends.
 pub fn generate(domains: &[Domain], now: SystemTime) -> Result<Generated, Refusal> {
@@ -135,8 +132,13 @@ fn scope(domain: &Domain) -> String {
 /// What of a found certificate says who else believes in it: the certifications of an address's user ids by these keys.
 /// Bounded; nothing is believed yet.
 pub fn certifications_by(issuers: &BTreeSet<String>, found: &[u8], fingerprint: &str, address: &Address) -> Vec<(String, Vec<u8>)> {
+    if issuers.is_empty() {
+        return Vec::new();
+    }
     let Ok(certs) = sequoia_openpgp::cert::CertParser::from_bytes(found) else { return Vec::new() };
-    let Some(cert) = certs.take(16).flatten().find(|cert| cert.fingerprint().to_hex() == fingerprint) else { return Vec::new() };
+    let Some(cert) = certs.take(UPLOAD_CERTS_MAX).flatten().find(|cert| cert.fingerprint().to_hex() == fingerprint) else {
+        return Vec::new();
+    };
     let is_for = |user_id: &UserID| {
         user_id
             .email()
@@ -166,11 +168,16 @@ pub fn confidence(root: &[u8], homes: &[Vec<u8>], found: &[u8], now: SystemTime)
     let policy = StandardPolicy::new();
     let cert = |bytes: &[u8]| Cert::from_bytes(bytes).map_err(Refusal::library);
     let (root, found) = (cert(root)?, cert(found)?);
+    // Whoever ended a home's certificate says no more by it, not even what it said before.
+    let is_ended = |cert: &Cert| matches!(cert.revocation_status(&policy, now), RevocationStatus::Revoked(_));
+    if is_ended(&root) {
+        return Ok(0);
+    }
     let (root_fingerprint, target) = (root.fingerprint(), found.fingerprint());
     let user_ids: Vec<UserID> = found.userids().map(|user_id| user_id.userid().clone()).collect();
     let mut certs = vec![root, found];
     for home in homes {
-        certs.push(cert(home)?);
+        certs.extend(Some(cert(home)?).filter(|home| !is_ended(home)));
     }
     let network = Network::from_certs(certs, &policy, now, Roots::new([root_fingerprint])).map_err(Refusal::library)?;
     let most = user_ids.iter().map(|user_id| network.authenticate(user_id, &target, usize::from(COMPLETE)).amount()).max();
@@ -277,7 +284,8 @@ fn primary(secret: &Secret<Vec<u8>>) -> Result<KeyPair, Refusal> {
 mod tests {
     use super::*;
     use crate::flood::{now, person};
-    use crate::read_submission;
+    use crate::secret::Reason;
+    use crate::{read_submission, secret};
 
     fn house(domain: &str) -> Generated {
         generate(&[Domain::parse(domain).unwrap()], now()).unwrap()
@@ -336,7 +344,7 @@ mod tests {
         let domain = Domain::parse("b.example").unwrap();
         let own = ours.clean.fingerprint();
         let trusted = trust(&ours.secret, &theirs.clean.whole(), &domain, now()).unwrap();
-        let at = now() + Duration::from_secs(60);
+        let (at, after) = (now() + Duration::from_secs(60), SystemTime::now() + Duration::from_secs(5));
         let again = |kept: &[u8], published: &[u8]| refreshed(own, kept, published, &domain, at);
         let bob = vouched(&theirs, &person("Bob", "bob@b.example"), "Bob <bob@b.example>");
         let sure = |home: &[u8]| confidence(&ours.clean.whole(), &[home.to_vec()], &bob, at).unwrap();
@@ -356,6 +364,20 @@ mod tests {
         assert_eq!(sure(&again(&ended, &theirs.clean.whole()).unwrap()), 0);
         // Another one in its place is not this one.
         assert!(again(&trusted, &strangers.clean.whole()).is_err());
+        // Also with a reason that leaves what it signed before in force for others: who ended it vouches for nobody.
+        for reason in [Reason::Superseded, Reason::Retired, Reason::Compromised] {
+            let revocation = secret::revoke(&theirs.secret, None, reason, "").unwrap();
+            let ended = theirs.clean.revoke(revocation, after).unwrap();
+            let ended = again(&trusted, &ended.whole()).unwrap();
+            assert_eq!(confidence(&ours.clean.whole(), &[ended], &bob, after).unwrap(), 0, "{reason:?}");
+        }
+        let revocation = secret::revoke(&ours.secret, None, Reason::Superseded, "").unwrap();
+        let closed = ours.clean.revoke(revocation, after).unwrap().whole();
+        assert_eq!(
+            confidence(&closed, std::slice::from_ref(&trusted), &bob, after).unwrap(),
+            0,
+            "nor does a house that ended its own"
+        );
     }
 
     #[test]

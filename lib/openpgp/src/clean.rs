@@ -418,29 +418,4 @@ mod tests {
             assert_eq!(valid.keys().for_transport_encryption().count(), 1);
         }
     }
-
-    #[test]
-    fn a_certificate_has_its_size() {
-        let alice = person("", "alice@home.example");
-        let cert = secret_cert(&alice);
-        let mut signer = cert.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
-        // Real user ids with a notation each, until the bound.
-        let mut with = |octets: usize| {
-            let builder = sequoia_openpgp::packet::signature::SignatureBuilder::new(
-                sequoia_openpgp::types::SignatureType::PositiveCertification,
-            );
-            let note = sequoia_openpgp::packet::signature::subpacket::NotationDataFlags::empty();
-            let mut added = Vec::new();
-            for n in 0..USER_IDS_MAX - 1 {
-                let user_id = sequoia_openpgp::packet::UserID::from(format!("<u{n}@home.example>"));
-                let builder = builder.clone().set_notation("n@home.example", vec![b'x'; octets], note.clone(), false).unwrap();
-                let builder = builder.set_signature_creation_time(now()).unwrap();
-                let signature = user_id.bind(&mut signer, &cert, builder).unwrap();
-                added.extend(packets([user_id.into(), signature.into()]));
-            }
-            Clean::from_raw(raw(&[alice.clean.whole(), added].concat()), now())
-        };
-        assert!(with(8_000).unwrap().whole().len() <= CERT_BYTES_MAX);
-        assert_eq!(with(9_000), Err(Refusal::TooLarge { what: "a certificate", max: CERT_BYTES_MAX }));
-    }
 }

@@ -40,15 +40,7 @@ pub fn foreign_certifications(of: &Cert, by: &Cert, count: usize) -> Vec<u8> {
     let user_id = of.userids().next().unwrap().userid().clone();
     let builder = SignatureBuilder::new(SignatureType::GenericCertification).set_signature_creation_time(now()).unwrap();
     let one = user_id.bind(&mut signer, of, builder).unwrap();
-    let bytes = Packet::from(one).to_vec().unwrap();
-    let mut all = Vec::new();
-    for n in 0..count {
-        let mut copy = bytes.clone();
-        let end = copy.len();
-        copy[end - 8..].copy_from_slice(&n.to_be_bytes());
-        all.extend(copy);
-    }
-    all
+    forged(&Packet::from(one).to_vec().unwrap(), count).concat()
 }
 
 /// User ids that carry the certificate's own signature over another one.
@@ -74,15 +66,18 @@ pub fn forged_subkeys(of: &Cert, count: usize) -> Vec<u8> {
 
 /// Key revocations that name the certificate as their issuer and are none: each with other bytes, all of them old.
 pub fn forged_revocations(of: &Generated, count: usize) -> Vec<u8> {
-    let genuine = of.revocation.expose();
-    (0..count)
-        .flat_map(|n| {
-            let mut copy = genuine.clone();
-            let end = copy.len();
-            copy[end - 8..].copy_from_slice(&n.to_be_bytes());
-            copy
-        })
-        .collect()
+    forged(of.revocation.expose(), count).concat()
+}
+
+/// A signature packet so many times, each with other bytes at its end, so that none verifies and none is another one.
+pub fn forged(signature: &[u8], count: usize) -> Vec<Vec<u8>> {
+    let other = |n: usize| {
+        let mut copy = signature.to_vec();
+        let end = copy.len();
+        copy[end - 8..].copy_from_slice(&n.to_be_bytes());
+        copy
+    };
+    (0..count).map(other).collect()
 }
 
 /// A signature over the primary key with a remark of so many octets, made by the key itself.
@@ -157,10 +152,10 @@ pub fn compressed_zeros(octets: usize) -> Vec<u8> {
     bytes
 }
 
-/// A version 4 public key of an algorithm whose numbers all have so many octets.
-pub fn monstrous_key(tag: u8, algorithm: u8, numbers: usize, octets: usize) -> Vec<u8> {
+/// A version 4 public key of an algorithm whose numbers have so many octets each.
+pub fn monstrous_key(tag: u8, algorithm: u8, numbers: &[usize]) -> Vec<u8> {
     let mut body = vec![4, 0x60, 0, 0, 0, algorithm];
-    for _ in 0..numbers {
+    for &octets in numbers {
         body.extend(u16::try_from(octets * 8).unwrap().to_be_bytes());
         body.extend(vec![0xff; octets]);
     }
@@ -206,6 +201,34 @@ pub fn armor_with_headers(bytes: &[u8], octets: usize) -> Vec<u8> {
     let line = format!("Comment: {}\n", "x".repeat(990));
     format!("{begin}\n{}{rest}", line.repeat(octets / 1000)).into_bytes()
 }
+
+/// A certificate, and what makes it break a server.
+pub type Poison = fn(&Generated) -> Vec<u8>;
+
+/// What is put between a certificate and its revocation: the name of each, what the answer says was left out, and how it is
+/// made.
+pub const POISONS: &[(&str, &str, Poison)] = &[
+    ("10,000 foreign certifications", "10000 signatures by other keys", |of| {
+        foreign_certifications(&secret_cert(of), &secret_cert(&person("Bob", "bob@elsewhere.example")), 10_000)
+    }),
+    ("10,000 forged revocations", "signatures over the bounds", |of| forged_revocations(of, 10_000)),
+    ("200 forged user ids", "user ids and subkeys over the bounds", |of| forged_user_ids(&secret_cert(of), 200)),
+    ("500 forged subkeys", "user ids and subkeys over the bounds", |of| forged_subkeys(&secret_cert(of), 500)),
+    ("a signature of 60 kB", "", |of| large_signature(&secret_cert(of), 60_000)),
+    ("a signature over the bound", "oversized packets", |_| packet(2, &vec![4; 1 << 20])),
+    ("nested signatures", "other things", |_| nested_signatures(2_900).repeat(20)),
+    ("pictures", "pictures", |_| pictures(50, 60_000)),
+    ("compressed zeros", "other things", |_| compressed_zeros(64 << 20)),
+    ("a monstrous DSA subkey", "user ids and subkeys over the bounds", |_| monstrous_key(14, 17, &[8_000; 4])),
+    ("monstrous RSA subkeys", "", |_| monstrous_key(14, 1, &[8_000; 2]).repeat(7)),
+    ("unknown versions", "other things", |_| unknown_versions(10_000)),
+    ("a binding by SHA-1", "", |of| sha1_binding(&secret_cert(of))),
+    ("a subkey in pieces", "", |of| {
+        let subkey = secret_cert(of).keys().subkeys().next().unwrap().key().clone().parts_into_public();
+        let body = Packet::from(subkey.role_into_subordinate()).to_vec().unwrap();
+        packet_in_pieces(14, &body[2..])
+    }),
+];
 
 /// A binding of the first user id that rests on SHA-1.
 pub fn sha1_binding(of: &Cert) -> Vec<u8> {

@@ -461,9 +461,6 @@ mod tests {
         let many = |count: usize| vec![whole.as_slice(); count].concat();
         assert_eq!(read(&many(UPLOAD_CERTS_MAX)).unwrap().certs.len(), UPLOAD_CERTS_MAX);
         assert!(matches!(read(&many(UPLOAD_CERTS_MAX + 1)).unwrap_err(), Refusal::TooLarge { max: UPLOAD_CERTS_MAX, .. }));
-        let padded =
-            |octets: usize| [whole.clone(), vec![0xb4, 0]].concat().into_iter().chain(vec![0; octets]).collect::<Vec<u8>>();
-        assert!(matches!(read(&padded(UPLOAD_BYTES_MAX)).unwrap_err(), Refusal::TooLarge { max: UPLOAD_BYTES_MAX, .. }));
 
         let text = armor(&whole, sequoia_openpgp::armor::Kind::PublicKey).unwrap();
         let blocks = |count: usize| read(&vec![text.as_slice(); count].concat());
@@ -472,16 +469,10 @@ mod tests {
     }
 
     #[test]
-    fn packets_are_counted() {
+    fn signatures_by_others_are_counted() {
         let (alice, bob) = (person("", "alice@home.example"), person("", "bob@home.example"));
-        let whole = alice.clean.whole();
-        let inside = read(&whole).map(|_| 8).unwrap();
-        let marker = packets([sequoia_openpgp::packet::Marker::default().into()]);
-        let with = |count: usize| read(&[whole.clone(), marker.repeat(count)].concat());
-        assert!(with(PACKETS_MAX - inside).is_ok());
-        assert!(matches!(with(PACKETS_MAX + 1).unwrap_err(), Refusal::TooLarge { max: PACKETS_MAX, .. }));
         let flood = foreign_certifications(&secret_cert(&alice), &secret_cert(&bob), 10_000);
-        assert_eq!(read(&[whole, flood].concat()).unwrap().dropped.foreign_signatures, 10_000);
+        assert_eq!(read(&[alice.clean.whole(), flood].concat()).unwrap().dropped.foreign_signatures, 10_000);
     }
 
     #[test]

@@ -45,3 +45,9 @@ pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(24 * 3600);
 pub const APPROVED_MAX: usize = 16;
 /// Octets of one such certification.
 pub const APPROVED_BYTES_MAX: usize = 4096;
+/// Certifications of one certificate that was found elsewhere, by those whom we know, that are looked at.
+pub const CERTIFICATIONS_MAX: usize = 64;
+/// Addresses of one certificate for which a home's word is weighed ...
+pub const VOUCHED_ADDRESSES_MAX: usize = 4;
+/// ... and how many words of it on each.
+pub const VOUCHES_MAX: usize = 2;

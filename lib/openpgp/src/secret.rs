@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! Secret keys on their way into the vault and out of it. They pass through the memory of the `hearth`
-//! command alone; no server holds one.
+//! Secret keys on their way into the vault and out of it. They pass through the memory of the `hearth` command and of
+//! `hearth-oauth` alone: no server that reads strangers' bytes has one.
 
 use std::time::SystemTime;
 

@@ -3,6 +3,8 @@
 
 #![cfg(test)]
 
+mod sealing;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -11,17 +13,8 @@ use std::time::SystemTime;
 use hearth_openpgp::secret::{self, Reason};
 use hearth_openpgp::{Clean, Generated, Profile, armor, generate, read_submission};
 use hearth_types::{Address, Secret};
+use sealing::{TEXT, decrypt, encrypt};
 use sequoia_openpgp::armor::Kind;
-use sequoia_openpgp::crypto::SessionKey;
-use sequoia_openpgp::packet::{PKESK, SKESK};
-use sequoia_openpgp::parse::Parse as _;
-use sequoia_openpgp::parse::stream::{DecryptionHelper, DecryptorBuilder, MessageStructure, VerificationHelper};
-use sequoia_openpgp::policy::StandardPolicy;
-use sequoia_openpgp::serialize::stream::{Encryptor, LiteralWriter, Message};
-use sequoia_openpgp::types::SymmetricAlgorithm;
-use sequoia_openpgp::{Cert, KeyHandle, Result};
-
-const TEXT: &[u8] = b"The kettle is on.\n";
 
 struct Gpg(tempfile::TempDir);
 
@@ -77,53 +70,6 @@ fn alice() -> Generated {
     generate("Alice Liddell", &addresses, Profile::Compatible, SystemTime::now()).unwrap()
 }
 
-fn encrypt(whole: &[u8]) -> Vec<u8> {
-    let policy = StandardPolicy::new();
-    let cert = Cert::from_bytes(whole).unwrap();
-    let mut sealed = Vec::new();
-    let recipients = cert.keys().with_policy(&policy, None).supported().alive().revoked(false).for_transport_encryption();
-    let message = Encryptor::for_recipients(Message::new(&mut sealed), recipients).build().unwrap();
-    let mut writer = LiteralWriter::new(message).build().unwrap();
-    writer.write_all(TEXT).unwrap();
-    writer.finalize().unwrap();
-    sealed
-}
-
-fn decrypt(secret: &[u8], sealed: &[u8]) -> Vec<u8> {
-    struct Reader<'a>(Cert, &'a StandardPolicy<'a>);
-    impl VerificationHelper for Reader<'_> {
-        fn get_certs(&mut self, _: &[KeyHandle]) -> Result<Vec<Cert>> {
-            Ok(vec![self.0.clone()])
-        }
-        fn check(&mut self, _: MessageStructure<'_>) -> Result<()> {
-            Ok(())
-        }
-    }
-    impl DecryptionHelper for Reader<'_> {
-        fn decrypt(
-            &mut self,
-            sessions: &[PKESK],
-            _: &[SKESK],
-            algorithm: Option<SymmetricAlgorithm>,
-            open: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
-        ) -> Result<Option<Cert>> {
-            for key in self.0.keys().unencrypted_secret().with_policy(self.1, None).for_transport_encryption() {
-                let mut pair = key.key().clone().into_keypair()?;
-                if sessions.iter().any(|session| session.decrypt(&mut pair, algorithm).is_some_and(|(a, key)| open(a, &key))) {
-                    break;
-                }
-            }
-            Ok(None)
-        }
-    }
-    let policy = StandardPolicy::new();
-    let reader = Reader(Cert::from_bytes(secret).unwrap(), &policy);
-    let mut text = Vec::new();
-    let mut decryptor = DecryptorBuilder::from_bytes(sealed).unwrap().with_policy(&policy, None, reader).unwrap();
-    std::io::copy(&mut decryptor, &mut text).unwrap();
-    text
-}
-
 #[test]
 fn gnupg_encrypts_and_we_decrypt() {
     let Some(gpg) = Gpg::new() else { return };
@@ -135,7 +81,8 @@ fn gnupg_encrypts_and_we_decrypt() {
 
 #[test]
 fn in_every_profile_what_is_sealed_opens_also_under_a_passphrase_and_after_a_rotation() {
-    // No GnuPG of Debian knows version 6: here it is Sequoia alone.
+    // No GnuPG of Debian knows version 6: here it is Sequoia alone; OpenPGP.js reads them in `tests/interop/keys.rs` and
+    // `openpgp_js.rs`.
     for profile in Profile::ALL {
         let address = Address::parse("alice@home.example").unwrap();
         let alice = generate("Alice", &[address], profile, SystemTime::now()).unwrap();

@@ -4,7 +4,7 @@
 
 use anyhow::{anyhow, bail};
 use hearth_identity::directory::{Directory, Event};
-use hearth_keyserver::find::{Finder, Source};
+use hearth_keyserver::find::{Finder, Found, Source};
 use hearth_openpgp::{Clean, authority};
 use hearth_types::{Clock, Domain};
 use serde_json::{Value, json};
@@ -133,9 +133,13 @@ async fn add(place: &Place, domain: &str, fingerprint: Option<&str>, out: &Out) 
     let address = home_address(domain.as_str())?;
     let finder = Finder::of_config(&place.config, directory.clone(), Clock::system())?;
     let found = finder.find_published(&address).await.map_err(|trouble| anyhow!("{}", trouble.cause()))?;
-    let Some(found) = found.into_iter().find(|found| matches!(found.source, Source::Wkd | Source::Dane)) else {
+    let is_published = |found: &Found| matches!(found.source, Source::Wkd | Source::Dane);
+    let Some(found) = found.into_iter().filter(is_published).min_by_key(|found| found.revoked) else {
         bail!("{domain} publishes no certificate of its home ({address})")
     };
+    if found.revoked {
+        bail!("{domain} ended the certificate of its home, {}, and publishes no other", found.fingerprint);
+    }
     let Some(said) = fingerprint else {
         let lines = format!(
             "{}\nIf the people of {domain} read you the same (hearth key show openpgp-ca@{domain} there), say: \
@@ -152,7 +156,8 @@ async fn add(place: &Place, domain: &str, fingerprint: Option<&str>, out: &Out) 
     let gate = OpenGate::open(&place.config).await?;
     let house = house::open(&directory, gate.gate()).await;
     gate.close().await;
-    let bytes = authority::trust(&house?.secret, &found.bytes, &domain, now())?;
+    let house = house?.ok_or_else(|| anyhow!("this house ended its own certificate; a new one: hearth key generate --house"))?;
+    let bytes = authority::trust(&house.secret, &found.bytes, &domain, now())?;
     directory.add_friend(&domain, &found.fingerprint, bytes).await?;
     note(&directory, "friend.added", &domain).await?;
     let lines = format!(

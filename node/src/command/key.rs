@@ -7,6 +7,7 @@
 
 mod care;
 mod dane;
+mod end_house;
 mod export;
 mod find;
 mod generate;
@@ -55,7 +56,11 @@ enum KeyCommand {
     /// hearth key export ADDRESS --secret --armor
     Generate {
         /// An address of the account.
-        account: String,
+        #[arg(required_unless_present = "house")]
+        account: Option<String>,
+        /// A certificate for the house itself, where it ended its own and made no other.
+        #[arg(long, conflicts_with_all = ["account", "profile"])]
+        house: bool,
         /// Which programs it is made for.
         #[arg(long, value_enum, default_value_t = ProfileChoice::Compatible)]
         profile: ProfileChoice,
@@ -97,7 +102,7 @@ enum KeyCommand {
     },
     /// Show what to compare with the key's owner, on paper or by telephone.
     Show {
-        /// Its fingerprint, or an address of the account when it has only one.
+        /// Its fingerprint, or an address of the account when it has only one; openpgp-ca@DOMAIN is the house itself.
         key: String,
         /// As a picture that OpenKeychain and others scan.
         #[arg(long)]
@@ -177,9 +182,19 @@ enum KeyCommand {
         passphrase_stdin: bool,
     },
     /// Say for good that a certificate is not to be used any more.
+    ///
+    /// With --house it is the one of the house itself, by which it certifies its people: another one takes its place at once and
+    /// certifies them anew, unless the home closes (--reason retired) or --no-successor is said.
     Revoke {
         /// Its fingerprint, or an address of the account when it has only one.
-        key: String,
+        #[arg(required_unless_present = "house")]
+        key: Option<String>,
+        /// The certificate of the house itself. Friends' homes stop believing it, and compare the next one.
+        #[arg(long, conflicts_with_all = ["key", "passphrase_stdin"])]
+        house: bool,
+        /// Make no other in its place.
+        #[arg(long, requires = "house")]
+        no_successor: bool,
         /// Why.
         #[arg(long, value_enum)]
         reason: ReasonChoice,
@@ -277,7 +292,8 @@ enum ReasonChoice {
 /// Runs it.
 pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> {
     match args.command {
-        KeyCommand::Generate { account, profile } => generate::run(place, &account, profile, out).await,
+        KeyCommand::Generate { account: Some(account), profile, .. } => generate::run(place, &account, profile, out).await,
+        KeyCommand::Generate { .. } => end_house::begin_again(place, out).await,
         KeyCommand::AtBirth { choice } => generate::birth(place, choice, out).await,
         KeyCommand::Import { account, file, publish } => import::run(place, &account, file.as_deref(), publish, out).await,
         KeyCommand::List { account } => list::run(place, account.as_deref(), out).await,
@@ -301,9 +317,12 @@ pub async fn run(place: &Place, args: KeyArgs, out: &Out) -> anyhow::Result<()> 
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
             care::run(place, &key, care::Care::Rotate, passphrase.as_ref(), out).await
         }
-        KeyCommand::Revoke { key, reason, message, passphrase_stdin } => {
+        KeyCommand::Revoke { key: Some(key), reason, message, passphrase_stdin, .. } => {
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
             revoke::run(place, &key, reason, &message, passphrase.as_ref(), out).await
+        }
+        KeyCommand::Revoke { no_successor, reason, message, .. } => {
+            end_house::run(place, reason, &message, no_successor, out).await
         }
         KeyCommand::Export { key, secret, armor, revocation, setup, passphrase_stdin, output } => {
             let passphrase = passphrase_stdin.then(passphrase).transpose()?;
@@ -350,9 +369,13 @@ async fn find(directory: &Directory, key: &str) -> anyhow::Result<Held> {
         };
         return directory.find_cert(&chosen).await?.ok_or_else(|| anyhow!("{chosen} is gone"));
     }
-    let digits: String = key.trim_start_matches("0x").chars().filter(|c| !c.is_whitespace()).collect();
-    let held = directory.find_cert(&digits.to_ascii_uppercase()).await?;
+    let held = directory.find_cert(&digits(key)).await?;
     held.ok_or_else(|| anyhow!("there is no certificate {key}; see them all with: hearth key list"))
+}
+
+/// A fingerprint as the directory has it.
+fn digits(fingerprint: &str) -> String {
+    fingerprint.trim_start_matches("0x").chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_uppercase()
 }
 
 /// The addresses of an account.

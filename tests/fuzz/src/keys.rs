@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What is sent to the directory of keys.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hearth_keyserver::cert::{Clean, Profile, armor, generate, read_submission};
+use hearth_keyserver::cert::{Clean, Generated, Profile, approved, armor, authority, generate, read_submission};
 use hearth_keyserver::form::{Accepts, keytext};
+use hearth_keyserver::limits::{APPROVED_MAX, CERTIFICATIONS_MAX, USER_IDS_MAX};
 use hearth_keyserver::search::Search;
 use hearth_keyserver::wks;
-use hearth_types::Address;
+use hearth_types::{Address, Domain};
 use hearth_wire::wks::ConfirmationResponse;
 use hearth_wire::{autocrypt, wkd};
 use sequoia_openpgp::Packet;
@@ -34,11 +36,35 @@ pub fn openpgp(data: &[u8]) {
                 assert!(!has_secret(&only), "a secret key is served");
             }
         }
+        believed(data, &clean);
         let armored = armor(&whole, sequoia_openpgp::armor::Kind::PublicKey).expect("armour");
         let once_more = read_submission(&armored, now()).expect("our own armour");
         assert_eq!(once_more.certs.len(), 1);
     }
 }
+
+/// What others say of a certificate in the same bytes: bounded, and nobody is believed whom the house does not know.
+fn believed(data: &[u8], clean: &Clean) {
+    if let Some(approved) = approved::read(data, clean.fingerprint(), now()) {
+        assert!(approved.vouches.len() <= USER_IDS_MAX * (APPROVED_MAX + 1));
+    }
+    let (house, home) = &*HOMES;
+    let issuers = BTreeSet::from([home.clean.fingerprint().to_owned(), clean.fingerprint().to_owned()]);
+    for named in clean.named_user_ids() {
+        let said = authority::certifications_by(&issuers, data, clean.fingerprint(), &named.address);
+        assert!(said.len() <= CERTIFICATIONS_MAX);
+        let Some(own) = clean.only_of(&named.address) else { continue };
+        let Ok(whole) = authority::with_certifications(&own, &said) else { continue };
+        let sure = authority::confidence(&house.clean.whole(), &[home.clean.whole()], &whole, now());
+        assert!(sure.is_err() || sure == Ok(0), "a stranger is believed");
+    }
+}
+
+/// A house and another home.
+static HOMES: LazyLock<(Generated, Generated)> = LazyLock::new(|| {
+    let home = |domain: &str| authority::generate(&[Domain::parse(domain).expect("a domain")], now()).expect("a key");
+    (home("home.example"), home("b.example"))
+});
 
 fn has_secret(bytes: &[u8]) -> bool {
     let mut result = PacketParser::from_bytes(bytes).expect("packets");

@@ -2,6 +2,7 @@
 //! What the house itself has a hand in: certifications, homes that it trusts, keys of its own services, reminders, and
 //! mails to addresses that a server answers.
 
+use hearth_db::Tx;
 use hearth_types::id::Id;
 use hearth_types::{Address, Domain, Timestamp};
 
@@ -48,6 +49,18 @@ pub struct HouseMail {
     pub recipient: Address,
     /// The mail.
     pub raw: Vec<u8>,
+}
+
+/// Takes back what an issuer certified; what its owner approved of stays theirs to show. Whoever refreshes by the prefix log
+/// learns of it.
+pub(crate) fn remove_vouches(tx: &mut Tx<'_>, issuer: &str, now: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE cert SET changed_at = $2
+          WHERE fingerprint IN (SELECT fingerprint FROM cert_vouch WHERE NOT approved AND issuer = $1)",
+        &[&issuer, &now],
+    )?;
+    tx.execute("DELETE FROM cert_vouch WHERE NOT approved AND issuer = $1", &[&issuer])?;
+    Ok(())
 }
 
 impl Directory {
@@ -98,6 +111,12 @@ impl Directory {
             Ok(true)
         })
         .await
+    }
+
+    /// Takes back all that an issuer certified.
+    pub async fn remove_vouches_by(&self, issuer: &str) -> Result<()> {
+        let (issuer, now) = (issuer.to_string(), self.now());
+        self.write(move |tx| remove_vouches(tx, &issuer, now)).await
     }
 
     /// The certifications of a certificate.

@@ -13,13 +13,13 @@
 //! when an address is taken away. An address of somebody else's domain is shown once its owner answered a letter that
 //! only the key could open (see `proof.rs`); a certificate with such addresses alone belongs to no account.
 
-mod house;
+pub(crate) mod house;
 pub mod log;
 mod proof;
 mod sealing;
 mod seen;
 mod shown;
-mod stored;
+pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

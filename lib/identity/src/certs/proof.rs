@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What waits for somebody to answer a letter: that an address is theirs, and what is to be done with it.
 //!
-//! A [`Token`] is a secret that stands in a link; its hash is kept. An address is written to once an hour at most,
-//! whatever is asked and by whom.
+//! A [`Token`] is a secret that stands in a link; its hash is kept. An address is asked once an hour at most, whatever is
+//! asked and by whom.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -103,14 +103,15 @@ impl Directory {
         .await
     }
 
-    /// Keeps what a letter is about, and puts the letter down; `false` when the address was written to within the hour.
+    /// Keeps what a letter is about, and puts the letter down; `false` when the address was asked within the hour. Without a
+    /// letter the same is kept, so that nothing which follows tells whether one was written.
     pub async fn add_proof(
         &self,
         token: &Token,
         purpose: Purpose,
         address: &Address,
         about: (String, Vec<u8>),
-        letter: Vec<u8>,
+        letter: Option<Vec<u8>>,
     ) -> Result<bool> {
         let (token, address, now) = (token.clone(), address.clone(), self.now());
         self.write(move |tx| {
@@ -123,7 +124,9 @@ impl Directory {
                 return Ok(false);
             }
             tx.execute("DELETE FROM cert_mail WHERE sent_at <= $1", &[&now.before(CERT_MAIL_EVERY)])?;
-            letter::add(tx, &address, &letter, now)?;
+            if let Some(letter) = &letter {
+                letter::add(tx, &address, letter, now)?;
+            }
             let (fingerprint, bytes) = about;
             let waiting = Waiting { fingerprint, bytes, address: Some(address) };
             add(tx, &token, purpose, &waiting, now, now.after(PROOF_KEEP))?;

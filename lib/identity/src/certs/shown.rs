@@ -150,7 +150,27 @@ fn find_one(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>, now: 
         },
     )?;
     let Some(mut shown) = found else { return Ok(None) };
-    shown.identities = tx.query(
+    shown.identities = list_identities(tx, fingerprint, address_key)?;
+    for identity in &mut shown.identities {
+        // Certifications that this house made or accepted go behind the owner's own signatures.
+        tx.each(
+            "SELECT v.packet, CASE WHEN h.domain IS NULL OR v.approved THEN FALSE ELSE TRUE END
+               FROM cert_vouch v LEFT JOIN trusted_home h ON h.fingerprint = v.issuer
+              WHERE v.fingerprint = $1 AND v.user_id = $2 AND v.expires_at > $3 ORDER BY v.issuer",
+            &[&fingerprint, &identity.user_id, &now],
+            |row| {
+                identity.is_vouched |= row.get::<bool>(1)?;
+                identity.block.extend_from_slice(&row.get::<Vec<u8>>(0)?);
+                Ok::<_, hearth_db::Error>(())
+            },
+        )?;
+    }
+    Ok(Some(shown))
+}
+
+/// Those that fulfil the conditions, as their owner signed them.
+fn list_identities(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>) -> Result<Vec<ShownIdentity>> {
+    Ok(tx.query(
         "SELECT i.user_id, i.created_at, i.expires_at, i.block, CASE WHEN d.id IS NULL THEN FALSE ELSE TRUE END
            FROM cert_identity i
            JOIN cert c ON c.fingerprint = i.fingerprint
@@ -171,20 +191,5 @@ fn find_one(tx: &mut Tx<'_>, fingerprint: &str, address_key: Option<&str>, now: 
                 block: row.get(3)?,
             })
         },
-    )?;
-    for identity in &mut shown.identities {
-        // Certifications that this house made or accepted go behind the owner's own signatures.
-        tx.each(
-            "SELECT v.packet, CASE WHEN h.domain IS NULL OR v.approved THEN FALSE ELSE TRUE END
-               FROM cert_vouch v LEFT JOIN trusted_home h ON h.fingerprint = v.issuer
-              WHERE v.fingerprint = $1 AND v.user_id = $2 AND v.expires_at > $3 ORDER BY v.issuer",
-            &[&fingerprint, &identity.user_id, &now],
-            |row| {
-                identity.is_vouched |= row.get::<bool>(1)?;
-                identity.block.extend_from_slice(&row.get::<Vec<u8>>(0)?);
-                Ok::<_, hearth_db::Error>(())
-            },
-        )?;
-    }
-    Ok(Some(shown))
+    )?)
 }

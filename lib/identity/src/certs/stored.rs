@@ -121,12 +121,6 @@ impl Directory {
         .await
     }
 
-    /// Forgets a certificate. `false` when it was not held.
-    pub async fn remove_cert(&self, fingerprint: &str) -> Result<bool> {
-        let fingerprint = fingerprint.to_string();
-        self.write(move |tx| Ok(tx.execute("DELETE FROM cert WHERE fingerprint = $1", &[&fingerprint])? > 0)).await
-    }
-
     /// Forgets a certificate by its owner's wish: a tombstone keeps others from bringing it back. A revocation outlives it.
     pub async fn bury_cert(&self, fingerprint: &str) -> Result<Removed> {
         let (fingerprint, now) = (fingerprint.to_string(), self.now());
@@ -299,6 +293,22 @@ pub(super) fn publish(tx: &mut Tx<'_>, fingerprint: &str, address: &Address, now
         log::append(tx, "published", fingerprint, Some(&address.key()), &whole, now)?;
     }
     Ok(named > 0)
+}
+
+/// Whoever leaves takes their certificates along. One that was revoked stays, with no name in it, for those who have it.
+pub(crate) fn leave(tx: &mut Tx<'_>, account: AccountId, now: Timestamp) -> Result<()> {
+    let revoked = tx.query("SELECT fingerprint, head, tail FROM cert WHERE account = $1 AND revoked", &[&account], |row| {
+        Ok((row.get::<String>(0)?, [row.get::<Vec<u8>>(1)?, row.get::<Vec<u8>>(2)?].concat()))
+    })?;
+    for (fingerprint, nameless) in revoked {
+        tx.execute("DELETE FROM cert_identity WHERE fingerprint = $1", &[&fingerprint])?;
+        tx.execute("DELETE FROM cert_vouch WHERE fingerprint = $1", &[&fingerprint])?;
+        tx.execute(
+            "UPDATE cert SET account = NULL, secret_stored = FALSE, whole = $2, changed_at = $3 WHERE fingerprint = $1",
+            &[&fingerprint, &nameless, &now],
+        )?;
+    }
+    Ok(())
 }
 
 /// Did its owner take it away?

@@ -155,7 +155,7 @@ fn an_address_is_written_to_once_an_hour() {
             let (directory, to) = (directory.clone(), address(to));
             async move {
                 let about = (FINGERPRINT.to_string(), b"cert".to_vec());
-                directory.add_proof(&token, Purpose::Proof, &to, about, b"letter".to_vec()).await.expect("asked")
+                directory.add_proof(&token, Purpose::Proof, &to, about, Some(b"letter".to_vec())).await.expect("asked")
             }
         };
         let token = Token::fresh();
@@ -224,13 +224,19 @@ fn one_owner_and_nothing_left_behind() {
         let taken = directory.store_cert(certificate(FINGERPRINT, bob, &["bob@home.test"])).await;
         assert!(matches!(taken, Err(Error::InUse(_))));
         assert!(directory.list_certs(Some(bob)).await.expect("a list").is_empty());
+        let ended = "E".repeat(40);
+        let revoked = Certificate { revoked: true, ..certificate(&ended, alice, &["alice@home.test"]) };
+        directory.store_cert(Certificate { keys: Vec::new(), ..revoked }).await.expect("stored");
+        directory.publish_cert(&ended, vec![address("alice@home.test")]).await.expect("published");
         directory.remove_account(alice).await.expect("removed");
         assert!(directory.find_cert(FINGERPRINT).await.expect("a look-up").is_none());
         assert!(directory.find_shown_certs_by_key(SUBKEY).await.expect("a look-up").is_empty());
+        // A revocation outlives its owner's account, without a name.
+        let kept = directory.find_kept(&ended).await.expect("a look-up").expect("it stays");
+        assert_eq!((kept.account, kept.whole), (None, b"headtail".to_vec()));
+        assert!(directory.find_shown_certs_by_address(&address("alice@home.test")).await.expect("a look-up").is_empty());
 
         directory.store_cert(certificate(FINGERPRINT, bob, &["bob@home.test"])).await.expect("free again");
-        assert!(directory.remove_cert(FINGERPRINT).await.expect("removed"));
-        assert!(!directory.remove_cert(FINGERPRINT).await.expect("gone"));
     });
 }
 

@@ -3,11 +3,13 @@
 
 use hearth_types::Timestamp;
 
-use super::log::{first_head, head_after, leaf_of, statement};
+use super::log::{LOG_PAGE_MAX, first_head, head_after, leaf_of, statement};
 use super::tests::certificate;
-use super::{AutocryptPeer, Certificate, Seen, SignedHead, Source, Vouch};
+use super::{AutocryptPeer, Certificate, Key, SHOWN_MAX, Seen, SignedHead, Source, Vouch};
 use crate::directory::Resolution;
-use crate::limits::{AUTOCRYPT_PEERS_MAX, HOUSE_MAIL_BYTES_MAX, HOUSE_MAILS_MAX, SEEN_OF_ADDRESS_MAX};
+use crate::limits::{
+    AUTOCRYPT_PEERS_MAX, HOUSE_MAIL_BYTES_MAX, HOUSE_MAILS_MAX, SEEN_KEEP, SEEN_MAX, SEEN_OF_ADDRESS_MAX, TOLD_LISTED_MAX,
+};
 use crate::tests::{address, domain, on_each_engine};
 
 const FINGERPRINT: &str = "AC1F40D8B1A9F2B5D1E3C0A4879E63B10D6C5D2F";
@@ -144,11 +146,27 @@ fn the_house_has_its_own_addresses_and_certifies_others() {
         home.clock.advance(std::time::Duration::from_secs(101));
         let shown = directory.find_shown_certs_by_address(&address("alice@home.test")).await.expect("shown");
         assert_eq!((shown[0].identities[0].is_vouched, shown[0].to_bytes().len()), (false, 25));
+    });
+}
 
-        let b = domain("b.test");
+#[test]
+fn a_friend_s_word_counts_while_it_is_a_friend_and_its_home_s_certificate_is_alive() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let alice = home.person("alice").await.id;
+        directory.store_cert(certificate(FINGERPRINT, alice, &["alice@home.test"])).await.expect("stored");
+        directory.publish_cert(FINGERPRINT, vec![address("alice@home.test")]).await.expect("published");
         let now = directory.now();
-        let word = Vouch { created_at: now, expires_at: now.after(std::time::Duration::from_secs(100)), ..vouch(b"(theirs)") };
-        directory.store_vouches(vec![word]).await.expect("stored");
+        let vouch = |packet: &[u8]| Vouch {
+            fingerprint: FINGERPRINT.into(),
+            user_id: "<alice@home.test>".into(),
+            issuer: "B".repeat(40),
+            packet: packet.to_vec(),
+            created_at: now,
+            expires_at: now.after(std::time::Duration::from_secs(100)),
+        };
+        let b = domain("b.test");
+        directory.store_vouches(vec![vouch(b"(theirs)")]).await.expect("stored");
         let is_vouched = || async {
             let shown = directory.find_shown_certs_by_address(&address("alice@home.test")).await.expect("shown");
             (shown[0].identities[0].is_vouched, String::from_utf8_lossy(&shown[0].to_bytes()).contains("(theirs)"))
@@ -171,8 +189,38 @@ fn the_house_has_its_own_addresses_and_certifies_others() {
             (directory.list_trusted_homes().await.expect("a list")[0].bytes.as_slice(), is_vouched().await),
             (&b"later"[..], (true, true))
         );
+        let bob = Seen {
+            fingerprint: "D".repeat(40),
+            source: "friend".into(),
+            via: "b.test".into(),
+            confidence: 120,
+            bytes: b"cert".to_vec(),
+            first_seen_at: Timestamp::default(),
+            last_seen_at: Timestamp::default(),
+        };
+        for who in ["bob@b.test", "bob@sub.b.test"] {
+            directory.note_seen_certs(&address(who), vec![bob.clone()]).await.expect("noted");
+        }
+        home.clock.advance(std::time::Duration::from_secs(5));
         assert!(refresh(fingerprint.as_str(), true).await.expect("refreshed"));
         assert_eq!(is_vouched().await, (false, false), "it was ended");
+        let changed = directory.list_changed_certs(directory.now(), Timestamp::from_millis(i64::MAX)).await.expect("a list");
+        assert_eq!(changed, [FINGERPRINT], "who refreshes learns of it");
+        let how_sure = async |who: &str| directory.list_seen_certs(&address(who)).await.expect("a list")[0].confidence;
+        assert_eq!((how_sure("bob@b.test").await, how_sure("bob@sub.b.test").await), (40, 120));
+        // It rests, with its rights, until the next certificate was compared.
+        assert_eq!(directory.list_friends().await.expect("a list")[0].state, "suspended");
+        assert!(!directory.friend_lets(&b, "keys").await.expect("asked"));
+        directory.add_friend(&b, &"E".repeat(40), b"next".to_vec()).await.expect("a friend again");
+        assert!(directory.friend_lets(&b, "keys").await.expect("asked"));
+
+        // The house takes back what it said itself.
+        let word = Vouch { expires_at: directory.now().after(std::time::Duration::from_secs(100)), ..vouch(b"(ours)") };
+        directory.store_vouches(vec![word]).await.expect("stored");
+        directory.remove_vouches_by(&"E".repeat(40)).await.expect("nothing");
+        assert_eq!(directory.list_vouches(FINGERPRINT).await.expect("a list").len(), 1);
+        directory.remove_vouches_by(&"B".repeat(40)).await.expect("taken back");
+        assert!(directory.list_vouches(FINGERPRINT).await.expect("a list").is_empty());
         assert!(directory.end_friend(&b).await.expect("removed"));
         assert!(!directory.end_friend(&b).await.expect("removed"));
         assert_eq!(is_vouched().await, (false, false), "what it said goes with it");
@@ -208,5 +256,74 @@ fn mails_to_the_house_and_reminders_have_bounds() {
         // Extended, it begins anew.
         assert!(remind(end.after(std::time::Duration::from_secs(1)), 60).await.expect("written"));
         assert_eq!(directory.list_letters(10).await.expect("letters").len(), 3);
+    });
+}
+
+fn seen(fingerprint: String) -> Seen {
+    Seen {
+        fingerprint,
+        source: "wkd".into(),
+        via: "b.test".into(),
+        confidence: 80,
+        bytes: b"cert".to_vec(),
+        first_seen_at: Timestamp::default(),
+        last_seen_at: Timestamp::default(),
+    }
+}
+
+#[test]
+fn what_was_seen_is_bounded_in_number_and_in_time() {
+    on_each_engine(|home| async move {
+        let (directory, one) = (&home.directory, std::time::Duration::from_millis(1));
+        let who = |n: u32| address(&format!("n{n}@b.test"));
+        let many = || (0..SEEN_OF_ADDRESS_MAX).map(|n| seen(format!("F{n}"))).collect::<Vec<_>>();
+        let count = async |n: u32| directory.list_seen_certs(&who(n)).await.expect("a list").len();
+        let (each, addresses) = (SEEN_OF_ADDRESS_MAX as usize, SEEN_MAX / SEEN_OF_ADDRESS_MAX);
+        for n in 0..addresses {
+            directory.note_seen_certs(&who(n), many()).await.expect("noted");
+            home.clock.advance(one);
+        }
+        assert_eq!((count(0).await, count(addresses - 1).await), (each, each), "all of them fit");
+        directory.note_seen_certs(&who(addresses), vec![seen("F".into())]).await.expect("noted");
+        assert_eq!((count(0).await, count(1).await, count(addresses).await), (each - 1, each, 1), "the oldest goes");
+
+        home.clock.advance(SEEN_KEEP.saturating_sub(one));
+        directory.note_seen_certs(&who(0), vec![seen("later".into())]).await.expect("noted");
+        assert_eq!(count(addresses).await, 1);
+        home.clock.advance(one);
+        directory.note_seen_certs(&who(0), vec![seen("later".into())]).await.expect("noted");
+        assert_eq!((count(0).await, count(addresses).await), (1, 0), "what nobody finds any more is forgotten");
+    });
+}
+
+#[test]
+fn lists_have_their_length() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let alice = home.person("alice").await.id;
+        for n in 0..=TOLD_LISTED_MAX {
+            directory.tell_of_cert(alice, &address(&format!("n{n}@b.test")), "A").await.expect("told");
+            if n + 2 > TOLD_LISTED_MAX {
+                let listed = directory.list_told_certs(alice).await.expect("a list").len();
+                assert_eq!(listed, (n + 1).min(TOLD_LISTED_MAX) as usize);
+            }
+        }
+        // Several certificates that have a subkey in common.
+        let subkey = Key { fingerprint: "5".repeat(40), key_id: "5".repeat(16) };
+        for n in 0..=SHOWN_MAX {
+            let cert = certificate(&n.to_string().repeat(40), alice, &["alice@home.test"]);
+            directory.store_cert(Certificate { keys: vec![subkey.clone()], ..cert }).await.expect("stored");
+            let shown = directory.find_shown_certs_by_key(&subkey.fingerprint).await.expect("a look-up").len();
+            assert_eq!(shown, (n + 1).min(SHOWN_MAX));
+        }
+        // Each publication is an entry.
+        let mut entries = 0;
+        for more in [LOG_PAGE_MAX, 1] {
+            let again = vec![address("alice@home.test"); more as usize];
+            directory.publish_cert(&"0".repeat(40), again).await.expect("published");
+            entries += more;
+            let page = directory.list_cert_log(0, u32::MAX).await.expect("a list").len();
+            assert_eq!(page, entries.min(LOG_PAGE_MAX) as usize);
+        }
     });
 }

@@ -5,6 +5,7 @@ use hearth_db::{Row, Tx};
 use hearth_types::{AccountId, Address, Timestamp};
 
 use super::{Directory, revocation};
+use crate::certs::stored;
 use crate::error::{Error, Result};
 use crate::limits::NAME_CHARS_MAX;
 
@@ -148,7 +149,8 @@ impl Directory {
         .await
     }
 
-    /// Removes an account with its addresses, sessions, grants and certificates; its id stays taken.
+    /// Removes an account with its addresses, sessions, grants and certificates; its id stays taken. A certificate that was revoked
+    /// stays without a name, for those who have it.
     /// Its mail and its secrets are elsewhere: see [`Gate::forget`](crate::login::Gate::forget).
     pub async fn remove_account(&self, id: AccountId) -> Result<()> {
         let now = self.now();
@@ -260,6 +262,7 @@ fn remove(tx: &mut Tx<'_>, id: AccountId, now: Timestamp) -> Result<()> {
         &[&id, &account.primary.to_string(), &now],
     )?;
     super::share::forget(tx, id)?;
+    stored::leave(tx, id, now)?;
     tx.execute("DELETE FROM address WHERE account = $1", &[&id])?;
     tx.execute("UPDATE domain SET catch_all = NULL WHERE catch_all = $1", &[&id])?;
     tx.execute("DELETE FROM account WHERE id = $1", &[&id])?;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Other homes, and what each may do here. The tables are in the directory; every right is off by default.
 
+use hearth_db::Tx;
 use hearth_types::{Domain, Timestamp};
 
 use crate::Directory;
+use crate::certs::house::remove_vouches;
 use crate::error::Result;
 
 /// Another home that this one has paired with.
@@ -19,6 +21,18 @@ pub struct Friend {
     pub since: Timestamp,
     /// Until when, if it ended.
     pub ended_at: Option<Timestamp>,
+}
+
+/// What is left of how sure we were of somebody when their home's word counts no more, until they are looked for again.
+const HEARSAY: u32 = 40;
+
+/// People of a domain whose certificates were found are no surer by its home's word.
+fn forget_how_sure(tx: &mut Tx<'_>, domain: &Domain) -> Result<()> {
+    tx.execute(
+        "UPDATE cert_seen SET confidence = $2 WHERE address_key LIKE $1 AND confidence > $2",
+        &[&format!("%@{domain}"), &HEARSAY],
+    )?;
+    Ok(())
 }
 
 impl Directory {
@@ -46,10 +60,10 @@ impl Directory {
         .await
     }
 
-    /// Keeps what a friend's home says of its own certificate now, as long as it is that certificate. When the home ended it, what
-    /// it certified here is not shown any longer.
+    /// Keeps what a friend's home says of its own certificate now, as long as it is that certificate. When the home ended it, the
+    /// friendship rests until the next one was compared, and what it certified here is not shown any longer.
     pub async fn refresh_friend(&self, domain: &Domain, fingerprint: &str, bytes: Vec<u8>, is_revoked: bool) -> Result<bool> {
-        let (domain, fingerprint) = (domain.clone(), fingerprint.to_string());
+        let (domain, fingerprint, now) = (domain.clone(), fingerprint.to_string(), self.now());
         self.write(move |tx| {
             let kept = tx.execute(
                 "UPDATE trusted_home SET bytes = $3 WHERE domain = $1 AND fingerprint = $2",
@@ -60,7 +74,12 @@ impl Directory {
                 &[&domain, &fingerprint, &bytes],
             )?;
             if kept > 0 && is_revoked {
-                tx.execute("DELETE FROM cert_vouch WHERE NOT approved AND issuer = $1", &[&fingerprint])?;
+                tx.execute(
+                    "UPDATE friend SET state = 'suspended' WHERE domain = $1 AND node_fingerprint = $2 AND state = 'paired'",
+                    &[&domain, &fingerprint],
+                )?;
+                remove_vouches(tx, &fingerprint, now)?;
+                forget_how_sure(tx, &domain)?;
             }
             Ok(kept > 0)
         })
@@ -77,12 +96,14 @@ impl Directory {
                 &[&domain, &now],
             )?;
             tx.execute("DELETE FROM friend_right WHERE domain = $1", &[&domain])?;
-            tx.execute(
-                "DELETE FROM cert_vouch WHERE NOT approved AND issuer IN (SELECT fingerprint FROM trusted_home WHERE domain = $1)",
-                &[&domain],
-            )?;
-            let trusted = tx.execute("DELETE FROM trusted_home WHERE domain = $1", &[&domain])?;
-            Ok(ended + trusted > 0)
+            let trusted = tx.query("DELETE FROM trusted_home WHERE domain = $1 RETURNING fingerprint", &[&domain], |row| {
+                row.get::<String>(0)
+            })?;
+            for fingerprint in &trusted {
+                remove_vouches(tx, fingerprint, now)?;
+            }
+            forget_how_sure(tx, &domain)?;
+            Ok(ended > 0 || !trusted.is_empty())
         })
         .await
     }

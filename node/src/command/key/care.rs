@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use hearth_identity::certs::Source;
+use hearth_identity::certs::{Held, Source};
+use hearth_identity::login::Gate;
 use hearth_openpgp::care::{self, Cared, REPLACED_KEPT};
 use hearth_openpgp::secret::Keepsake;
 use hearth_openpgp::{Clean, read_submission};
@@ -41,24 +42,7 @@ pub(super) async fn run(
         bail!("{} is revoked, and that is for good; make a new one with: hearth key generate ADDRESS", held.fingerprint);
     }
     let gate = OpenGate::open(&place.config).await?;
-    let cared = async {
-        let kept = keepsake(gate.gate(), &held.fingerprint).await?;
-        let Some(secret) = kept.secret else {
-            bail!(
-                "the secret key of {} is not here; do it in your OpenPGP program and bring the result with: hearth key import",
-                held.fingerprint
-            )
-        };
-        let Cared { clean, secret } = match what {
-            Care::Extend(days) => care::extend(&secret, passphrase, now() + DAY * days, now())?,
-            Care::Rotate => care::rotate(&secret, passphrase, now())?,
-        };
-        // The secret first: what is shown must be usable.
-        let sealed = Keepsake { revocation: kept.revocation, secret: Some(secret) }.to_bytes();
-        gate.gate().store_secret_key(held.account, &held.fingerprint, &sealed).await.map_err(refused)?;
-        Ok(clean)
-    };
-    let cared = cared.await;
+    let cared = care_for(gate.gate(), &held, what, passphrase).await;
     gate.close().await;
     let update = read_submission(&cared?.whole(), now())?.certs.into_iter().next();
     let Some(update) = update else { bail!("nothing came of it; nothing was changed") };
@@ -81,4 +65,22 @@ pub(super) async fn run(
     note(&directory, event, held.account, &held.fingerprint).await?;
     out.result(&json!({ "fingerprint": held.fingerprint, "done": event }), says);
     Ok(())
+}
+
+/// The certificate as it is afterwards; its secret key is in the vault already, as what is shown must be usable.
+async fn care_for(gate: &Gate, held: &Held, what: Care, passphrase: Option<&Secret<String>>) -> anyhow::Result<Clean> {
+    let kept = keepsake(gate, &held.fingerprint).await?;
+    let Some(secret) = kept.secret else {
+        bail!(
+            "the secret key of {} is not here; do it in your OpenPGP program and bring the result with: hearth key import",
+            held.fingerprint
+        )
+    };
+    let Cared { clean, secret } = match what {
+        Care::Extend(days) => care::extend(&secret, passphrase, now() + DAY * days, now())?,
+        Care::Rotate => care::rotate(&secret, passphrase, now())?,
+    };
+    let sealed = Keepsake { revocation: kept.revocation, secret: Some(secret) }.to_bytes();
+    gate.store_secret_key(held.account, &held.fingerprint, &sealed).await.map_err(refused)?;
+    Ok(clean)
 }

@@ -7,6 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
+use hearth_identity::Directory;
+use hearth_identity::certs::Held;
 use hearth_openpgp::{armor, secret, setup};
 use hearth_types::{Clock, Secret};
 use sequoia_openpgp::armor::Kind;
@@ -41,34 +43,10 @@ pub(super) async fn run(
     let held = find(&directory, key).await?;
     // In JSON there is no binary.
     let armored = armored || (out.is_json() && output.is_none());
-    let mut code = None;
-    let bytes = if matches!(what, What::Certificate) {
-        Secret::new(if armored { armor(&held.whole, Kind::PublicKey)? } else { held.whole.clone() })
-    } else {
-        let gate = OpenGate::open(&place.config).await?;
-        let kept = keepsake(gate.gate(), &held.fingerprint).await;
-        gate.close().await;
-        let kept = kept?;
-        note(&directory, "key.exported", held.account, &held.fingerprint).await?;
-        match what {
-            What::Revocation => {
-                let Some(birth) = kept.revocation else { bail!("no revocation of {} is here", held.fingerprint) };
-                if armored { Secret::new(armor(birth.expose(), Kind::PublicKey)?) } else { birth }
-            }
-            other => {
-                let Some(secret) = kept.secret else { bail!("the secret key of {} is not here", held.fingerprint) };
-                match other {
-                    What::Secret { passphrase } => secret::export(&secret, passphrase.as_ref(), armored)?,
-                    _ => {
-                        let account = directory.find_account(held.account).await?.context("the account is gone")?;
-                        let fresh = setup::code(chance)?;
-                        let message = setup::message(&secret, &fresh, &account.primary, Clock::system().now())?;
-                        code = Some(fresh);
-                        message
-                    }
-                }
-            }
-        }
+    let (bytes, code) = match what {
+        What::Certificate if armored => (Secret::new(armor(&held.whole, Kind::PublicKey)?), None),
+        What::Certificate => (Secret::new(held.whole.clone()), None),
+        sealed => from_vault(place, &directory, &held, sealed, armored).await?,
     };
     if let Some(code) = &code {
         // On standard error, so that the mail alone is in the file or the pipe.
@@ -91,6 +69,32 @@ pub(super) async fn run(
         }
     }
     Ok(())
+}
+
+/// What is in the vault in the form that was asked for, and the code of a Setup Message.
+async fn from_vault(
+    place: &Place,
+    directory: &Directory,
+    held: &Held,
+    what: What,
+    armored: bool,
+) -> anyhow::Result<(Secret<Vec<u8>>, Option<Secret<String>>)> {
+    let gate = OpenGate::open(&place.config).await?;
+    let kept = keepsake(gate.gate(), &held.fingerprint).await;
+    gate.close().await;
+    let kept = kept?;
+    note(directory, "key.exported", held.account, &held.fingerprint).await?;
+    if matches!(what, What::Revocation) {
+        let Some(birth) = kept.revocation else { bail!("no revocation of {} is here", held.fingerprint) };
+        return Ok((if armored { Secret::new(armor(birth.expose(), Kind::PublicKey)?) } else { birth }, None));
+    }
+    let Some(secret) = kept.secret else { bail!("the secret key of {} is not here", held.fingerprint) };
+    if let What::Secret { passphrase } = what {
+        return Ok((secret::export(&secret, passphrase.as_ref(), armored)?, None));
+    }
+    let account = directory.find_account(held.account).await?.context("the account is gone")?;
+    let code = setup::code(chance)?;
+    Ok((setup::message(&secret, &code, &account.primary, Clock::system().now())?, Some(code)))
 }
 
 fn chance() -> anyhow::Result<[u8; 2]> {

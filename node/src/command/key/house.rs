@@ -5,15 +5,15 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use hearth_identity::Directory;
-use hearth_identity::certs::{HOUSE, SignedHead, Source, Vouch, log};
+use hearth_identity::certs::{HOUSE, Kept, SignedHead, Source, Vouch, log};
 use hearth_identity::login::Gate;
 use hearth_keyserver::find::AUTHORITY;
-use hearth_openpgp::authority::{self, CERTIFIED_FOR, LOCAL_PART, RENEWED_BEFORE};
+use hearth_openpgp::authority::{self, CERTIFIED_FOR, CLOSED, LOCAL_PART, RENEWED_BEFORE};
 use hearth_openpgp::secret::Keepsake;
 use hearth_openpgp::{Clean, Generated};
 use hearth_types::{Address, Clock, Domain, Secret, Timestamp};
 
-use super::{keepsake, now};
+use super::{digits, keepsake, now};
 use crate::gate::refused;
 
 /// A head is signed again after this even when nothing changed, so that an old one can be told from a new one.
@@ -26,24 +26,55 @@ pub(in crate::command) struct House {
     domains: Vec<Domain>,
 }
 
-/// Opens it, and gives it the domains that it does not name yet; makes it when there is none, or when it was revoked.
-pub(in crate::command) async fn open(directory: &Directory, gate: &Gate) -> anyhow::Result<House> {
+/// Opens it, and gives it the domains that it does not name yet; makes it when there is none, or when it was ended. Nothing
+/// when the house ended it and wants no other.
+pub(in crate::command) async fn open(directory: &Directory, gate: &Gate) -> anyhow::Result<Option<House>> {
     let domains: Vec<Domain> = directory.list_domains().await?.into_iter().map(|entry| entry.name).collect();
-    if let Some(fingerprint) = directory.find_setting(AUTHORITY).await?
-        && let Some(secret) = keepsake(gate, &fingerprint).await?.secret
-        && let Some(kept) = directory.find_kept(&fingerprint).await?
+    let before = directory.find_setting(AUTHORITY).await?;
+    if let Some(fingerprint) = &before
+        && let Some(secret) = keepsake(gate, fingerprint).await?.secret
+        && let Some(kept) = directory.find_kept(fingerprint).await?
     {
         let clean = Clean::from_stored(&kept.whole, now())?;
         if !clean.is_revoked() {
             let secret = grow(directory, gate, &clean, secret, &domains).await?;
-            return Ok(House { fingerprint, secret, domains });
+            return Ok(Some(House { fingerprint: fingerprint.clone(), secret, domains }));
         }
     }
+    if directory.find_setting(CLOSED).await?.is_some_and(|closed| closed == "yes") {
+        return Ok(None);
+    }
+    make(directory, gate, before.as_deref(), domains).await.map(Some)
+}
+
+/// Makes one, in place of the one before if there was any. The setting comes last: what a power cut leaves half done is done
+/// again.
+async fn make(directory: &Directory, gate: &Gate, before: Option<&str>, domains: Vec<Domain>) -> anyhow::Result<House> {
     let made = authority::generate(&domains, now())?;
     let (fingerprint, secret) = (made.clean.fingerprint().to_owned(), made.secret.clone());
     keep(directory, gate, made, &domains).await?;
+    for home in directory.list_trusted_homes().await? {
+        // One that is ended, or cannot be read, stays as it is: the daily round says so.
+        let is_alive = Clean::from_stored(&home.bytes, now()).is_ok_and(|clean| !clean.is_revoked());
+        if let Some(trusted) = is_alive.then(|| authority::trust(&secret, &home.bytes, &home.domain, now())) {
+            directory.refresh_friend(&home.domain, &home.fingerprint, trusted?, false).await?;
+        }
+    }
+    if let Some(before) = before {
+        directory.remove_vouches_by(before).await?;
+    }
     directory.change_setting(AUTHORITY, &fingerprint).await?;
     Ok(House { fingerprint, secret, domains })
+}
+
+/// The house's own certificate, when it is what was named: by its address in one of the house's domains, or by fingerprint.
+pub(super) async fn find(directory: &Directory, named: &str) -> anyhow::Result<Option<Kept>> {
+    let Some(fingerprint) = directory.find_setting(AUTHORITY).await? else { return Ok(None) };
+    let is_named = match Address::parse(named) {
+        Ok(address) => address.local() == LOCAL_PART && directory.find_domain(address.domain()).await?.is_some(),
+        Err(_) => digits(named) == fingerprint,
+    };
+    Ok(if is_named { directory.find_kept(&fingerprint).await? } else { None })
 }
 
 /// Gives it the domains that it does not name; its secret key with them.
@@ -85,8 +116,7 @@ pub(super) async fn publish(directory: &Directory, clean: &Clean, local: &str, d
 
 /// Certifies what people of the house published for addresses of its domains, as far as it is not done or ends soon.
 /// How many user ids.
-pub(super) async fn certify(directory: &Directory, house: &House) -> anyhow::Result<usize> {
-    let (at, clock) = (now(), Clock::system().now());
+pub(super) async fn certify(directory: &Directory, house: &House, clock: Timestamp) -> anyhow::Result<usize> {
     let mut vouches = Vec::new();
     for cert in directory.list_certs(None).await? {
         if cert.revoked || cert.expires_at.is_some_and(|end| end <= clock) {
@@ -111,7 +141,7 @@ pub(super) async fn certify(directory: &Directory, house: &House) -> anyhow::Res
             .filter(|text| is_of_ours(text) && is_due(text))
             .collect();
         let Some(held) = directory.find_cert(&cert.fingerprint).await?.filter(|_| !user_ids.is_empty()) else { continue };
-        let packets = authority::certify(&house.secret, &held.whole, &user_ids, at)?;
+        let packets = authority::certify(&house.secret, &held.whole, &user_ids, clock.into())?;
         vouches.extend(user_ids.into_iter().zip(packets).map(|(user_id, packet)| Vouch {
             fingerprint: cert.fingerprint.clone(),
             user_id,
@@ -147,9 +177,11 @@ pub(super) async fn sign_head(directory: &Directory, house: &House) -> anyhow::R
 /// is done then.
 pub(super) async fn follow_up(directory: &Directory, gate: &Gate) {
     let done = async {
-        let house = open(directory, gate).await?;
-        certify(directory, &house).await?;
-        sign_head(directory, &house).await
+        if let Some(house) = open(directory, gate).await? {
+            certify(directory, &house, Clock::system().now()).await?;
+            sign_head(directory, &house).await?;
+        }
+        anyhow::Ok(())
     };
     if let Err(error) = done.await {
         tracing::warn!(%error, "the house could not certify what was published; the daily round will");
@@ -166,4 +198,39 @@ pub(in crate::command) fn day(at: Timestamp) -> String {
 /// The domain of a certificate's home, as `hearth friend add` takes it.
 pub(in crate::command) fn home_address(domain: &str) -> anyhow::Result<Address> {
     Address::parse(&format!("{LOCAL_PART}@{domain}")).with_context(|| format!("{domain} is no domain"))
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_identity::directory::{Kind, NewAccount};
+    use hearth_openpgp::{Profile, generate};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_certified_is_renewed_by_itself_before_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, domain) = (Clock::fixed(Timestamp::from_secs(1_795_305_600)), Domain::parse("home.example").unwrap());
+        let source = hearth_db::Source::Sqlite(folder.path().join("identity.db"));
+        let directory = Directory::open(&source, clock.clone()).await.unwrap();
+        directory.add_domain(&domain).await.unwrap();
+        let address = Address::parse("alice@home.example").unwrap();
+        let new = NewAccount { address: address.clone(), kind: Kind::Person, name: "Alice".into(), admin: false };
+        let account = directory.add_account(new).await.unwrap().id;
+        let alice = generate("Alice", std::slice::from_ref(&address), Profile::Compatible, clock.now().into()).unwrap();
+        directory.store_cert(alice.clean.to_certificate(account, Source::Generated, true, |_| true)).await.unwrap();
+        let made = authority::generate(std::slice::from_ref(&domain), clock.now().into()).unwrap();
+        let house = House { fingerprint: made.clean.fingerprint().into(), secret: made.secret, domains: vec![domain] };
+        let certified = || async { certify(&directory, &house, clock.now()).await.unwrap() };
+        assert_eq!(certified().await, 0, "nothing is published");
+        directory.publish_cert(alice.clean.fingerprint(), vec![address]).await.unwrap();
+        assert_eq!((certified().await, certified().await), (1, 0));
+        let until = async || directory.list_vouches(alice.clean.fingerprint()).await.unwrap()[0].expires_at;
+        let first = until().await;
+        clock.advance((CERTIFIED_FOR - RENEWED_BEFORE).saturating_sub(Duration::from_millis(1)));
+        assert_eq!(certified().await, 0);
+        clock.advance(Duration::from_millis(1));
+        assert_eq!((certified().await, certified().await), (1, 0));
+        assert_eq!(until().await.since(first), CERTIFIED_FOR - RENEWED_BEFORE);
+    }
 }

@@ -2,7 +2,7 @@
 //! `hearth key revoke`
 
 use anyhow::bail;
-use hearth_identity::certs::{Held, Source};
+use hearth_identity::certs::Source;
 use hearth_identity::login::Gate;
 use hearth_openpgp::Clean;
 use hearth_openpgp::secret::{self, Reason};
@@ -26,7 +26,7 @@ pub(super) async fn run(
     let directory = place.directory().await?;
     let held = find(&directory, key).await?;
     let gate = OpenGate::open(&place.config).await?;
-    let signed = sign(gate.gate(), &held, reason, message, passphrase).await;
+    let signed = sign(gate.gate(), &held.fingerprint, reason, message, passphrase).await;
     gate.close().await;
     let clean = Clean::from_stored(&held.whole, now())?.revoke(signed?, now())?;
     if !clean.is_revoked() {
@@ -45,14 +45,14 @@ pub(super) async fn run(
 }
 
 /// By the secret key with the reason, or the one from the certificate's birth, which says none.
-async fn sign(
+pub(super) async fn sign(
     gate: &Gate,
-    held: &Held,
+    fingerprint: &str,
     reason: ReasonChoice,
     message: &str,
     passphrase: Option<&Secret<String>>,
 ) -> anyhow::Result<Signature> {
-    let kept = keepsake(gate, &held.fingerprint).await?;
+    let kept = keepsake(gate, fingerprint).await?;
     let reason = match reason {
         ReasonChoice::Compromised => Reason::Compromised,
         ReasonChoice::Superseded => Reason::Superseded,

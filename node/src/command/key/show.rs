@@ -6,16 +6,18 @@ use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use serde_json::json;
 
-use super::{find, now};
+use super::{find, house, now};
 use crate::out::Out;
 use crate::place::Place;
 
 pub(super) async fn run(place: &Place, key: &str, qr: bool, out: &Out) -> anyhow::Result<()> {
     let directory = place.directory().await?;
-    let held = find(&directory, key).await?;
-    let clean = Clean::from_stored(&held.whole, now())?;
-    let compare = show::in_groups(&held.fingerprint);
-    let uri = show::uri(&held.fingerprint);
+    let (fingerprint, whole) = match house::find(&directory, key).await? {
+        Some(ours) => (ours.fingerprint, ours.whole),
+        None => find(&directory, key).await.map(|held| (held.fingerprint, held.whole))?,
+    };
+    let clean = Clean::from_stored(&whole, now())?;
+    let (compare, uri) = (show::in_groups(&fingerprint), show::uri(&fingerprint));
     let addresses: Vec<String> = clean.named_user_ids().iter().map(|named| named.address.to_string()).collect();
     let state = if clean.is_revoked() { "\nREVOKED: do not use it" } else { "" };
     let mut lines = format!("{compare}\n{uri}\n{}{state}", addresses.join(", "));
@@ -23,7 +25,7 @@ pub(super) async fn run(place: &Place, key: &str, qr: bool, out: &Out) -> anyhow
         lines = format!("{}\n{lines}", picture(&uri)?);
     }
     let value = json!({
-        "fingerprint": held.fingerprint,
+        "fingerprint": fingerprint,
         "compare": compare,
         "uri": uri,
         "addresses": addresses,

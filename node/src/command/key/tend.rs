@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `hearth key tend`: the daily round. The house certifies what its people published, signs the head of its log, writes to
-//! those whose certificate ends soon, and looks what its friends' homes say of their own certificates now. `hearth up` runs it; running it again does nothing twice.
+//! those whose certificate ends soon, and looks what its friends' homes say of their own certificates now. `hearth up` runs
+//! it; running it again does nothing twice.
 
 use hearth_identity::Directory;
+use hearth_identity::login::Gate;
 use hearth_keyserver::remind::{self, DAYS_BEFORE};
 use hearth_types::{Clock, Domain};
 use serde_json::json;
@@ -13,42 +15,59 @@ use crate::gate::OpenGate;
 use crate::out::Out;
 use crate::place::Place;
 
+/// What the house did by its own certificate.
+#[derive(Default)]
+struct Said {
+    /// Nothing when the house ended it and wants no other.
+    fingerprint: Option<String>,
+    certified: usize,
+    signed: bool,
+}
+
 pub(super) async fn run(place: &Place, out: &Out) -> anyhow::Result<()> {
     let directory = place.directory().await?;
     let gate = OpenGate::open(&place.config).await?;
-    let done = async {
-        let house = house::open(&directory, gate.gate()).await?;
-        remind::ensure_submission(&directory, super::now()).await?;
-        let certified = house::certify(&directory, &house).await?;
-        let signed = house::sign_head(&directory, &house).await?;
-        anyhow::Ok((house.fingerprint, certified, signed))
-    };
-    let done = done.await;
+    let said = say(&directory, gate.gate()).await;
     gate.close().await;
-    let (fingerprint, certified, signed) = done?;
+    let said = said?;
     let reminded = remind_all(place, &directory).await?;
-    let (friends, says) = friend::refresh(place, &directory, &fingerprint).await?;
+    let (friends, says) = match &said.fingerprint {
+        Some(fingerprint) => friend::refresh(place, &directory, fingerprint).await?,
+        None => (0, vec!["This house ended its certificate. A new one: hearth key generate --house".to_owned()]),
+    };
     for warning in &says {
         tracing::warn!("{warning}");
     }
-    let mut lines = format!(
-        "{fingerprint} is the certificate of this house. Certified: {certified}. Reminded: {reminded}. Friends' homes that changed: {friends}.{}",
-        if signed { " The head of the log is signed." } else { "" }
-    );
+    let mut lines = said.fingerprint.as_ref().map_or_else(String::new, |fingerprint| {
+        format!("{fingerprint} is the certificate of this house. Certified: {}. ", said.certified)
+    });
+    lines.push_str(&format!("Reminded: {reminded}. Friends' homes that changed: {friends}."));
+    if said.signed {
+        lines.push_str(" The head of the log is signed.");
+    }
     for warning in &says {
         lines.push('\n');
         lines.push_str(warning);
     }
     let report = json!({
-        "fingerprint": fingerprint,
-        "certified": certified,
+        "fingerprint": said.fingerprint,
+        "certified": said.certified,
         "reminded": reminded,
-        "signed": signed,
+        "signed": said.signed,
         "friends_changed": friends,
         "says": says,
     });
     out.result(&report, lines);
     Ok(())
+}
+
+async fn say(directory: &Directory, gate: &Gate) -> anyhow::Result<Said> {
+    let house = house::open(directory, gate).await?;
+    remind::ensure_submission(directory, super::now()).await?;
+    let Some(house) = house else { return Ok(Said::default()) };
+    let certified = house::certify(directory, &house, Clock::system().now()).await?;
+    let signed = house::sign_head(directory, &house).await?;
+    Ok(Said { fingerprint: Some(house.fingerprint), certified, signed })
 }
 
 /// Letters to those whose published certificate ends within so many days; one for each number of days.
