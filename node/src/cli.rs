@@ -585,6 +585,9 @@ pub struct ClientAddArgs {
     /// How ID tokens are signed: RS256, ES256 or EdDSA.
     #[arg(long, value_name = "ALG", value_parser = ["RS256", "ES256", "EdDSA"])]
     pub id_token_alg: Option<String>,
+    /// ID tokens say who somebody is and nothing else of them: for a program that asks userinfo.
+    #[arg(long)]
+    pub lean_id_token: bool,
     /// People have names in it that no other program knows them by.
     #[arg(long)]
     pub pairwise: bool,

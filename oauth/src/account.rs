@@ -72,6 +72,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account/app-passwords/new", get(app_password::run).post(app_password::add))
         .route("/account/app-passwords/end", post(app_password::end))
         .route("/account/app-passwords/profile", post(app_password::profile))
+        .route("/account/app-passwords/addon", post(app_password::addon))
         .route("/account/sessions/end", post(session::end))
         .route("/account/apps/end", post(app::end))
         .route("/account/password", get(password::run).post(password::change))

@@ -52,7 +52,8 @@ pub async fn person(ctx: &Ctx, client: &Client, account: &Account, scopes: Scope
 }
 
 impl Person {
-    /// The claims of the scopes (OpenID Connect Core §5.4): in the ID token too, for many apps read nothing else.
+    /// The claims of the scopes (OpenID Connect Core §5.4): in the ID token too, for many apps read nothing else,
+    /// unless the client wants a lean one.
     pub fn claims(&self, scopes: Scopes, domain: &str) -> Map<String, Value> {
         let mut claims = of_person(&self.account, scopes, domain);
         claims.insert("sub".into(), json!(self.subject));

@@ -26,6 +26,7 @@ use hearth_web::axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, hea
 use hearth_web::axum::response::{IntoResponse, Response};
 use hearth_web::{cookie, page};
 
+use crate::account::twice;
 use crate::claims;
 use crate::ctx::Ctx;
 use crate::limits::{FORWARD_LIFE, FORWARD_START_WITHIN, REDIRECT_URI_BYTES_MAX};
@@ -84,6 +85,9 @@ async fn decide(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Result<Respo
     };
     if !ctx.directory.may_use_client(account.id, client.id).await? {
         return Ok((StatusCode::FORBIDDEN, "this app is for others of the home").into_response());
+    }
+    if twice::falls_short(ctx, found.session, &account).await? {
+        return Ok(not_signed_in(headers, params));
     }
     let scopes = Scopes::parse(SCOPES);
     let person = claims::person(ctx, &client, &account, scopes).await?;

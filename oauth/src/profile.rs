@@ -16,6 +16,8 @@ pub struct Profile {
     /// `id_token_signed_response_alg`; RS256 when it says nothing, for more clients fail at anything else than
     /// at any other thing.
     pub id_token: Option<Algorithm>,
+    /// `hearth_id_token` is `lean`: what the scopes tell of somebody is for userinfo alone (OpenID Connect Core §5.4).
+    pub lean_id_token: bool,
     /// `userinfo_signed_response_alg`: userinfo as a signed token.
     pub userinfo: Option<Algorithm>,
     /// `subject_type`: its own `sub` for each person, that tells nothing to another client. The sector is the
@@ -63,6 +65,7 @@ impl Profile {
         let host = || client.redirect_uris.first().and_then(|uri| Url::parse(uri).ok()?.host_str().map(str::to_string));
         Self {
             id_token: algorithm("id_token_signed_response_alg"),
+            lean_id_token: metadata["hearth_id_token"] == "lean",
             userinfo: algorithm("userinfo_signed_response_alg"),
             sector: if metadata["subject_type"] == "pairwise" { host().or(Some(client.identifier.clone())) } else { None },
             pkce_optional: metadata["hearth_pkce"] == "optional" && !client.is_public(),

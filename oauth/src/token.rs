@@ -204,8 +204,9 @@ async fn finish(ctx: &Ctx, asked: &Asked, mut tokens: Tokens, nonce: Option<&str
             access_token: tokens.access.expose(),
             algorithm,
         };
-        body["id_token"] =
-            json!(ctx.keys().sign(algorithm, "JWT", &claims::of_id_token(&token, person.claims(scopes, &ctx.domain)))?);
+        let told = if asked.profile.lean_id_token { Scopes::default() } else { scopes };
+        let claims = claims::of_id_token(&token, person.claims(told, &ctx.domain));
+        body["id_token"] = json!(ctx.keys().sign(algorithm, "JWT", &claims)?);
     }
     Ok(json_response(StatusCode::OK, &body))
 }

@@ -183,6 +183,46 @@ async fn a_session_ends_after_its_time() {
 }
 
 #[tokio::test]
+async fn files_for_mail_programs_hold_what_the_page_showed_and_are_kept_nowhere() {
+    on_both_engines(async |house| {
+        let (mut alice, mut bob) = (house.browser(), house.browser());
+        alice.sign_in("alice").await;
+        bob.sign_in("bob").await;
+        let form = alice.get("/account/app-passwords/new").await.field("form");
+        let shown = alice.post("/account/app-passwords/new", &[("form", &form), ("label", "Laptop")]).await;
+        let (form, password) = (shown.field("form"), shown.field("password"));
+        for (path, named) in [("profile", "hearth.mobileconfig"), ("addon", "hearth-alice@home.example.xpi")] {
+            let path = format!("/account/app-passwords/{path}");
+            let file = alice.post(&path, &[("form", &form), ("password", &password)]).await;
+            assert_eq!(file.status, StatusCode::OK, "{}", file.body);
+            assert!(file.body.contains(&password) && file.body.contains("mail.home.example"), "{path}");
+            assert_eq!(file.headers["cache-control"], "no-store");
+            assert_eq!(file.headers["content-disposition"], format!("attachment; filename=\"{named}\"").as_str());
+            // Another word than the page's, a form of another page, somebody else.
+            for (wrong, status) in [
+                ([("form", form.as_str()), ("password", "abcde")], StatusCode::NOT_FOUND),
+                ([("form", "x"), ("password", password.as_str())], StatusCode::FORBIDDEN),
+            ] {
+                let refused = alice.post(&path, &wrong).await;
+                assert!(
+                    refused.status == status && !refused.body.contains(&password),
+                    "{path} {} {}",
+                    refused.status,
+                    refused.body
+                );
+            }
+            let stolen = bob.post(&path, &[("form", &form), ("password", &password)]).await;
+            assert!(stolen.status == StatusCode::FORBIDDEN && !stolen.body.contains(&password), "{}", stolen.body);
+            assert_eq!(house.browser().post(&path, &[("password", &password)]).await.status, StatusCode::FORBIDDEN);
+        }
+        house.clock.advance(Duration::from_secs(601));
+        let late = alice.post("/account/app-passwords/addon", &[("form", &form), ("password", &password)]).await;
+        assert_eq!(late.location().as_deref(), Some("/sign-in?to=app-password"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_app_password_for_one_thing_and_for_a_while() {
     on_both_engines(async |house| {
         let mut browser = house.browser();

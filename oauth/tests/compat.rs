@@ -97,6 +97,19 @@ async fn d_e_f_h_what_an_id_token_says_of_somebody() {
         let token = claims(&id_token(&house, "app", &secret, "openid profile email groups").await);
         assert_eq!((text(&token, "email"), &token["email_verified"]), ("alice@home.example", &json!(true)));
         assert_eq!((text(&token, "preferred_username"), text(&token, "name")), ("alice", "Alice Example"));
+        // And one that asks userinfo can have it so: who it is, and nothing else of them.
+        let lean = house.client("lean", |new| new.metadata = json!({ "hearth_id_token": "lean" }).to_string()).await;
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let code = browser.code(&request(&[("client_id", "lean"), ("scope", "openid profile email groups")])).await;
+        let tokens = house.exchange_as(("lean", &lean), &code, &[]).await.json();
+        let of_lean = claims(text(&tokens, "id_token"));
+        for name in ["email", "email_verified", "preferred_username", "name", "groups"] {
+            assert_eq!(of_lean.get(name), None, "{name}");
+        }
+        assert_eq!((text(&of_lean, "sub"), text(&of_lean, "nonce")), (text(&token, "sub"), "n-1"));
+        let person = house.userinfo(text(&tokens, "access_token")).await.json();
+        assert_eq!((text(&person, "email"), &person["groups"]), ("alice@home.example", &json!([])));
         // (e) An array, and an empty one rather than none; not there when it was not asked for.
         assert_eq!(token["groups"], json!([]));
         assert_eq!(claims(&id_token(&house, "app", &secret, "openid").await).get("groups"), None);

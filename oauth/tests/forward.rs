@@ -4,6 +4,7 @@
 mod support;
 
 use hearth_identity::directory::{Kind, NewAccount};
+use hearth_oauth::policy::Policy;
 use hearth_types::Address;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode, header};
@@ -98,6 +99,26 @@ async fn through_the_proxy_and_out_again() {
         let form = browser.get("/account").await.field("form");
         browser.post("/sign-out", &[("form", &form)]).await;
         assert_eq!(by_proxy(&house, APP, "/forward/check", &token).await.status, StatusCode::UNAUTHORIZED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rule_for_two_factors_holds_for_who_is_in_already() {
+    on_both_engines(async |house| {
+        add_app(&house, "photos", APP).await;
+        let carol = house.admin().await;
+        let mut browser = house.browser();
+        browser.sign_in(carol).await;
+        let (start, back) = go(&house, &mut browser, APP, "/").await;
+        let token = set_cookie(&come_back(&house, APP, &back, &start).await, "__Host-hearth-app");
+        assert_eq!(by_proxy(&house, APP, "/forward/check", &token).await.status, StatusCode::OK);
+        house.ctx.change_policy(Policy::default().asking_admins_twice(true)).await.unwrap();
+        assert_eq!(by_proxy(&house, APP, "/forward/check", &token).await.status, StatusCode::UNAUTHORIZED);
+        let (_, page) = go(&house, &mut browser, APP, "/").await;
+        assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("/account/passkeys"), "{}", page.body);
+        house.ctx.change_policy(Policy::default()).await.unwrap();
+        assert_eq!(by_proxy(&house, APP, "/forward/check", &token).await.status, StatusCode::OK);
     })
     .await;
 }

@@ -5,9 +5,11 @@ mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use hearth_identity::directory::{Kind, MemberRole, NewAccount};
 use hearth_identity::login::Service;
 use hearth_oauth::gate::Doorkeeper;
-use hearth_types::{Secret, SessionId};
+use hearth_oauth::policy::Policy;
+use hearth_types::{Address, Secret, SessionId};
 use hearth_web::axum::http::StatusCode;
 use support::device::Device;
 use support::factors::{add_passkey, add_totp, password, second};
@@ -168,6 +170,23 @@ async fn signing_out_everywhere_with_app_passwords_and_without() {
         };
         after(event, expected).await;
     }
+}
+
+#[tokio::test]
+async fn a_rule_for_two_factors_ends_what_is_renewed_without() {
+    let event = async |house: &House, life: &mut Life| {
+        let address = Address::parse("parents@home.example").unwrap();
+        let new = NewAccount { address, kind: Kind::Group, name: "Parents".into(), admin: false };
+        let group = house.directory.add_account(new).await.unwrap().id;
+        house.directory.add_group_member(group, house.alice.id, MemberRole::Member).await.unwrap();
+        house.ctx.change_policy(Policy::default().asking_twice(group, true)).await.unwrap();
+        for tokens in [&life.kept, &life.passing] {
+            let reply = house.refresh(tokens["refresh_token"].as_str().unwrap()).await;
+            assert_eq!(reply.error(), (400, "invalid_grant".into()), "{}", reply.body);
+        }
+    };
+    let expected = Left { here: false, there: false, kept: false, passing: false, by_token: false, told: true, ..ALL };
+    after(event, expected).await;
 }
 
 #[tokio::test]

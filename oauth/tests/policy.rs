@@ -71,6 +71,61 @@ async fn a_group_proves_twice_who_it_is() {
     .await;
 }
 
+const OFFLINE: &str = "openid offline_access";
+
+/// Tokens of alice for `app`, by this browser.
+async fn tokens(house: &House, alice: &mut Browser) -> (String, String) {
+    let tokens = house.exchange(&alice.code(&request(&[("scope", OFFLINE)])).await).await.json();
+    let text = |name: &str| tokens[name].as_str().unwrap().to_string();
+    (text("access_token"), text("refresh_token"))
+}
+
+#[tokio::test]
+async fn what_was_let_in_before_the_rule_ends_with_its_next_refresh() {
+    on_both_engines(async |house| {
+        let group = parents(&house).await;
+        let carol = house.admin().await;
+        let (mut admin, mut alice, mut bob) = (house.browser(), house.browser(), house.browser());
+        admin.sign_in(carol).await;
+        alice.sign_in("alice").await;
+        bob.sign_in("bob").await;
+        let (access, refresh) = tokens(&house, &mut alice).await;
+        let (_, lost) = tokens(&house, &mut alice).await;
+        let (_, of_bob) = tokens(&house, &mut bob).await;
+        assert_eq!(house.refresh(&lost).await.status, StatusCode::OK, "and the answer is lost");
+        press(&mut admin, "twice", &group.to_string(), &[]).await;
+
+        // Somebody else's app ends nothing.
+        let other = house.client("other", |_| {}).await;
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
+        let stolen = house.post_as(Some(("other", &other)), "/token", &fields).await;
+        assert_eq!(stolen.error(), (400, "invalid_grant".into()));
+        assert_eq!(house.userinfo(&access).await.status, StatusCode::OK, "until the app renews it");
+        for token in [&refresh, &lost] {
+            let refused = house.refresh(token).await;
+            assert!(refused.error() == (400, "invalid_grant".into()) && refused.body.contains("two factors"), "{}", refused.body);
+        }
+        assert_eq!(house.userinfo(&access).await.status, StatusCode::UNAUTHORIZED, "its grant has ended");
+        assert_eq!(house.refresh(&of_bob).await.status, StatusCode::OK, "bob is in no such group");
+
+        // Who shows the second thing is let in again, and stays.
+        let (key, _) = add_totp(&house, &mut alice).await;
+        house.clock.advance(Duration::from_secs(30));
+        let page = password(&mut alice).await;
+        second(&mut alice, &page, &code(&house, &key)).await;
+        let (_, refresh) = tokens(&house, &mut alice).await;
+        let again = house.refresh(&refresh).await;
+        assert_eq!(again.status, StatusCode::OK, "{}", again.body);
+        // The rule goes for whoever comes into the group later.
+        let (_, of_bob) = tokens(&house, &mut bob).await;
+        let address = Address::parse("bob@home.example").unwrap();
+        let known = house.directory.find_account_by_address(&address).await.unwrap().unwrap();
+        house.directory.add_group_member(group, known.id, MemberRole::Member).await.unwrap();
+        assert_eq!(house.refresh(&of_bob).await.error(), (400, "invalid_grant".into()));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn whoever_makes_the_rule_keeps_it_first() {
     on_both_engines(async |house| {

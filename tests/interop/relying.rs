@@ -6,8 +6,12 @@
 mod devices;
 #[path = "relying/directories.rs"]
 mod directories;
+#[path = "relying/documents.rs"]
+mod documents;
 #[path = "relying/libraries.rs"]
 mod libraries;
+#[path = "relying/openidconnect.rs"]
+mod openidconnect;
 #[path = "relying/proxies.rs"]
 mod proxies;
 #[path = "relying/servers.rs"]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Debian's Thunderbird without a screen, driven over Marionette: it is set up by autoconfig, sends, receives, searches,
-//! flags and moves, and finds a key by WKD. What it does is in `thunderbird/*.js`, in its own words.
+//! flags and moves, finds a key by WKD, and takes an add-on of ours that sets up one more account. What it does is in `thunderbird/*.js`, in its own words.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use hearth_tests::{HomeBuilder, Imap, Machine};
+use hearth_tests::{Home, HomeBuilder, Imap, Machine, Visitor, between};
 use serde_json::{Value, json};
 
 const DOMAIN: &str = "thunder-home.test";
@@ -109,7 +109,7 @@ impl Drop for Thunderbird {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thunderbird_is_set_up_sends_receives_searches_moves_and_finds_a_key() -> Result<()> {
+async fn thunderbird_is_set_up_sends_receives_searches_moves_finds_a_key_and_takes_the_add_on() -> Result<()> {
     if !Machine::is_possible(&["thunderbird"]) {
         return Ok(());
     }
@@ -147,5 +147,67 @@ async fn thunderbird_is_set_up_sends_receives_searches_moves_and_finds_a_key() -
     let key = thunderbird.script(include_str!("thunderbird/key.js"), &json!([home.bob.address]))?;
     ensure!(key["octets"].as_u64().context("octets")? > 100, "{key}");
     ensure!(key["url"].as_str().is_some_and(|url| url.starts_with(&format!("https://openpgpkey.{DOMAIN}/"))), "{key}");
+    the_add_on(&home, &machine, &mut thunderbird).await
+}
+
+/// Bob makes an app password on his page, and puts the add-on into the Thunderbird in which alice has her account already.
+async fn the_add_on(home: &Home, machine: &Machine, thunderbird: &mut Thunderbird) -> Result<()> {
+    let bob = &home.bob.address;
+    let mut visitor = Visitor::sign_in(home, &home.bob).await?;
+    let page = visitor.get("/account/app-passwords/new").await?;
+    let main = between(&page, "<main", "</main>")?;
+    let fields = [("form", between(main, "name=\"form\" value=\"", "\"")?), ("label", "Thunderbird"), ("for", "mail")];
+    let shown = visitor.post("/account/app-passwords/new", &fields).await?;
+    let main = between(&shown, "action=\"/account/app-passwords/addon\"", "</form>")?;
+    let field = |name: &str| between(main, &format!("name=\"{name}\" value=\""), "\"");
+    let password = field("password")?;
+    let file = visitor.download("/account/app-passwords/addon", &[("form", field("form")?), ("password", password)]).await?;
+    let place = machine.path("hearth.xpi");
+    std::fs::write(&place, file)?;
+    let letter = "Subject: for bob\r\n\r\nA letter with a parsnip.\r\n";
+    let mut imap = Imap::sign_in(home, bob, &home.bob.app_password).await?;
+    imap.ok(&format!("APPEND INBOX {{{}+}}\r\n{letter}", letter.len())).await?;
+
+    let look = include_str!("thunderbird/accounts.js");
+    let before = thunderbird.script(look, &json!([]))?;
+    let install = json!({"path": place.display().to_string(), "temporary": false});
+    thunderbird.command("Addon:Install", &install)?;
+    let waiting = thunderbird.script(look, &json!([]))?;
+    ensure!(waiting["settings"] == before["settings"] && waiting["addons"] == json!([format!("Hearth: {bob}")]), "{waiting}");
+
+    let press = include_str!("thunderbird/press.js");
+    let added = thunderbird.script(press, &json!(["add"]))?;
+    ensure!(added["shown"].as_str().is_some_and(|text| text.contains(bob) && text.contains("port 993, TLS")), "{added}");
+    ensure!(added["says"].as_str().is_some_and(|text| text.starts_with("Done")), "{added}");
+    let after = thunderbird.script(look, &json!([]))?;
+    let accounts = after["accounts"].as_array().context("accounts")?;
+    ensure!(accounts.len() == 2 && accounts[0] == before["accounts"][0], "{after}");
+    // TLS from the first octet is 3, a plain password inside of it is 3.
+    let expected = [("incoming", 993), ("outgoing", 465)];
+    let is_set = |(side, port)| accounts[1][side] == json!([format!("mail.{DOMAIN}"), port, 3, 3, bob]);
+    ensure!(expected.into_iter().all(is_set) && accounts[1]["identity"] == json!([bob, bob]), "{after}");
+    for scheme in ["imap", "smtp"] {
+        let login = json!([format!("{scheme}://mail.{DOMAIN}"), bob, password]);
+        ensure!(after["logins"].as_array().is_some_and(|all| all.contains(&login)), "{login} is not in {}", after["logins"]);
+    }
+    // Of all that was set before, nothing is set otherwise but the number of the last account.
+    let settings = before["settings"].as_object().context("settings")?;
+    for (name, value) in settings.iter().filter(|(name, _)| *name != "mail.account.lastKey") {
+        ensure!(after["settings"][name] == *value, "{name} was {value}, and is {}", after["settings"][name]);
+    }
+    for login in before["logins"].as_array().context("logins")? {
+        ensure!(after["logins"].as_array().is_some_and(|all| all.contains(login)), "{}", after["logins"]);
+    }
+    let read = thunderbird.script(include_str!("thunderbird/read.js"), &json!([bob, "for bob"]))?;
+    ensure!(read.as_str().is_some_and(|text| text.contains("a parsnip")), "{read}");
+
+    // It takes itself away; and put in again, it finds the account and adds none.
+    thunderbird.script(press, &json!(["remove"]))?;
+    ensure!(thunderbird.script(look, &json!([]))?["addons"] == json!([]));
+    thunderbird.command("Addon:Install", &install)?;
+    let again = thunderbird.script(press, &json!(["add"]))?;
+    ensure!(again["says"].as_str().is_some_and(|text| text.contains("here already")), "{again}");
+    let last = thunderbird.script(look, &json!([]))?;
+    ensure!(last["accounts"] == after["accounts"] && last["logins"] == after["logins"], "{last}");
     Ok(())
 }

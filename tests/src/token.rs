@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! An access token, got as an app gets one: authorization code with PKCE, the pages' forms filled in.
+//! Codes and tokens, got as an app gets them: authorization code with PKCE, the pages' forms filled in.
 
 use std::collections::BTreeMap;
 
@@ -35,16 +35,25 @@ impl Home {
             "--json",
         ])?)?;
         let client_id = client["client_id"].as_str().context("client add gives a client_id")?;
-        let http = self.http()?;
-        let code = authorize(self, &http, person, client_id, scope).await?;
+        let code = self.code(person, client_id, REDIRECT_URI, scope).await?;
+        self.exchange(client_id, REDIRECT_URI, &code).await
+    }
+
+    /// The code that a public client is given for a person who signs in and allows `scope`; an error says what the page said.
+    pub async fn code(&self, person: &Person, client_id: &str, redirect_uri: &str, scope: &str) -> Result<String> {
+        authorize(self, &self.http()?, person, (client_id, redirect_uri), scope).await
+    }
+
+    /// The token endpoint's answer for such a code.
+    pub async fn exchange(&self, client_id: &str, redirect_uri: &str, code: &str) -> Result<Value> {
         let exchange = [
             ("grant_type", "authorization_code"),
-            ("code", &code),
-            ("redirect_uri", REDIRECT_URI),
+            ("code", code),
+            ("redirect_uri", redirect_uri),
             ("client_id", client_id),
             ("code_verifier", CODE_VERIFIER),
         ];
-        let answer = http.post(self.url("id", "/token")).form(&exchange).send().await?;
+        let answer = self.http()?.post(self.url("id", "/token")).form(&exchange).send().await?;
         ensure!(answer.status().is_success(), "token: {}", answer.text().await?);
         Ok(answer.json().await?)
     }
@@ -56,12 +65,18 @@ impl Home {
     }
 }
 
-async fn authorize(home: &Home, http: &Client, person: &Person, client_id: &str, scope: &str) -> Result<String> {
+async fn authorize(
+    home: &Home,
+    http: &Client,
+    person: &Person,
+    (client_id, redirect_uri): (&str, &str),
+    scope: &str,
+) -> Result<String> {
     let mut cookies = BTreeMap::new();
     let query = [
         ("response_type", "code"),
         ("client_id", client_id),
-        ("redirect_uri", REDIRECT_URI),
+        ("redirect_uri", redirect_uri),
         ("scope", scope),
         ("state", "s"),
         ("code_challenge", CODE_CHALLENGE),
@@ -72,7 +87,7 @@ async fn authorize(home: &Home, http: &Client, person: &Person, client_id: &str,
         keep_cookies(&answer, &mut cookies);
         let next = if answer.status().is_redirection() {
             let to = answer.headers().get("location").context("a redirect has a Location")?.to_str()?.to_string();
-            if let Some(back) = to.strip_prefix(REDIRECT_URI) {
+            if let Some(back) = to.strip_prefix(redirect_uri) {
                 return code_in(back);
             }
             http.get(absolute(home, &to))
@@ -80,7 +95,7 @@ async fn authorize(home: &Home, http: &Client, person: &Person, client_id: &str,
             ensure!(answer.status() == StatusCode::OK, "{}: {}", answer.status(), answer.text().await?);
             let page = answer.text().await?;
             let (action, fields) = filled_in(&page, person)?;
-            http.post(absolute(home, &action)).form(&fields).header("origin", home.url("id", ""))
+            http.post(absolute(home, &action)).form(&fields).header("origin", origin(home))
         };
         answer = next.header("cookie", cookie_header(&cookies)).send().await?;
     }
@@ -89,6 +104,12 @@ async fn authorize(home: &Home, http: &Client, person: &Person, client_id: &str,
 
 pub(crate) fn absolute(home: &Home, to: &str) -> String {
     if to.starts_with('/') { home.url("id", to) } else { to.to_string() }
+}
+
+/// What a browser names as the origin of our pages: without the port of HTTPS.
+pub(crate) fn origin(home: &Home) -> String {
+    let url = home.url("id", "");
+    url.strip_suffix(":443").map_or(url.clone(), str::to_string)
 }
 
 fn code_in(query: &str) -> Result<String> {

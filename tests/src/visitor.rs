@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Client, RequestBuilder};
 
-use crate::token::{absolute, cookie_header, filled_in, keep_cookies};
+use crate::token::{absolute, cookie_header, filled_in, keep_cookies, origin};
 use crate::{Home, Person};
 
 /// Somebody who is signed in.
@@ -35,16 +35,25 @@ impl<'h> Visitor<'h> {
 
     /// What a form comes to.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<String> {
-        self.ask(self.http.post(absolute(self.home, path)).form(fields).header("origin", self.home.url("id", ""))).await
+        self.ask(self.http.post(absolute(self.home, path)).form(fields).header("origin", origin(self.home))).await
+    }
+
+    /// What a form comes to, when that is a file.
+    pub async fn download(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Vec<u8>> {
+        self.octets(self.http.post(absolute(self.home, path)).form(fields).header("origin", origin(self.home))).await
     }
 
     async fn ask(&mut self, request: RequestBuilder) -> Result<String> {
+        Ok(String::from_utf8(self.octets(request).await?)?)
+    }
+
+    async fn octets(&mut self, request: RequestBuilder) -> Result<Vec<u8>> {
         let answer = request.header("cookie", cookie_header(&self.cookies)).send().await?;
         keep_cookies(&answer, &mut self.cookies);
         let status = answer.status();
-        let text = answer.text().await?;
-        ensure!(status.is_success() || status.is_redirection(), "{status}: {text}");
-        Ok(text)
+        let octets = answer.bytes().await?;
+        ensure!(status.is_success() || status.is_redirection(), "{status}: {}", String::from_utf8_lossy(&octets));
+        Ok(octets.to_vec())
     }
 }
 

@@ -24,6 +24,7 @@ pub struct Preset {
     #[serde(default)]
     auth: Auth,
     pkce: Option<Pkce>,
+    id_token: Option<IdToken>,
     access_token: Option<AccessToken>,
     backchannel: Option<String>,
     /// Belongs to the house: nobody is asked for consent.
@@ -46,6 +47,12 @@ enum Auth {
 #[serde(rename_all = "lowercase")]
 enum Pkce {
     Optional,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum IdToken {
+    Lean,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -92,6 +99,9 @@ impl Preset {
         let mut chosen = Map::new();
         if self.pkce == Some(Pkce::Optional) {
             chosen.insert("hearth_pkce".into(), json!("optional"));
+        }
+        if self.id_token == Some(IdToken::Lean) {
+            chosen.insert("hearth_id_token".into(), json!("lean"));
         }
         if self.access_token == Some(AccessToken::Jwt) {
             chosen.insert("hearth_access_token".into(), json!("jwt"));

@@ -281,8 +281,11 @@ impl<'t> Cursor<'t> {
             "true" => Ok(Value::Bool(true)),
             "false" => Ok(Value::Bool(false)),
             "null" => Ok(Value::Null),
+            // Of what a float is read from, JSON has neither `-inf` nor `-nan`, nor what is too large for one.
             number if number.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
-                number.parse().map(Value::Number).map_err(|_| ScimError::Syntax)
+                let sound = number.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+                let read = number.parse().ok().filter(|read: &f64| sound && read.is_finite());
+                read.map(Value::Number).ok_or(ScimError::Syntax)
             }
             _ => Err(ScimError::Syntax),
         }
@@ -394,6 +397,9 @@ mod tests {
             "a..b pr",
             "a.b.c pr",
             "a eq [1]",
+            "a eq -inf",
+            "a eq -nan",
+            "a eq 1e999",
             r#"a eq "\ud83d""#,
             r#"a eq "\x""#,
             "a eq \"\n\"",

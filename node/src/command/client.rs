@@ -209,6 +209,7 @@ fn choose(args: &ClientAddArgs, metadata: &mut Value) {
         ("backchannel_logout_uri", args.backchannel_logout_uri.as_ref().map(|uri| json!(uri))),
         ("frontchannel_logout_uri", args.frontchannel_logout_uri.as_ref().map(|uri| json!(uri))),
         ("id_token_signed_response_alg", args.id_token_alg.as_ref().map(|algorithm| json!(algorithm))),
+        ("hearth_id_token", args.lean_id_token.then(|| json!("lean"))),
         ("hearth_pkce", args.without_pkce.then(|| json!("optional"))),
         ("subject_type", args.pairwise.then(|| json!("pairwise"))),
         ("hearth_access_token", args.jwt_access_tokens.then(|| json!("jwt"))),

@@ -302,7 +302,7 @@ pub(super) fn ports_are_free(config: &Config) -> anyhow::Result<()> {
 }
 
 fn first_taken(config: &Config) -> Option<Finding> {
-    status::PORTS.iter().flat_map(|(_, standard)| config.addresses(*standard)).find_map(taken)
+    status::services(config).flat_map(|(_, standard)| config.addresses(standard)).find_map(taken)
 }
 
 fn taken(address: SocketAddr) -> Option<Finding> {
@@ -399,6 +399,23 @@ mod tests {
         };
         assert!(old_mail(&[mail(QUEUE_AGE)], now).ok);
         assert!(!old_mail(&[mail(QUEUE_AGE + std::time::Duration::from_millis(1))], now).ok);
+    }
+
+    #[test]
+    fn a_port_of_ldap_that_another_program_has_is_found() {
+        let held = TcpListener::bind(("127.0.0.86", 0)).unwrap();
+        let offset = held.local_addr().unwrap().port() - 636;
+        let dir = tempfile::tempdir().unwrap();
+        let found = |more: &str| {
+            let text = format!(
+                "[home]\ndomain = \"home.localhost\"\n[listen]\naddresses = [\"127.0.0.86\"]\nport_offset = {offset}\n{more}"
+            );
+            first_taken(&Config::from_text(dir.path(), &text, []).unwrap())
+        };
+        let finding = found("[ldap]\nenabled = true\n").unwrap();
+        assert!(!finding.ok && finding.says.contains(&held.local_addr().unwrap().port().to_string()), "{finding:?}");
+        let port = held.local_addr().unwrap().port().to_string();
+        assert!(found("").is_none_or(|finding| !finding.says.contains(&port)), "a home without LDAP has no use for it");
     }
 
     #[tokio::test]

@@ -15,8 +15,8 @@ use crate::out::Out;
 use crate::place::Place;
 use crate::supervisor::{PROCESSES, lock};
 
-/// The services and their standard ports.
-pub(super) const PORTS: [(&str, u16); 10] = [
+/// The services of every home and their standard ports.
+const PORTS: [(&str, u16); 10] = [
     ("smtp", 25),
     ("submissions", 465),
     ("submission", 587),
@@ -28,6 +28,13 @@ pub(super) const PORTS: [(&str, u16); 10] = [
     ("http", 80),
     ("https", 443),
 ];
+/// Those of a home that chose them.
+const LDAP_PORTS: [(&str, u16); 2] = [("ldap", 389), ("ldaps", 636)];
+
+/// The services of this home and their standard ports.
+pub(super) fn services(config: &Config) -> impl Iterator<Item = (&'static str, u16)> {
+    PORTS.into_iter().chain(LDAP_PORTS.into_iter().filter(|_| config.ldap.enabled))
+}
 
 /// Runs it.
 pub async fn run(place: &Place, out: &Out) -> anyhow::Result<()> {
@@ -64,8 +71,7 @@ pub async fn run(place: &Place, out: &Out) -> anyhow::Result<()> {
 /// Each port and whether it answers.
 pub(super) async fn ports(config: &Config) -> Vec<Value> {
     let mut rows = Vec::new();
-    let ldap = [("ldap", 389), ("ldaps", 636)].into_iter().filter(|_| config.ldap.enabled);
-    for (service, standard) in PORTS.into_iter().chain(ldap) {
+    for (service, standard) in services(config) {
         let address = config.local_address(standard);
         rows.push(json!({ "service": service, "address": address.to_string(), "answers": answers(address).await }));
     }

@@ -25,7 +25,7 @@ use crate::{t, words};
 /// The purposes of the forms.
 pub const END: &str = "end an app password";
 const ADD: &str = "add an app password";
-const PROFILE: &str = "a profile for a phone";
+const KIT: &str = "settings for a mail program";
 const PATH: &str = "/account/app-passwords/new";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -47,7 +47,7 @@ struct ShownPage<'a> {
     host: &'a str,
     imap: u16,
     submission: u16,
-    /// It may read mail: there is a picture and a profile for a phone.
+    /// It may read mail: there are files for mail programs, and a picture.
     reads: bool,
     picture: String,
     form: String,
@@ -127,24 +127,34 @@ fn shown(
         submission: ctx.home.port(465),
         reads,
         picture: if reads { kit.picture()? } else { String::new() },
-        form: visit.form(ctx, PROFILE),
+        form: visit.form(ctx, KIT),
     };
     Ok(visit.page(&page))
 }
 
-/// POST: the profile that an iPhone or a Mac takes, with the password that its page showed. Nothing is kept for it.
+/// POST: the profile that an iPhone or a Mac takes.
 pub async fn profile(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
-    let form = Params::parse(&body);
-    if let Err(response) = visit.check_form(&ctx, PROFILE, form.field("form"), PATH) {
+    hand_out(&ctx, &visit, &body, |kit| Ok(kit.profile())).await
+}
+
+/// POST: the add-on that Thunderbird takes.
+pub async fn addon(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
+    hand_out(&ctx, &visit, &body, |kit| kit.addon()).await
+}
+
+/// A file with the password that its page showed. Nothing is kept for it.
+async fn hand_out(ctx: &Ctx, visit: &Visit, body: &[u8], file: impl FnOnce(&Kit<'_>) -> Result<Response, Trouble>) -> Response {
+    let form = Params::parse(body);
+    if let Err(response) = visit.check_form(ctx, KIT, form.field("form"), PATH) {
         return response;
     }
-    let account = match signed_in_lately(&ctx, &visit, "app-password").await {
+    let account = match signed_in_lately(ctx, visit, "app-password").await {
         Ok((_, account)) => account,
         Err(response) => return response,
     };
     let password = Secret::new(form.field("password").to_string());
     match ctx.vault().find_app_password(account.id, &password).await {
-        Ok(Some(_)) => Kit::of(&ctx.home, &account, password.expose()).profile(),
+        Ok(Some(_)) => file(&Kit::of(&ctx.home, &account, password.expose())).unwrap_or_else(page::trouble),
         Ok(None) => not_there(),
         Err(error) => page::trouble(Trouble::from(error)),
     }

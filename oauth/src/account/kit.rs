@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! What a mail program on a phone takes instead of typing: a picture for Thunderbird, a profile for Apple's devices.
+//! What a mail program takes instead of typing: a picture for Thunderbird on a phone, a profile for Apple's devices, an add-on
+//! for Thunderbird on a computer.
+
+mod addon;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -123,7 +126,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn kit() -> Kit<'static> {
+    pub(super) fn kit() -> Kit<'static> {
         Kit {
             host: "mail.home.example",
             imap: 993,

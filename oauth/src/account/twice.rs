@@ -2,14 +2,14 @@
 //! Whoever the household's rules ask to prove twice who they are: what is still missing, and where they can add it.
 
 use hearth_identity::directory::{Account, Session};
-use hearth_types::Trouble;
+use hearth_types::{SessionId, Trouble};
 use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 
 use crate::ctx::Ctx;
 use crate::level::Level;
 use crate::visit::see_other;
-use crate::{sign_in, t};
+use crate::{sign_in, t, token};
 
 /// Where a second factor is added, and what they need on the way.
 const OPEN: [&str; 4] = ["passkeys", "authenticator", "recovery", "password"];
@@ -40,6 +40,19 @@ async fn missing_of(ctx: &Ctx, session: &Session, account: &Account) -> Result<O
     }
     let has_one = ctx.vault().has_second_factor(account.id).await?;
     Ok(Some(if has_one { Missing::Proof } else { Missing::Factor }))
+}
+
+/// Does a grant fall short of the rules, by the sign-in that it came of? A rule holds for what was let in before it was made:
+/// an app asks this way when it renews its token, a proxy with each request.
+pub async fn falls_short(ctx: &Ctx, grant: SessionId, account: &Account) -> Result<bool, Trouble> {
+    if !ctx.policy().await?.wants_two_factors(&ctx.directory, account).await? {
+        return Ok(false);
+    }
+    let granted = match ctx.directory.find_session(grant).await? {
+        Some(session) => token::granted(ctx, &session).await?,
+        None => None,
+    };
+    Ok(granted.is_none_or(|granted| Level::of(&granted.auth_methods) < Level::Two))
 }
 
 /// The page to go to instead of `to`, when something is missing.

@@ -6,6 +6,7 @@ use hearth_identity::grants::RefreshRefusal;
 use hearth_types::Secret;
 
 use super::{Asked, finish};
+use crate::account::twice;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, ours, refuse};
 use crate::params::Params;
@@ -21,8 +22,15 @@ pub async fn run(ctx: &Ctx, asked: &Asked, params: &Params) -> Answer {
     if narrowed.is_some_and(Scopes::is_empty) {
         return refuse(ErrorCode::InvalidScope, "none of these scopes was granted");
     }
-    let granted = ctx.directory.find_refresh_token(&token).await.map_err(ours)?;
-    let granted = granted.map(|found| Scopes::parse(&found.scopes.join(" "))).unwrap_or_default();
+    let found = ctx.directory.find_refresh_token(&token).await.map_err(ours)?;
+    if let Some(found) = found.as_ref().filter(|found| found.client == asked.client.id)
+        && let Some(account) = ctx.directory.find_account(found.account).await.map_err(ours)?
+        && twice::falls_short(ctx, found.session, &account).await?
+    {
+        ctx.directory.end_session(found.session).await.map_err(ours)?;
+        return refuse(ErrorCode::InvalidGrant, "this home asks for two factors now: sign in again");
+    }
+    let granted = found.map(|found| Scopes::parse(&found.scopes.join(" "))).unwrap_or_default();
     let Some(lives) = asked.tokens(narrowed.unwrap_or(granted), &[]) else {
         return refuse(ErrorCode::InvalidTarget, "no such resource for this client");
     };

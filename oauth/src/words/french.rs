@@ -452,6 +452,29 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Thunderbird on a phone: choose “Import settings”, then take a picture of this.", "Thunderbird sur téléphone : choisissez « Importer les paramètres », puis prenez ceci en photo."),
     ("A QR code with the settings and the password", "Un code QR avec les réglages et le mot de passe"),
     ("Get the profile for iPhone, iPad or Mac", "Obtenir le profil pour iPhone, iPad ou Mac"),
+    ("For Thunderbird on a computer", "Pour Thunderbird sur un ordinateur"),
+    (
+        "An add-on adds the account for you: save the file, then in Thunderbird open “Add-ons and Themes”, the gear, “Install Add-on From File”. Delete the file afterwards: the password is in it. It needs Thunderbird ESR 153; any other takes the settings above.",
+        "Un module ajoute le compte pour vous : enregistrez le fichier, puis dans Thunderbird ouvrez « Modules complémentaires et thèmes », la roue dentée, « Installer un module depuis un fichier ». Supprimez ensuite le fichier : il contient le mot de passe. Il faut Thunderbird ESR 153 ; tout autre prend les réglages ci-dessus.",
+    ),
+    ("Get the add-on for Thunderbird", "Obtenir le module pour Thunderbird"),
+    ("Adds one mail account, and can be removed afterwards.", "Ajoute un compte de messagerie, et peut être retiré ensuite."),
+    ("Add your mail account", "Ajouter votre compte de messagerie"),
+    (
+        "This adds the account below to Thunderbird, with its password. Your other accounts stay as they are.",
+        "Ceci ajoute à Thunderbird le compte ci-dessous, avec son mot de passe. Vos autres comptes restent tels quels.",
+    ),
+    ("Add the account", "Ajouter le compte"),
+    (
+        "Done: your account is here. Remove this add-on now: it has done its work, and the password is still in it.",
+        "C'est fait : votre compte est là. Retirez maintenant ce module : son travail est fini, et il contient encore le mot de passe.",
+    ),
+    (
+        "This account is here already; nothing was changed. You can remove this add-on.",
+        "Ce compte est déjà là ; rien n'a été changé. Vous pouvez retirer ce module.",
+    ),
+    ("The account was not added: {}", "Le compte n'a pas été ajouté : {}"),
+    ("Remove this add-on", "Retirer ce module"),
     // Mail
     ("Your mail is sent on to another address", "Votre courrier est envoyé à une autre adresse"),
     ("Your mail", "Votre courrier"),

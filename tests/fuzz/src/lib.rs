@@ -10,6 +10,7 @@ pub mod imap;
 pub mod keys;
 pub mod login;
 pub mod mail;
+pub mod people;
 pub mod seeds;
 pub mod smtp;
 
@@ -39,6 +40,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("oauth_request", login::request),
     ("oauth_token", login::token),
     ("webauthn", login::webauthn),
+    ("ldap", people::ldap),
+    ("scim", people::scim),
     ("jmap_request", login::jmap_request),
     ("openpgp", keys::openpgp),
     ("key_query", keys::query),

@@ -66,8 +66,23 @@ fn made() -> io::Result<Vec<Seed>> {
         seeds.push(("openpgp", format!("{name}-revoked"), [whole.clone(), made.revocation.expose().clone()].concat()));
         seeds.push(("openpgp", name.to_string(), whole));
     }
+    for (name, octets) in LDAP {
+        seeds.push(("ldap", (*name).to_string(), octets.to_vec()));
+    }
     Ok(seeds)
 }
+
+/// Messages that are no text (RFC 4511 §4): a bind, a search with a filter of each kind and a control, StartTLS.
+const LDAP: &[(&str, &[u8])] = &[
+    ("bind", b"\x30\x1b\x02\x01\x01\x60\x16\x02\x01\x03\x04\x09uid=a,d=x\x80\x06secret"),
+    (
+        "search",
+        b"\x30\x5d\x02\x01\x02\x63\x44\x04\x04dc=x\x0a\x01\x02\x0a\x01\x00\x02\x01\x0a\x02\x01\x00\x01\x01\x00\
+          \xa0\x26\xa3\x08\x04\x03uid\x04\x01a\xa2\x06\x87\x04mail\xa4\x12\x04\x02cn\x30\x0c\x80\x02ab\x81\x02cd\x82\x02ef\
+          \x30\x05\x04\x03uid\xa0\x12\x30\x10\x04\x0b1.2.840.113\x01\x01\xff",
+    ),
+    ("starttls", b"\x30\x1d\x02\x01\x03\x77\x18\x80\x161.3.6.1.4.1.1466.20037"),
+];
 
 const EXAMPLES: &[(&str, &[&str])] = &[
     ("address", &["a@b.example", "\"a \\\" b\"@b.example", "é@xn--bcher-kva.example", "a+2Bb"]),
@@ -127,6 +142,16 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "{\"htm\":\"POST\",\"htu\":\"https://id.home.example\",\"iat\":1795305600,\"jti\":\"1\",\"ath\":\"PEaenWxYddN6Q_NT1PiOYfz4EsZu7jRXRlpAsNpBU-A\"}",
             "{\"alg\":\"ES256\"}\n{\"iss\":\"app\",\"sub\":\"app\",\"aud\":\"https://id.home.example\",\"exp\":1795305660,\"jti\":\"1\"}",
             "{\"alg\":\"ES256\",\"typ\":\"oauth-authz-req+jwt\"}\n{\"client_id\":\"app\",\"scope\":\"openid\",\"max_age\":60,\"resource\":[\"https://a.example\"]}",
+        ],
+    ),
+    ("ldap", &["uid=Alice , OU=people,dc=home,dc=example", "CN=James \\\"Jim\\\" Smith\\, III,DC=net", "cn=Lu\\C4\\8Di\\C4\\87"]),
+    (
+        "scim",
+        &[
+            "userName eq \"a\" and not (emails[type eq \"work\" or primary eq true].value co \"@\")",
+            "urn:ietf:params:scim:schemas:core:2.0:User:name.familyName sw \"\\u00e9\\ud83d\\ude00\" or a gt -1.5e3",
+            "members[value eq \"2\"].display",
+            "userName, name.formatted,meta.$ref",
         ],
     ),
     ("webauthn", &["{\"type\":\"webauthn.create\",\"challenge\":\"YWJj\",\"origin\":\"https://id.home.example\"}"]),

@@ -73,6 +73,12 @@ fn ldapsearch_finds_people_and_their_groups() -> Result<()> {
         let found = ldap(&machine, "ldapsearch", at, who, &["-b", BASE, "uid"])?;
         ensure!(found.status.code() == Some(code) && found.stdout.is_empty(), "{who:?}: {found:?}");
     }
+    let checks: Value = serde_json::from_str(&home.hearth(&["doctor", "--json"])?)?;
+    let ports = checks.as_array().and_then(|all| all.iter().find(|one| one["check"] == "ports")).context("a check of the ports")?;
+    ensure!(ports["ok"] == true, "{ports}");
+    let status: Value = serde_json::from_str(&home.hearth(&["status", "--json"])?)?;
+    let listed = |service: &str| status["ports"].as_array().is_some_and(|all| all.iter().any(|row| row["service"] == service));
+    ensure!(listed("ldap") && listed("ldaps"), "{status}");
     // The root entry is for everybody, and says where to begin.
     let root = ldap(&machine, "ldapsearch", &plain, &[], &["-b", "", "-s", "base", "namingContexts"])?;
     ensure!(String::from_utf8_lossy(&root.stdout).contains(&format!("namingContexts: {BASE}")), "{root:?}");

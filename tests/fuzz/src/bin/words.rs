@@ -20,6 +20,8 @@ const WORDS: &[(&[&str], &[Row])] = &[
     (&["pop3"], hearth_imap::pop3::registry::ROWS),
     (&["managesieve"], hearth_imap::managesieve::registry::ROWS),
     (&["oauth_request", "oauth_token", "oauth_redirect"], hearth_oauth::registry::ROWS),
+    (&["ldap"], hearth_oauth::ldap::registry::ROWS),
+    (&["scim"], hearth_oauth::scim::registry::ROWS),
     (&["key_query"], hearth_keyserver::registry::ROWS),
     (&["jmap_request"], hearth_jmap::registry::ROWS),
 ];
@@ -102,6 +104,8 @@ const MORE: &[(&str, &[&str])] = &[
         "oauth_token",
         &["\"jti\":", "\"htm\":", "\"htu\":", "\"iat\":", "\"exp\":", "\"aud\":", "\"iss\":", "\"sub\":", "\"crit\":", "\"jwk\":"],
     ),
+    ("scim", &[" eq ", " ne ", " co ", " sw ", " ew ", " gt ", " ge ", " lt ", " le ", " pr", " and ", " or ", "not (", "[", "].", "true", "null", "\\u"]),
+    ("ldap", &["\x02\x01\x01", "\x04\x03uid", "1.3.6.1.4.1.1466.20037", "dc=", "\\2c", "ou=people"]),
     ("webauthn", &["authData", "attStmt", "fmt", "none", "\"challenge\":", "\"origin\":"]),
     (
         "jmap_request",
