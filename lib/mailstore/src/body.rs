@@ -70,6 +70,11 @@ enum Stored {
 }
 
 impl Body {
+    /// Of bytes that are in memory.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { prefix: Vec::new(), content: Stored::Memory(bytes) }
+    }
+
     /// Its length.
     pub fn len(&self) -> u64 {
         self.prefix.len() as u64 + self.content.len()
