@@ -5,11 +5,13 @@
 //! (the attachment of an attached message) is not named: Email/parse gives ids for one level, and a
 //! client that goes deeper uploads what it downloaded.
 
-use hearth_mailstore::{Body, MailTx, message};
+use hearth_mailstore::{Body, MailTx, card, message};
 use hearth_wire::message::Part;
 
 use crate::blob_id::{BlobRef, Source};
 use crate::error::MethodError;
+use crate::method::contact_card::card::from_store;
+use crate::method::contact_card::media;
 use crate::method::email::body::find_part;
 use crate::method::email::value::{Raw, content};
 
@@ -43,6 +45,10 @@ pub fn find(tx: &mut MailTx<'_>, blob: &BlobRef) -> Result<Option<Found>, Method
     let body = match blob.source {
         Source::Message(id) => message::body(tx, id)?,
         Source::Upload(id) => hearth_mailstore::blob::find(tx, id)?.map(|(_, body)| body),
+        Source::Card(id, hash) => {
+            let card = card::find(tx, id)?.map(|card| from_store(&card.content));
+            card.and_then(|card| media::find(card, hash)).map(Body::from_bytes)
+        }
     };
     let Some(body) = body else { return Ok(None) };
     let part = match &blob.part {
@@ -50,7 +56,9 @@ pub fn find(tx: &mut MailTx<'_>, blob: &BlobRef) -> Result<Option<Found>, Method
         Some(number) => {
             let structure = match blob.source {
                 Source::Message(id) => message::find(tx, id)?.map(|summary| summary.parsed.structure),
-                Source::Upload(_) => Some(hearth_wire::message::parse(&Raw::range(&body, 0..body.len())?).structure),
+                Source::Upload(_) | Source::Card(..) => {
+                    Some(hearth_wire::message::parse(&Raw::range(&body, 0..body.len())?).structure)
+                }
             };
             let Some(part) = structure.as_ref().and_then(|structure| find_part(structure, number)) else {
                 return Ok(None);

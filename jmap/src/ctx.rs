@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use hearth_boot::Config;
+use hearth_identity::Directory;
 use hearth_identity::login::Login;
 use hearth_mailstore::{MailTx, Store};
 use hearth_types::{AccountId, Address, Clock};
@@ -22,6 +23,8 @@ use crate::request::Arguments;
 pub struct House {
     /// The mail.
     pub store: Store,
+    /// The people, for what is known of their keys and their correspondents'.
+    pub directory: Directory,
     /// Time.
     pub clock: Clock,
     /// Where clients find us.
@@ -82,6 +85,8 @@ pub type ChangeFuture = Pin<Box<dyn Future<Output = Result<Outcome, MethodError>
 pub struct Reading<'r, 't> {
     /// The snapshot.
     pub tx: &'r mut MailTx<'t>,
+    /// What else there is.
+    pub house: &'r House,
     /// Whose request it is.
     pub caller: &'r Caller,
     /// Ids made so far.

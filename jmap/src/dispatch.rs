@@ -103,9 +103,9 @@ async fn run_change(
 }
 
 /// Runs reading calls in one snapshot; when the snapshot itself cannot be had, each of them failed.
-async fn run_reads(house: &House, caller: &Caller, batch: Vec<Planned>, so_far: &SoFar) -> (Vec<Invocation>, Room) {
+async fn run_reads(house: &Arc<House>, caller: &Caller, batch: Vec<Planned>, so_far: &SoFar) -> (Vec<Invocation>, Room) {
     let names: Vec<_> = batch.iter().map(|(call, _)| (call.name.clone(), call.call_id.clone())).collect();
-    let (mut so_far, their_caller) = (so_far.clone(), caller.clone());
+    let (mut so_far, their_caller, its_house) = (so_far.clone(), caller.clone(), Arc::clone(house));
     let room = so_far.room;
     let read: Result<_, MethodError> = house
         .store
@@ -117,7 +117,7 @@ async fn run_reads(house: &House, caller: &Caller, batch: Vec<Planned>, so_far: 
                 let find = |id: &str| responses.iter().chain(&new).find(|response| response.call_id == id);
                 let result = match method.map(|method| method.run) {
                     Some(Run::Read(read)) => resolve_references(arguments, find).and_then(|arguments| {
-                        let mut reading = Reading { tx, caller: &their_caller, created, room };
+                        let mut reading = Reading { tx, house: &its_house, caller: &their_caller, created, room };
                         read(&mut reading, Args::new(arguments))
                     }),
                     _ => Err(MethodError::UnknownMethod),

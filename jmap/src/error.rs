@@ -191,6 +191,8 @@ pub enum SetError {
     MailboxHasChild,
     /// RFC 8621 §2.5.
     MailboxHasEmail,
+    /// RFC 9610 §2.3.
+    AddressBookHasContents,
     /// RFC 8621 §4.6.
     TooManyKeywords,
     /// RFC 8621 §4.6.
@@ -211,9 +213,11 @@ impl SetError {
     pub fn from_store(error: hearth_mailstore::Error) -> Result<Self, MethodError> {
         use hearth_mailstore::Error;
         Ok(match error {
-            Error::NoSuchMailbox | Error::NoSuchMessage => Self::NotFound,
+            Error::NoSuchMailbox | Error::NoSuchMessage | Error::NoSuchAddressBook | Error::NoSuchCard => Self::NotFound,
             Error::MailboxExists => Self::property("name", "a mailbox of that name, or with that role, is there already"),
             Error::HasChildren => Self::MailboxHasChild,
+            Error::AddressBookHasContents => Self::AddressBookHasContents,
+            Error::TooLarge(_) => Self::TooLarge,
             Error::BadName(why) => Self::property("name", why),
             Error::Forbidden(why) => Self::Forbidden(why.to_string()),
             Error::OverQuota => Self::OverQuota,
@@ -235,6 +239,7 @@ impl SetError {
             Self::AlreadyExists(_) => "alreadyExists",
             Self::MailboxHasChild => "mailboxHasChild",
             Self::MailboxHasEmail => "mailboxHasEmail",
+            Self::AddressBookHasContents => "addressBookHasContents",
             Self::TooManyKeywords => "tooManyKeywords",
             Self::TooManyMailboxes => "tooManyMailboxes",
             Self::BlobNotFound(_) => "blobNotFound",

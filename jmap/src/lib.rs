@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! The mailbox over HTTP and JSON: JMAP (RFC 8620, RFC 8621), with push.
+//! The mailbox and the address book over HTTP and JSON: JMAP (RFC 8620, RFC 8621, RFC 9610), with push.
 //!
 //! What comes in are HTTP requests from the router, on the socket `DIR/run/jmap.sock`; what goes out is
-//! JSON, blobs and an event stream. Mail is in `hearth_mailstore`; who somebody is, the gate says.
+//! JSON, blobs and an event stream. Mail and cards are in `hearth_mailstore`; who somebody is, the gate says.
 //!
 //! Read first: `endpoint.rs` (the routes), then `dispatch.rs` (a request's calls, one after the other),
 //! then any file of `method/`. The walk of a request:

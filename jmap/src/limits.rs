@@ -53,6 +53,10 @@ pub const DRAFT_DEPTH_MAX: usize = 16;
 pub const DRAFT_HEADERS_MAX: usize = 200;
 /// Keywords on one message (RFC 8621 §4.6 tooManyKeywords).
 pub const KEYWORDS_PER_EMAIL_MAX: usize = hearth_mailstore::limits::KEYWORDS_MAX;
+/// RFC 9610 §1.4.1 maxAddressBooksPerCard: as many as there are.
+pub const ADDRESS_BOOKS_PER_CARD_MAX: usize = hearth_mailstore::limits::ADDRESS_BOOKS_MAX;
+/// E-mail addresses whose OpenPGP certificates one ContactCard/get may ask for.
+pub const OPENPGP_ADDRESSES_MAX: usize = 500;
 /// Verified credentials that are remembered so that not every request asks the gate.
 pub const CREDENTIALS_REMEMBERED_MAX: usize = 256;
 /// How long a verified credential is remembered.

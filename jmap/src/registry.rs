@@ -7,7 +7,7 @@
 use hearth_spec::Row;
 
 use crate::ctx::Run;
-use crate::method::{core, email, mailbox, search_snippet, thread};
+use crate::method::{address_book, contact_card, core, email, mailbox, search_snippet, thread};
 
 /// RFC 8620 §2.
 pub const CORE: &str = "urn:ietf:params:jmap:core";
@@ -15,13 +15,16 @@ pub const CORE: &str = "urn:ietf:params:jmap:core";
 pub const MAIL: &str = "urn:ietf:params:jmap:mail";
 /// RFC 8621 §1.3.2.
 pub const SUBMISSION: &str = "urn:ietf:params:jmap:submission";
+/// RFC 9610 §1.4.1.
+pub const CONTACTS: &str = "urn:ietf:params:jmap:contacts";
 
-/// All that JMAP has for mail, and what we do about it.
+/// All that JMAP has for mail and for contacts, and what we do about it.
 pub const ROWS: &[Row] = &[
     Row::spoken(CORE, 8620, "§2"),
     Row::spoken(MAIL, 8621, "§1.3.1"),
     Row::later(SUBMISSION, 8621, "§1.3.2"),
     Row::later("urn:ietf:params:jmap:vacationresponse", 8621, "§1.3.3"),
+    Row::spoken(CONTACTS, 9610, "§1.4.1"),
     Row::later("urn:ietf:params:jmap:websocket", 8887, "§3"),
     Row::later("urn:ietf:params:jmap:blob", 9404, "§4"),
     Row::later("urn:ietf:params:jmap:quota", 9425, "§3"),
@@ -59,6 +62,20 @@ pub const ROWS: &[Row] = &[
     Row::later("EmailSubmission/set", 8621, "§7.5"),
     Row::later("VacationResponse/get", 8621, "§8.1"),
     Row::later("VacationResponse/set", 8621, "§8.2"),
+    Row::spoken("AddressBook/get", 9610, "§2.1"),
+    Row::spoken("AddressBook/changes", 9610, "§2.2"),
+    Row { name: "AddressBook/set", rfc: 9610, section: "§2.3", status: PARTIAL_ADDRESS_BOOK_SET },
+    Row::spoken("ContactCard/get", 9610, "§3.1"),
+    Row::spoken("ContactCard/changes", 9610, "§3.2"),
+    Row::spoken("ContactCard/query", 9610, "§3.3"),
+    Row::spoken("ContactCard/queryChanges", 9610, "§3.4"),
+    Row::spoken("ContactCard/set", 9610, "§3.5"),
+    Row::declined(
+        "ContactCard/copy",
+        9610,
+        "§3.6",
+        "a login sees one account; within it, ContactCard/set of addressBookIds does it",
+    ),
 ];
 
 const PARTIAL_QUERY_CHANGES: hearth_spec::Status =
@@ -66,6 +83,8 @@ const PARTIAL_QUERY_CHANGES: hearth_spec::Status =
 const PARTIAL_EMAIL_QUERY_CHANGES: hearth_spec::Status = hearth_spec::Status::Partial(
     "with collapseThreads, or a condition on other mails of the thread, it answers cannotCalculateChanges",
 );
+const PARTIAL_ADDRESS_BOOK_SET: hearth_spec::Status =
+    hearth_spec::Status::Partial("shareWith stays null: address books are not shared yet");
 
 /// A method that can be called.
 pub struct Method {
@@ -99,6 +118,14 @@ pub const METHODS: &[Method] = &[
     method("Email/import", MAIL, Run::Change(email::import::run)),
     method("Email/parse", MAIL, Run::Read(email::parse::run)),
     method("SearchSnippet/get", MAIL, Run::Read(search_snippet::get::run)),
+    method("AddressBook/get", CONTACTS, Run::Read(address_book::get::run)),
+    method("AddressBook/changes", CONTACTS, Run::Read(address_book::changes::run)),
+    method("AddressBook/set", CONTACTS, Run::Change(address_book::set::run)),
+    method("ContactCard/get", CONTACTS, Run::Read(contact_card::get::run)),
+    method("ContactCard/changes", CONTACTS, Run::Read(contact_card::changes::run)),
+    method("ContactCard/query", CONTACTS, Run::Read(contact_card::query::run)),
+    method("ContactCard/queryChanges", CONTACTS, Run::Read(contact_card::query_changes::run)),
+    method("ContactCard/set", CONTACTS, Run::Change(contact_card::set::run)),
 ];
 
 /// The row of that name.

@@ -25,6 +25,7 @@ pub async fn serve(boot: Boot) -> anyhow::Result<()> {
     upload::clear(&uploads).with_context(|| format!("{} cannot be made", uploads.display()))?;
     let house = Arc::new(House {
         store: store.clone(),
+        directory: directory.clone(),
         clock: clock.clone(),
         urls: Urls::new(config),
         size_upload_bytes_max: config.limits.message_size_bytes_max,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::ctx::{Caller, House};
 use crate::limits;
 use crate::method::email::condition::SORT_OPTIONS;
-use crate::registry::{CORE, MAIL, ROWS};
+use crate::registry::{CONTACTS, CORE, MAIL, ROWS};
 
 /// The Session object, its `state` included.
 pub fn session(house: &House, caller: &Caller) -> Value {
@@ -72,10 +72,17 @@ fn core(size_upload_bytes_max: u64) -> Value {
 }
 
 fn account_capabilities(attachments_bytes_max: u64) -> Value {
-    spoken()
-        .map(|name| (name.to_string(), if name == MAIL { mail(attachments_bytes_max) } else { json!({}) }))
-        .collect::<Map<_, _>>()
-        .into()
+    let of = |name| match name {
+        MAIL => mail(attachments_bytes_max),
+        CONTACTS => contacts(),
+        _ => json!({}),
+    };
+    spoken().map(|name| (name.to_string(), of(name))).collect::<Map<_, _>>().into()
+}
+
+/// RFC 9610 §1.4.1.
+fn contacts() -> Value {
+    json!({ "maxAddressBooksPerCard": limits::ADDRESS_BOOKS_PER_CARD_MAX, "mayCreateAddressBook": true })
 }
 
 /// RFC 8621 §1.3.1.
@@ -103,7 +110,7 @@ mod tests {
     fn only_what_is_spoken_is_advertised() {
         for object in [capabilities(1), account_capabilities(1), primary_accounts("a")] {
             let object = object.as_object().expect("an object").clone();
-            assert!(object.contains_key(CORE) && object.contains_key(MAIL));
+            assert!(object.contains_key(CORE) && object.contains_key(MAIL) && object.contains_key(CONTACTS));
             assert!(object.keys().all(|name| is_capability(name)));
             assert!(!object.contains_key(crate::registry::SUBMISSION));
         }

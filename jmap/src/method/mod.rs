@@ -3,8 +3,10 @@
 //!
 //! To add a method: a file with `pub fn run`, a row and a line in `METHODS` of `registry.rs`.
 
+pub mod address_book;
 pub mod args;
 pub mod changes;
+pub mod contact_card;
 pub mod core;
 pub mod email;
 pub mod filter;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::limits::{PING_SECONDS_MAX, PING_SECONDS_MIN};
 
 /// The types whose state we push. RFC 8621 §1.5 adds EmailDelivery.
-pub const TYPES: &[&str] = &["Mailbox", "Thread", "Email", "EmailDelivery"];
+pub const TYPES: &[&str] = &["Mailbox", "Thread", "Email", "EmailDelivery", "AddressBook", "ContactCard"];
 
 /// The variables of eventSourceUrl.
 #[derive(Debug, Default, Deserialize)]

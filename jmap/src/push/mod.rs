@@ -150,6 +150,8 @@ fn changed_types(tx: &mut MailTx<'_>, since: u64, now: u64) -> Result<HashSet<&'
         ("EmailDelivery", delivered),
         ("Thread", has_changes(&threads)),
         ("Mailbox", has_changes(&mailboxes)),
+        ("AddressBook", has_changes(&changes::address_books(tx, since, 1)?)),
+        ("ContactCard", has_changes(&changes::cards(tx, since, 1)?)),
     ];
     Ok(changed.into_iter().filter_map(|(name, is)| is.then_some(name)).collect())
 }

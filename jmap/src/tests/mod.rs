@@ -5,6 +5,7 @@
 mod api;
 mod blobs;
 mod changes;
+mod contacts;
 mod door;
 mod email;
 mod mailbox;
@@ -34,7 +35,7 @@ use tower::ServiceExt;
 use crate::auth::Door;
 use crate::ctx::{House, Urls};
 use crate::endpoint::{App, router};
-use crate::registry::{CORE, MAIL};
+use crate::registry::{CONTACTS, CORE, MAIL};
 use crate::upload;
 
 /// The largest upload in these tests.
@@ -100,6 +101,7 @@ impl Home {
         let urls = Urls { base: "https://mail.home.localhost:10443/jmap".to_string() };
         let house = Arc::new(House {
             store,
+            directory: directory.clone(),
             clock: clock.clone(),
             urls,
             size_upload_bytes_max: UPLOAD_BYTES_MAX,
@@ -143,7 +145,7 @@ impl Home {
                 json!([name, arguments, format!("c{index}")])
             })
             .collect();
-        let answered = self.post(&json!({"using": [CORE, MAIL], "methodCalls": calls})).await;
+        let answered = self.post(&json!({"using": [CORE, MAIL, CONTACTS], "methodCalls": calls})).await;
         assert_eq!(answered.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answered.body));
         let responses = answered.json()["methodResponses"].as_array().expect("responses").clone();
         assert_eq!(responses.len(), calls.len());

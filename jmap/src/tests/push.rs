@@ -66,6 +66,19 @@ async fn a_change_is_told() {
 }
 
 #[tokio::test]
+async fn a_card_is_told() {
+    let home = Home::new().await;
+    let mut all = Events::open(&home, "types=*&closeafter=no&ping=0", None).await;
+    home.one("AddressBook/set", json!({"create": {"b": {"name": "Work"}}})).await;
+    let states = all.state(&home).await;
+    assert_eq!(states.as_object().map(|types| types.keys().cloned().collect()), Some(vec!["AddressBook".to_string()]));
+    let book = home.one("AddressBook/get", json!({})).await["list"][0]["id"].as_str().expect("an id").to_string();
+    home.one("ContactCard/set", json!({"create": {"c": {"addressBookIds": {book: true}}}})).await;
+    let states = all.state(&home).await;
+    assert_eq!(states.as_object().map(|types| types.keys().cloned().collect()), Some(vec!["ContactCard".to_string()]));
+}
+
+#[tokio::test]
 async fn a_client_that_comes_again_hears_what_it_missed() {
     let home = Home::new().await;
     let inbox = home.mailbox("inbox").await;
@@ -75,7 +88,7 @@ async fn a_client_that_comes_again_hears_what_it_missed() {
     assert!(events.state(&home).await["EmailDelivery"].is_string());
     // A state of another life: everything may have changed.
     let mut events = Events::open(&home, "types=*&closeafter=state&ping=0", Some("99999999")).await;
-    assert_eq!(events.state(&home).await.as_object().map(serde_json::Map::len), Some(4));
+    assert_eq!(events.state(&home).await.as_object().map(serde_json::Map::len), Some(6));
 }
 
 #[tokio::test]

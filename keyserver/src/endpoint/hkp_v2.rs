@@ -30,10 +30,6 @@ use crate::registry::{PROVEN_BY_TOKEN, ROWS};
 use crate::search::{Search, parse_address, parse_key};
 use crate::submit::{Outcome, compute, submit};
 
-/// How sure we are of an identity that is shown (0 to 255; 120 is complete): its owner lives here, and the house says so ...
-const CONFIDENCE_OF_OURS: u8 = 120;
-/// ... or answered a letter that only the key opened.
-const CONFIDENCE_BY_LETTER: u8 = 60;
 const DAY_SECONDS: i64 = 24 * 3600;
 
 /// `04` and 40 digits, or `06` and 64.
@@ -275,7 +271,7 @@ fn describe(shown: &Shown, now: Timestamp) -> Value {
     let user_id = |identity: &hearth_identity::certs::ShownIdentity| {
         json!({
             "uidString": identity.user_id,
-            "confidence": if identity.is_ours || identity.is_vouched { CONFIDENCE_OF_OURS } else { CONFIDENCE_BY_LETTER },
+            "confidence": identity.confidence(),
             "creation": date(Some(identity.created_at)),
             "expiration": date(identity.expires_at),
             // One that its owner ended is not shown at all.

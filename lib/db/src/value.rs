@@ -2,7 +2,8 @@
 //! What goes into a statement and what comes out of a row: four types, and ours made of them.
 
 use hearth_types::{
-    AccountId, Address, BlobId, ClientId, Domain, DomainId, MailboxId, MessageId, ScriptId, SessionId, ThreadId, Timestamp,
+    AccountId, Address, AddressBookId, BlobId, CardId, ClientId, Domain, DomainId, MailboxId, MessageId, ScriptId, SessionId,
+    ThreadId, Timestamp,
 };
 use rusqlite::types::ValueRef;
 use sqlx::Row as _;
@@ -215,6 +216,8 @@ numbered! {
     ThreadId, ThreadId::from_i64, as_i64;
     BlobId, BlobId::from_i64, as_i64;
     ScriptId, ScriptId::from_i64, as_i64;
+    AddressBookId, AddressBookId::from_i64, as_i64;
+    CardId, CardId::from_i64, as_i64;
     SessionId, SessionId::from_i64, as_i64;
     ClientId, ClientId::from_i64, as_i64;
 }

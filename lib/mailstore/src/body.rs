@@ -114,6 +114,11 @@ fn unpacked<'c>(cell: &'c OnceLock<Vec<u8>>, packed: &[u8], len: u64) -> Result<
 }
 
 impl Body {
+    /// Of bytes that are in memory.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { prefix: Vec::new(), content: Stored::Memory(bytes) }
+    }
+
     /// Its length.
     pub fn len(&self) -> u64 {
         self.prefix.len() as u64 + self.content.len()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What happened since a modseq.
 
-use hearth_types::{MailboxId, MessageId, ThreadId, Timestamp};
+use hearth_types::{AddressBookId, CardId, MailboxId, MessageId, ThreadId, Timestamp};
 
 use crate::error::{Error, Result};
 use crate::message::{Entry, read_entry};
@@ -102,7 +102,12 @@ pub(crate) enum Kind {
     Uid = 2,
     Mailbox = 3,
     Thread = 4,
+    AddressBook = 5,
+    Card = 6,
 }
+
+/// The mailbox of a tombstone whose thing was in none.
+pub(crate) const NOWHERE: MailboxId = MailboxId::from_i64(0);
 
 /// Leaves a tombstone.
 pub(crate) fn bury(tx: &mut MailTx<'_>, kind: Kind, modseq: u64, id: i64, mailbox: MailboxId, created: u64) -> Result<()> {
@@ -170,6 +175,20 @@ pub fn mailboxes(tx: &mut MailTx<'_>, since: u64, max: usize) -> Result<(Changes
         tx.query("SELECT id FROM mailbox WHERE account = $1 AND modseq > $2", &[&account, &number(since)?], |row| row.get(0))?;
     let only_counts = !changes.updated.is_empty() && changes.updated.iter().all(|id| !renamed.contains(id));
     Ok((changes, only_counts))
+}
+
+/// AddressBook/changes.
+pub fn address_books(tx: &mut MailTx<'_>, since: u64, max: usize) -> Result<Changes<AddressBookId>> {
+    let mut all = alive(tx, "SELECT id, modseq, created_modseq FROM address_book WHERE account = $1 AND modseq > $2", since)?;
+    all.extend(dead(tx, Kind::AddressBook, since)?);
+    cut(tx, all, since, max, AddressBookId::from_i64)
+}
+
+/// ContactCard/changes.
+pub fn cards(tx: &mut MailTx<'_>, since: u64, max: usize) -> Result<Changes<CardId>> {
+    let mut all = alive(tx, "SELECT id, modseq, created_modseq FROM card WHERE account = $1 AND modseq > $2", since)?;
+    all.extend(dead(tx, Kind::Card, since)?);
+    cut(tx, all, since, max, CardId::from_i64)
 }
 
 fn alive(tx: &mut MailTx<'_>, sql: &'static str, since: u64) -> Result<Vec<Changed>> {

@@ -31,6 +31,18 @@ pub enum Error {
     /// The active script cannot be deleted (ManageSieve: NO `(ACTIVE)`).
     #[error("the script is active")]
     ScriptActive,
+    /// There is no such address book.
+    #[error("no such address book")]
+    NoSuchAddressBook,
+    /// It has cards (JMAP: addressBookHasContents).
+    #[error("the address book has cards in it")]
+    AddressBookHasContents,
+    /// There is no such card.
+    #[error("no such card")]
+    NoSuchCard,
+    /// A card of that uid is there already.
+    #[error("a card of that uid is there already")]
+    CardExists(hearth_types::CardId),
     /// Not a name for a mailbox or a script: empty, too long, too deep, or with a control character (IMAP: NO `[CANNOT]`).
     #[error("not a name for this: {0}")]
     BadName(&'static str),

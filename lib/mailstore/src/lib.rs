@@ -17,6 +17,7 @@
 //! - [`thread`], [`blob`], [`quota`], [`script`], [`annotation`]
 //! - [`acl`]: what others may do with a mailbox; which mailboxes of others somebody follows
 //! - [`memory`], [`lesson`]: what a person's filter has seen, and what it learns from what they do
+//! - [`address_book`], [`card`]: the people whom somebody knows
 //! - [`import`]: what was brought from elsewhere
 //! - [`snooze`]: what was put off
 //! - [`delivery`]: mail on its way in, for hearth-smtp alone: durable before it is answered
@@ -34,9 +35,11 @@
 
 mod account;
 pub mod acl;
+pub mod address_book;
 pub mod annotation;
 pub mod blob;
 pub mod body;
+pub mod card;
 pub mod changes;
 pub mod delivery;
 mod dialect;

@@ -32,6 +32,22 @@ pub const ANNOTATION_BYTES_MAX: usize = 64 * 1024;
 pub const ACL_ENTRIES_MAX: usize = 100;
 /// Mailboxes of others that an account follows.
 pub const FOLLOWS_MAX: usize = 1_000;
+/// Address books of one account.
+pub const ADDRESS_BOOKS_MAX: usize = 100;
+/// Bytes of an address book's name (RFC 9610 §2: 255).
+pub const ADDRESS_BOOK_NAME_BYTES_MAX: usize = 255;
+/// Bytes of an address book's description.
+pub const ADDRESS_BOOK_DESCRIPTION_BYTES_MAX: usize = 4 * 1024;
+/// Cards of one account.
+pub const CARDS_MAX: usize = 10_000;
+/// Bytes of one card, its photo included.
+pub const CARD_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of all cards of an account: a query reads them all.
+pub const CARDS_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// E-mail addresses of one card.
+pub const CARD_ADDRESSES_MAX: usize = 100;
+/// Bytes of a card's uid.
+pub const CARD_UID_BYTES_MAX: usize = 255;
 /// UIDs between two wanted messages that are swept over rather than asked around.
 pub const SWEEP_GAP_MAX: u32 = 16;
 /// Tombstones are kept this long (then JMAP clients and QRESYNC start anew).

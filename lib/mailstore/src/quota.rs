@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! Quota of an account (RFC 9208, RFC 9425): its messages and their bytes, each counted once.
+//! Quota of an account (RFC 9208, RFC 9425): its messages and their bytes, each counted once, and the bytes of its cards.
 
 use crate::error::Result;
 use crate::tx::{MailTx, number};
@@ -7,7 +7,7 @@ use crate::tx::{MailTx, number};
 /// Usage and limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
-    /// Bytes of all messages.
+    /// Bytes of all messages and cards.
     pub used_bytes: u64,
     /// Messages.
     pub messages: u64,

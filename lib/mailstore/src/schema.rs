@@ -13,6 +13,7 @@ pub(crate) const STEPS: &[Migration] = &[
     Migration { version: 5, name: "imports", breaking: false, sql: IMPORTS },
     Migration { version: 6, name: "attachment names", breaking: false, sql: INDEX_ANEW },
     Migration { version: 7, name: "sharing", breaking: false, sql: SHARING },
+    Migration { version: 8, name: "contacts", breaking: false, sql: CONTACTS },
 ];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
@@ -159,7 +160,7 @@ CREATE TABLE thread_ref (
 -- both:
 CREATE INDEX thread_ref_message ON thread_ref (account, message);
 
--- Tombstones. kind: 1 message, 2 UID (id is the UID), 3 mailbox, 4 thread.
+-- Tombstones. kind: 1 message, 2 UID (id is the UID), 3 mailbox, 4 thread; since step 8 also 5 address book, 6 card.
 CREATE TABLE gone (
     account BIGINT NOT NULL,
     kind BIGINT NOT NULL,
@@ -314,6 +315,65 @@ CREATE TABLE follow (
 );
 
 ALTER TABLE account ADD COLUMN limit_messages BIGINT;
+";
+
+const CONTACTS: &str = "
+-- The first one has the id 1 and is there before it is written; see address_book.rs.
+CREATE TABLE address_book (
+    account BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT,
+    sort_order BIGINT NOT NULL,
+    is_default BOOLEAN NOT NULL,
+    subscribed BOOLEAN NOT NULL,
+    created_modseq BIGINT NOT NULL,
+    modseq BIGINT NOT NULL,
+    PRIMARY KEY (account, id)
+);
+CREATE UNIQUE INDEX address_book_default ON address_book (account) WHERE is_default;
+
+-- content is a JSContact Card (RFC 9553), as JSON.
+CREATE TABLE card (
+    account BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    uid TEXT NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    created_modseq BIGINT NOT NULL,
+    modseq BIGINT NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (account, id)
+);
+CREATE UNIQUE INDEX card_uid ON card (account, uid);
+CREATE INDEX card_modseq ON card (account, modseq);
+
+CREATE TABLE card_book (
+    account BIGINT NOT NULL,
+    book BIGINT NOT NULL,
+    card BIGINT NOT NULL,
+    PRIMARY KEY (account, book, card)
+-- sqlite:
+) WITHOUT ROWID;
+-- postgres:
+);
+-- both:
+CREATE INDEX card_book_card ON card_book (account, card);
+
+-- E-mail addresses as they are compared.
+CREATE TABLE card_address (
+    account BIGINT NOT NULL,
+    address TEXT NOT NULL,
+    card BIGINT NOT NULL,
+    PRIMARY KEY (account, address, card)
+-- sqlite:
+) WITHOUT ROWID;
+-- postgres:
+);
+-- both:
+CREATE INDEX card_address_card ON card_address (account, card);
+
+ALTER TABLE account ADD COLUMN cards BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN card_bytes BIGINT NOT NULL DEFAULT 0;
 ";
 
 const SEARCH: &str = "

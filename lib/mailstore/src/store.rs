@@ -587,6 +587,10 @@ fn remove_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
         "DELETE FROM lesson WHERE account = $1",
         "DELETE FROM learning WHERE account = $1",
         "DELETE FROM word WHERE account = $1",
+        "DELETE FROM card_address WHERE account = $1",
+        "DELETE FROM card_book WHERE account = $1",
+        "DELETE FROM card WHERE account = $1",
+        "DELETE FROM address_book WHERE account = $1",
         "DELETE FROM account WHERE account = $1",
     ] {
         tx.execute(sql, &[&account])?;

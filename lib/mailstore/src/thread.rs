@@ -78,7 +78,7 @@ pub(crate) fn leave(tx: &mut MailTx<'_>, thread: ThreadId, modseq: u64) -> Resul
             row.get::<u64>(0)
         })?;
     match created {
-        Some(created) => changes::bury(tx, Kind::Thread, modseq, thread.as_i64(), hearth_types::MailboxId::from_i64(0), created),
+        Some(created) => changes::bury(tx, Kind::Thread, modseq, thread.as_i64(), changes::NOWHERE, created),
         None => Ok(()),
     }
 }

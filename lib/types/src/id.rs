@@ -151,6 +151,10 @@ ids! {
     BlobId,
     /// A Sieve script.
     ScriptId,
+    /// An address book (RFC 9610 §2).
+    AddressBookId,
+    /// A card in it (RFC 9610 §3).
+    CardId,
     /// A signed-in device, an app password or a browser session.
     SessionId,
     /// An OAuth client.

@@ -17,5 +17,5 @@ mod secret;
 pub use address::{Address, AddressError, Domain, LOCAL_PART_BYTES_MAX, REPORTS};
 pub use clock::{Clock, Timestamp};
 pub use fault::{Fault, Trouble};
-pub use id::{AccountId, BlobId, ClientId, DomainId, MailboxId, MessageId, ScriptId, SessionId, ThreadId};
+pub use id::{AccountId, AddressBookId, BlobId, CardId, ClientId, DomainId, MailboxId, MessageId, ScriptId, SessionId, ThreadId};
 pub use secret::{Secret, constant_time_eq};

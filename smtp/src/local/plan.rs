@@ -8,7 +8,7 @@ use hearth_filter::junk::{self, Counts, Token};
 use hearth_filter::sieve::{self, Action, Lookup, Place, Ran, Remember, Subject};
 use hearth_filter::{Judgement, Placement, Reason, place};
 use hearth_identity::directory::Account;
-use hearth_mailstore::{MailTx, Role, Target, annotation, lesson, mailbox, memory, script};
+use hearth_mailstore::{MailTx, Role, Target, annotation, card, lesson, mailbox, memory, script};
 use hearth_types::{AccountId, Address, Timestamp, Trouble};
 use hearth_wire::message::{Parsed, Scanner, kept};
 use hearth_wire::smtp::{Reply, body_offset};
@@ -97,7 +97,7 @@ async fn plan_one(
         learn::catch_up(server, account).await;
         known = ask(server, arrival, words, account, &sender_id, false).await?;
     }
-    let Known { score, judged: opinion, script, sender_until } = known.unwrap_or_default();
+    let Known { score, judged: opinion, script, sender_until, in_address_book } = known.unwrap_or_default();
     let ours = arrival.reason.is_none();
     let judged = match arrival.judgement {
         Judgement::Welcome if words.is_gtube => {
@@ -123,7 +123,7 @@ async fn plan_one(
         answers: Vec::new(),
         remember: Vec::new(),
         judged_junk: judgement == Judgement::Suspect,
-        knows_sender: sender_until.is_some(),
+        knows_sender: sender_until.is_some() || in_address_book,
         error: None,
         rejected: None,
     };
@@ -155,6 +155,8 @@ struct Known {
     script: Option<Vec<u8>>,
     /// The sender is known until then.
     sender_until: Option<Timestamp>,
+    /// The author is in the address book, and proved to be it.
+    in_address_book: bool,
 }
 
 /// All that is asked of an account, in one read. `None`, with `may_learn`: there is something to be learnt first.
@@ -175,20 +177,28 @@ async fn ask(
         let hashes: Vec<i64> = tokens.iter().map(|token| token.hash).collect();
         let (all, each) = lesson::counts(tx, &hashes)?;
         let opinion = junk::judge(&tokens, &each.into_iter().map(counts).collect::<Vec<_>>(), counts(all));
-        let judged = match author {
-            Some(author) => junk::decide(&author, &history(tx, &author, proven)?, &opinion),
-            None => opinion.judgement(),
+        let (judged, in_address_book) = match author {
+            Some(author) => {
+                let known = history(tx, &author, proven)?;
+                (junk::decide(&author, &known, &opinion), known.is_in_address_book())
+            }
+            None => (opinion.judgement(), false),
         };
         let script = script::active(tx)?.map(|(_, text)| text);
-        Ok(Some(Known { score: opinion.score, judged, script, sender_until: memory::remembered_until(tx, &sender)? }))
+        let sender_until = memory::remembered_until(tx, &sender)?;
+        Ok(Some(Known { score: opinion.score, judged, script, sender_until, in_address_book }))
     });
     Ok(asked.await?)
 }
 
-/// What the person did with mail of this sender before.
+/// What the person knows of this sender, and did with their mail before.
 fn history(tx: &mut MailTx<'_>, author: &junk::Sender, proven: bool) -> hearth_mailstore::Result<junk::Known> {
     Ok(junk::Known {
         proven,
+        in_address_book: match Address::parse(&author.address) {
+            Ok(address) => card::knows(tx, &address.key())?,
+            Err(_) => false,
+        },
         written_to: memory::is_remembered(tx, &written_to(&author.address))?,
         address: counts(lesson::count_of(tx, author.of_address)?),
         domain: counts(lesson::count_of(tx, author.of_domain)?),

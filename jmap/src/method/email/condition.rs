@@ -78,7 +78,8 @@ fn not(filter: Filter) -> Filter {
     Filter::Not(Box::new(filter))
 }
 
-struct UtcDate(Timestamp);
+/// RFC 8620 §1.4.
+pub struct UtcDate(pub Timestamp);
 
 impl FromArg for UtcDate {
     const SHAPE: &'static str = "a UTCDate";

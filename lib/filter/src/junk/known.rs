@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! What a person's own history says of a sender, before a word of the mail is looked at: did they write to them, keep
-//! what came, call it junk, throw it away unread?
+//! What a person's own address book and history say of a sender, before a word of the mail is looked at: do they know
+//! them, did they write to them, keep what came, call it junk, throw it away unread?
 //!
 //! Trust wants a sender who proved to be it; distrust does not, since who borrows a bad name has earned it.
 
@@ -47,6 +47,8 @@ pub fn sender(mail: &Parsed) -> Option<Sender> {
 pub struct Known {
     /// They proved to be who they say.
     pub proven: bool,
+    /// They are in the person's address book.
+    pub in_address_book: bool,
     /// The person wrote to them.
     pub written_to: bool,
     /// Mails of the address.
@@ -57,13 +59,21 @@ pub struct Known {
     pub thrown: u32,
 }
 
-/// History first, then the words; `None`: nothing speaks either way.
+impl Known {
+    /// Are they somebody whom the person put into the address book, and not who borrowed the name?
+    pub const fn is_in_address_book(&self) -> bool {
+        self.proven && self.in_address_book
+    }
+}
+
+/// The address book and history first, then the words; `None`: nothing speaks either way.
 pub fn decide(sender: &Sender, known: &Known, words: &Opinion) -> Option<(Judgement, Reason)> {
     let Sender { address, .. } = sender;
     let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     let because = |judgement, text: String| Some((judgement, Reason::new(&text)));
     let only_junk = |counts: Counts, from: u32| counts.junk >= from && counts.good == 0;
     match () {
+        () if known.is_in_address_book() => because(Judgement::Welcome, format!("{address} is in your address book.")),
         () if known.proven && known.written_to => because(Judgement::Welcome, format!("You have written to {address}.")),
         () if known.proven && known.address.good > 0 && known.address.junk == 0 => {
             because(Judgement::Welcome, format!("You kept mail from {address} before."))
@@ -103,6 +113,10 @@ mod tests {
             (none, &fine, None),
             (none, &doubtful, None),
             (none, &junk, no),
+            (Known { in_address_book: true, ..proven }, &junk, yes),
+            (Known { in_address_book: true, ..none }, &junk, no),
+            (Known { in_address_book: true, address: counts(0, SENDER_JUNK_FROM), ..proven }, &fine, yes),
+            (Known { in_address_book: true, address: counts(0, SENDER_JUNK_FROM), ..none }, &fine, no),
             (Known { written_to: true, ..proven }, &junk, yes),
             (Known { written_to: true, ..none }, &junk, no),
             (Known { address: counts(1, 0), ..proven }, &junk, yes),

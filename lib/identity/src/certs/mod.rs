@@ -14,6 +14,7 @@
 //! only the key could open (see `proof.rs`); a certificate with such addresses alone belongs to no account.
 
 pub(crate) mod house;
+mod known;
 pub mod log;
 mod proof;
 mod sealing;
@@ -26,6 +27,7 @@ mod tests;
 mod tests_house;
 
 pub use house::{HouseMail, TrustedHome, Vouch};
+pub use known::Known;
 pub use log::{LogEntry, SignedHead};
 pub use proof::{Kept, Purpose, Token, Waiting};
 pub use sealing::Sealing;

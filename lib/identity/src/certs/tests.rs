@@ -60,6 +60,10 @@ fn shown_by_its_owners_word_alone() {
         let unnamed = directory.publish_cert(FINGERPRINT, unnamed).await.expect("published");
         assert_eq!(unnamed, [address("bob@home.test")]);
         assert_eq!(shown_by_address(directory, "ALICE@home.test").await, ["head[Alice@home.test]tail"]);
+        let known = directory.list_known_certs(&address("alice@home.test")).await.expect("a look-up");
+        let told: Vec<_> =
+            known.iter().map(|known| (known.fingerprint.as_str(), known.source.as_str(), known.confidence)).collect();
+        assert_eq!(told, [(FINGERPRINT, "local", 120)]);
         assert!(shown_by_address(directory, "ally@home.test").await.is_empty());
         let name = wkd::encode_local_part("alice");
         let by_name = directory.find_shown_certs_by_wkd_hash(&domain("home.test"), &name).await.expect("a look-up");

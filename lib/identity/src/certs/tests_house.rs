@@ -83,6 +83,9 @@ fn what_was_seen_has_a_history_and_an_end() {
         let all = directory.list_seen_certs(&bob).await.expect("a list");
         assert!(all.len() == SEEN_OF_ADDRESS_MAX as usize && all.iter().all(|seen| seen.fingerprint.starts_with('N')));
 
+        let known = directory.list_known_certs(&bob).await.expect("a list");
+        assert!(known.len() == all.len() && known.iter().all(|known| (known.source.as_str(), known.confidence) == ("wkd", 80)));
+
         let alice = home.person("alice").await.id;
         let tell = |fingerprint: &'static str| directory.tell_of_cert(alice, &bob, fingerprint);
         assert_eq!(tell("A").await.expect("told"), None);

@@ -4,6 +4,7 @@
 
 mod annotations;
 mod changes;
+mod contacts;
 mod delivery;
 mod feed;
 mod filtering;
