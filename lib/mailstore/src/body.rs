@@ -405,6 +405,16 @@ pub(crate) fn add(tx: &mut MailTx<'_>, id: BlobId, prefix: &[u8], packed: &Packe
     Ok(())
 }
 
+/// This id, or another when a body has it, which another process made in the same moment.
+pub(crate) fn free_id(tx: &mut MailTx<'_>, wanted: BlobId) -> Result<BlobId> {
+    let account = tx.account();
+    let mut id = wanted;
+    while tx.find("SELECT id FROM body WHERE account = $1 AND id = $2", &[&account, &id], |_| Ok(()))?.is_some() {
+        id = BlobId::new(tx.now());
+    }
+    Ok(id)
+}
+
 pub(crate) fn find(tx: &mut MailTx<'_>, id: BlobId) -> Result<Option<Body>> {
     let account = tx.account();
     let row = tx.find("SELECT size_bytes, prefix, data FROM body WHERE account = $1 AND id = $2", &[&account, &id], |row| {
