@@ -20,18 +20,27 @@ pub struct Listing {
     pub lists: Vec<(MailboxId, Entry)>,
     /// Mailboxes of others that it follows.
     pub follows: Vec<(AccountId, MailboxId)>,
-    /// Entries of METADATA, with a hash of each value; `None` is the account.
-    pub entries: Vec<(Option<MailboxId>, String, i64)>,
+    /// The modseq of the last change to an entry of METADATA.
+    pub annotated: u64,
+    /// Entries of METADATA, with a hash of each value; `None` is the account. The same ones until one changes.
+    pub entries: Arc<Vec<(Option<MailboxId>, String, i64)>>,
 }
 
 impl Listing {
-    fn read(tx: &mut MailTx<'_>) -> Result<Self, Error> {
+    /// Entries are many and seldom change: those that are `known` are not read again.
+    fn read(tx: &mut MailTx<'_>, known: Option<&Self>) -> Result<Self, Error> {
+        let annotated = annotation::changed_at(tx)?;
+        let entries = match known.filter(|known| known.annotated == annotated) {
+            Some(known) => Arc::clone(&known.entries),
+            None => Arc::new(annotation::digests(tx)?),
+        };
         Ok(Self {
             as_of: tx.modseq()?,
             mailboxes: mailbox::list(tx)?,
             lists: acl::list_all(tx)?,
             follows: acl::follows(tx)?,
-            entries: annotation::digests(tx)?,
+            annotated,
+            entries,
         })
     }
 }
@@ -49,7 +58,8 @@ impl ListingMirror {
         if let Some(listing) = now.as_ref().filter(|listing| listing.as_of >= at_least) {
             return Ok(Arc::clone(listing));
         }
-        let fresh = Arc::new(store.read(self.account, Listing::read).await?);
+        let known = now.clone();
+        let fresh = Arc::new(store.read(self.account, move |tx| Listing::read(tx, known.as_deref())).await?);
         *now = Some(Arc::clone(&fresh));
         Ok(fresh)
     }
@@ -72,5 +82,29 @@ impl Listings {
         let mirror = Arc::new(ListingMirror { account, now: tokio::sync::Mutex::new(None) });
         open.insert(account, Arc::downgrade(&mirror));
         mirror
+    }
+}
+
+/// A mailbox with one of everything and nothing in it.
+#[cfg(test)]
+pub(crate) fn mailbox(path: &str) -> Mailbox {
+    Mailbox {
+        id: MailboxId::from_i64(1),
+        parent: None,
+        name: path.rsplit('/').next().unwrap_or(path).into(),
+        path: path.into(),
+        role: None,
+        subscribed: false,
+        sort_order: 0,
+        uid_validity: 1,
+        uid_next: 1,
+        highest_modseq: 1,
+        created_modseq: 1,
+        modseq: 1,
+        counts_modseq: 1,
+        total: 0,
+        unseen: 0,
+        deleted: 0,
+        size_bytes: 0,
     }
 }

@@ -14,7 +14,15 @@ pub struct Mirror {
     account: AccountId,
     mailbox: MailboxId,
     /// The lock also makes one session read the store for all that ask at the same time.
-    now: tokio::sync::Mutex<Option<Arc<Snapshot>>>,
+    now: tokio::sync::Mutex<Option<Known>>,
+}
+
+/// What was read last.
+struct Known {
+    snapshot: Arc<Snapshot>,
+    /// The account's modseq when it was read: nothing older is missing. When nothing of the mailbox changed, the snapshot
+    /// stays the same one.
+    looked: u64,
 }
 
 impl Mirror {
@@ -22,47 +30,47 @@ impl Mirror {
     /// A mailbox that was deleted under us is empty from then on.
     pub async fn refresh(&self, store: &Store, at_least: Option<u64>) -> Result<Arc<Snapshot>, Error> {
         let mut now = self.now.lock().await;
-        if let (Some(snapshot), Some(at_least)) = (now.as_ref(), at_least)
-            && snapshot.as_of >= at_least
+        if let (Some(known), Some(at_least)) = (now.as_ref(), at_least)
+            && known.looked >= at_least
         {
-            return Ok(Arc::clone(snapshot));
+            return Ok(Arc::clone(&known.snapshot));
         }
+        let (snapshot, looked) = match now.as_ref() {
+            None => self.read(store).await?,
+            Some(known) => self.read_news(store, &known.snapshot).await?,
+        };
+        *now = Some(Known { snapshot: Arc::clone(&snapshot), looked });
+        Ok(snapshot)
+    }
+
+    async fn read(&self, store: &Store) -> Result<(Arc<Snapshot>, u64), Error> {
         let mailbox = self.mailbox;
-        let fresh = match now.as_ref() {
-            None => {
-                let read = store.read(self.account, move |tx| {
-                    let facts = mailbox::find(tx, mailbox)?.ok_or(Error::NoSuchMailbox)?;
-                    Ok::<_, Error>((message::view(tx, mailbox)?, facts.highest_modseq, tx.modseq()?))
-                });
-                let (entries, highest_modseq, as_of) = read.await?;
-                Arc::new(Snapshot::new(entries, highest_modseq, as_of))
-            }
-            Some(known) => {
-                let since = known.highest_modseq;
-                let read = store.read(self.account, move |tx| {
-                    let there = mailbox::find(tx, mailbox)?.is_some();
-                    let news = if there { Some(changes::news(tx, mailbox, since)?) } else { None };
-                    Ok::<_, Error>((news, tx.modseq()?))
-                });
-                match read.await? {
-                    (None, as_of) => Arc::new(Snapshot::new(Vec::new(), known.highest_modseq, as_of)),
-                    (Some(news), as_of) => {
-                        let mut snapshot = Arc::clone(known);
-                        if !news.entries.is_empty() || !news.vanished.is_empty() || news.modseq != known.highest_modseq {
-                            Arc::make_mut(&mut snapshot).apply(news, as_of);
-                        } else if known.as_of < as_of {
-                            // Nothing to copy for: only remember how far we have looked, if nobody else holds it.
-                            if let Some(own) = Arc::get_mut(&mut snapshot) {
-                                own.as_of = as_of;
-                            }
-                        }
-                        snapshot
-                    }
+        let read = store.read(self.account, move |tx| {
+            let facts = mailbox::find(tx, mailbox)?.ok_or(Error::NoSuchMailbox)?;
+            Ok::<_, Error>((message::view(tx, mailbox)?, facts.highest_modseq, tx.modseq()?))
+        });
+        let (entries, highest_modseq, as_of) = read.await?;
+        Ok((Arc::new(Snapshot::new(entries, highest_modseq)), as_of))
+    }
+
+    async fn read_news(&self, store: &Store, known: &Arc<Snapshot>) -> Result<(Arc<Snapshot>, u64), Error> {
+        let (mailbox, since) = (self.mailbox, known.highest_modseq);
+        let read = store.read(self.account, move |tx| {
+            let there = mailbox::find(tx, mailbox)?.is_some();
+            let news = if there { Some(changes::news(tx, mailbox, since)?) } else { None };
+            Ok::<_, Error>((news, tx.modseq()?))
+        });
+        let snapshot = match read.await? {
+            (None, as_of) => (Arc::new(Snapshot::new(Vec::new(), since)), as_of),
+            (Some(news), as_of) => {
+                let mut snapshot = Arc::clone(known);
+                if !news.entries.is_empty() || !news.vanished.is_empty() || news.modseq != since {
+                    Arc::make_mut(&mut snapshot).apply(news);
                 }
+                (snapshot, as_of)
             }
         };
-        *now = Some(Arc::clone(&fresh));
-        Ok(fresh)
+        Ok(snapshot)
     }
 }
 

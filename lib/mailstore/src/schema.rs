@@ -13,6 +13,7 @@ pub(crate) const STEPS: &[Migration] = &[
     Migration { version: 5, name: "imports", breaking: false, sql: IMPORTS },
     Migration { version: 6, name: "attachment names", breaking: false, sql: INDEX_ANEW },
     Migration { version: 7, name: "sharing", breaking: false, sql: SHARING },
+    Migration { version: 8, name: "annotated", breaking: false, sql: ANNOTATED },
 ];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
@@ -314,6 +315,11 @@ CREATE TABLE follow (
 );
 
 ALTER TABLE account ADD COLUMN limit_messages BIGINT;
+";
+
+const ANNOTATED: &str = "
+-- The modseq of the last change to any entry of METADATA: who knows them all need not read them again.
+ALTER TABLE account ADD COLUMN annotated BIGINT NOT NULL DEFAULT 0;
 ";
 
 const SEARCH: &str = "
