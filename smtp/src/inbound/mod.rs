@@ -236,17 +236,11 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
     if full > 0 && full == outcomes.len() && forwarded.is_empty() && wishes.lists == 0 {
         return Err(Fault::Peer(MAILBOX_FULL_452_4_2_2));
     }
-    let (mut failed, mut arrived) = (Vec::new(), Vec::new());
-    for (((_, address), outcome), rejected) in people.iter().zip(outcomes).zip(rejected) {
-        let reply = match outcome {
-            Err(Refusal::OverQuota) => Some(Reply::named(552, 2, 2, "the mailbox is full")),
-            Ok(()) => rejected,
-        };
-        match reply {
-            Some(reply) => failed.push((address.clone(), reply)),
-            None => arrived.push(address.clone()),
-        }
-    }
+    let became = people.iter().zip(outcomes).zip(rejected).map(|(((account, _), outcome), rejected)| match outcome {
+        Err(Refusal::OverQuota) => (*account, Some(Reply::named(552, 2, 2, "the mailbox is full"))),
+        Ok(()) => (*account, rejected),
+    });
+    let (mut failed, mut arrived) = by_address(transaction, &became.collect());
     if arrival.judgement == Judgement::Welcome {
         failed.extend(refused);
     } else {
@@ -272,6 +266,22 @@ fn goals(transaction: &Transaction) -> (BTreeMap<AccountId, &Address>, BTreeMap<
         }
     }
     (mailboxes, elsewhere)
+}
+
+/// RFC 3461 §5.2: what came of each address that was written to, though several may lead to one person. An address that
+/// stands for several failed when one of them did not get it.
+fn by_address(transaction: &Transaction, became: &BTreeMap<AccountId, Option<Reply>>) -> (Vec<(Address, Reply)>, Vec<Address>) {
+    let (mut failed, mut arrived) = (Vec::new(), Vec::new());
+    for recipient in &transaction.recipients {
+        let Goal::Here { accounts, .. } = &recipient.goal else { continue };
+        match accounts.iter().find_map(|account| became.get(account)?.clone()) {
+            Some(reply) => failed.push((recipient.address.clone(), reply)),
+            // What an alias sends on is not reported.
+            None if accounts.is_empty() => {}
+            None => arrived.push(recipient.address.clone()),
+        }
+    }
+    (failed, arrived)
 }
 
 /// What aliases send to other homes; one mail for each alias, whose address rewrites the sender and whose domain seals.

@@ -4,6 +4,7 @@
 use hearth_identity::directory::Masked;
 use hearth_types::{Address, Domain, Trouble};
 use hearth_wire::smtp::Reply;
+use hearth_wire::smtp::replies::NOBODY_HERE_450_4_2_1;
 
 use super::check::Findings;
 use crate::ctx::Server;
@@ -60,6 +61,7 @@ pub(super) async fn ask(
                 }
             }
             Goal::House => rest.push(recipient),
+            Goal::Vacant => wishes.refused.push((recipient.address, NOBODY_HERE_450_4_2_1)),
             Goal::Here { .. } | Goal::Elsewhere => {
                 match ask_masked(server, findings, suspect, &masked, &recipient.address, arrival).await? {
                     Some(reply) => wishes.refused.push((recipient.address, reply)),

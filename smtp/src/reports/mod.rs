@@ -20,7 +20,7 @@ pub use read::read;
 use crate::ctx::Server;
 use crate::inbound::check::{Finding, Findings};
 use crate::message::Message;
-use crate::state::Transaction;
+use crate::state::{Goal, Transaction};
 
 /// A report takes a few megabytes to read.
 static READING: Semaphore = Semaphore::const_new(1);
@@ -111,7 +111,8 @@ pub(crate) async fn take(
     tracing::info!(%domain, kind, is_new, "a report came");
     let mut rest = Vec::new();
     for recipient in std::mem::take(&mut transaction.recipients) {
-        if !server.directory.takes_reports(&recipient.address).await? {
+        // What is written down is kept, though nobody lives here whose mail it would be.
+        if recipient.goal != Goal::Vacant && !server.directory.takes_reports(&recipient.address).await? {
             rest.push(recipient);
         }
     }
