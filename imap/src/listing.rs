@@ -9,11 +9,11 @@ use hearth_mailstore::acl::{self, Entry};
 use hearth_mailstore::{Error, MailTx, Mailbox, Store, annotation, mailbox};
 use hearth_types::{AccountId, MailboxId};
 
+use crate::fresh::Fresh;
+
 /// What an account has.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// The account's modseq when this was read.
-    pub as_of: u64,
     /// By path.
     pub mailboxes: Vec<Mailbox>,
     /// Access lists.
@@ -34,34 +34,24 @@ impl Listing {
             Some(known) => Arc::clone(&known.entries),
             None => Arc::new(annotation::digests(tx)?),
         };
-        Ok(Self {
-            as_of: tx.modseq()?,
-            mailboxes: mailbox::list(tx)?,
-            lists: acl::list_all(tx)?,
-            follows: acl::follows(tx)?,
-            annotated,
-            entries,
-        })
+        Ok(Self { mailboxes: mailbox::list(tx)?, lists: acl::list_all(tx)?, follows: acl::follows(tx)?, annotated, entries })
     }
 }
 
 /// One account, kept fresh by whoever asks.
 pub struct ListingMirror {
     account: AccountId,
-    now: tokio::sync::Mutex<Option<Arc<Listing>>>,
+    copy: Fresh<Listing>,
 }
 
 impl ListingMirror {
     /// As it is now, at least as new as the account's modseq `at_least`.
     pub async fn refresh(&self, store: &Store, at_least: u64) -> Result<Arc<Listing>, Error> {
-        let mut now = self.now.lock().await;
-        if let Some(listing) = now.as_ref().filter(|listing| listing.as_of >= at_least) {
-            return Ok(Arc::clone(listing));
-        }
-        let known = now.clone();
-        let fresh = Arc::new(store.read(self.account, move |tx| Listing::read(tx, known.as_deref())).await?);
-        *now = Some(Arc::clone(&fresh));
-        Ok(fresh)
+        let read = async |known: Option<Arc<Listing>>| {
+            let read = store.read(self.account, move |tx| Ok((Listing::read(tx, known.as_deref())?, tx.modseq()?)));
+            read.await.map(|(listing, looked)| (Arc::new(listing), looked))
+        };
+        self.copy.refresh(Some(at_least), read).await
     }
 }
 
@@ -79,7 +69,7 @@ impl Listings {
             return mirror;
         }
         open.retain(|_, mirror| mirror.strong_count() > 0);
-        let mirror = Arc::new(ListingMirror { account, now: tokio::sync::Mutex::new(None) });
+        let mirror = Arc::new(ListingMirror { account, copy: Fresh::default() });
         open.insert(account, Arc::downgrade(&mirror));
         mirror
     }

@@ -7,40 +7,25 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use hearth_mailstore::{Error, Store, changes, mailbox, message};
 use hearth_types::{AccountId, MailboxId};
 
+use crate::fresh::Fresh;
 use crate::view::Snapshot;
 
 /// One mailbox, kept fresh by whoever asks.
 pub struct Mirror {
     account: AccountId,
     mailbox: MailboxId,
-    /// The lock also makes one session read the store for all that ask at the same time.
-    now: tokio::sync::Mutex<Option<Known>>,
-}
-
-/// What was read last.
-struct Known {
-    snapshot: Arc<Snapshot>,
-    /// The account's modseq when it was read: nothing older is missing. When nothing of the mailbox changed, the snapshot
-    /// stays the same one.
-    looked: u64,
+    copy: Fresh<Snapshot>,
 }
 
 impl Mirror {
     /// The mailbox as it is now, at least as new as the account's modseq `at_least`; `None` reads in any case.
     /// A mailbox that was deleted under us is empty from then on.
     pub async fn refresh(&self, store: &Store, at_least: Option<u64>) -> Result<Arc<Snapshot>, Error> {
-        let mut now = self.now.lock().await;
-        if let (Some(known), Some(at_least)) = (now.as_ref(), at_least)
-            && known.looked >= at_least
-        {
-            return Ok(Arc::clone(&known.snapshot));
-        }
-        let (snapshot, looked) = match now.as_ref() {
-            None => self.read(store).await?,
-            Some(known) => self.read_news(store, &known.snapshot).await?,
+        let read = async |known| match known {
+            None => self.read(store).await,
+            Some(known) => self.read_news(store, &known).await,
         };
-        *now = Some(Known { snapshot: Arc::clone(&snapshot), looked });
-        Ok(snapshot)
+        self.copy.refresh(at_least, read).await
     }
 
     async fn read(&self, store: &Store) -> Result<(Arc<Snapshot>, u64), Error> {
@@ -49,8 +34,8 @@ impl Mirror {
             let facts = mailbox::find(tx, mailbox)?.ok_or(Error::NoSuchMailbox)?;
             Ok::<_, Error>((message::view(tx, mailbox)?, facts.highest_modseq, tx.modseq()?))
         });
-        let (entries, highest_modseq, as_of) = read.await?;
-        Ok((Arc::new(Snapshot::new(entries, highest_modseq)), as_of))
+        let (entries, highest_modseq, looked) = read.await?;
+        Ok((Arc::new(Snapshot::new(entries, highest_modseq)), looked))
     }
 
     async fn read_news(&self, store: &Store, known: &Arc<Snapshot>) -> Result<(Arc<Snapshot>, u64), Error> {
@@ -60,17 +45,13 @@ impl Mirror {
             let news = if there { Some(changes::news(tx, mailbox, since)?) } else { None };
             Ok::<_, Error>((news, tx.modseq()?))
         });
-        let snapshot = match read.await? {
-            (None, as_of) => (Arc::new(Snapshot::new(Vec::new(), since)), as_of),
-            (Some(news), as_of) => {
-                let mut snapshot = Arc::clone(known);
-                if !news.entries.is_empty() || !news.vanished.is_empty() || news.modseq != since {
-                    Arc::make_mut(&mut snapshot).apply(news);
-                }
-                (snapshot, as_of)
-            }
-        };
-        Ok(snapshot)
+        let (news, looked) = read.await?;
+        let Some(news) = news else { return Ok((Arc::new(Snapshot::new(Vec::new(), since)), looked)) };
+        let mut snapshot = Arc::clone(known);
+        if !news.entries.is_empty() || !news.vanished.is_empty() || news.modseq != since {
+            Arc::make_mut(&mut snapshot).apply(news);
+        }
+        Ok((snapshot, looked))
     }
 }
 
@@ -88,7 +69,7 @@ impl Mirrors {
             return mirror;
         }
         open.retain(|_, mirror| mirror.strong_count() > 0);
-        let mirror = Arc::new(Mirror { account, mailbox, now: tokio::sync::Mutex::new(None) });
+        let mirror = Arc::new(Mirror { account, mailbox, copy: Fresh::default() });
         open.insert((account, mailbox), Arc::downgrade(&mirror));
         mirror
     }
