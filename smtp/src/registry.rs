@@ -37,7 +37,7 @@ pub const ROWS: &[Row] = &[
         name: "DSN",
         rfc: 3461,
         section: "",
-        status: Status::Partial("on port 25 a success is reported to proven senders alone, and not of what passes on"),
+        status: Status::Partial("on port 25 a success is reported to proven senders alone"),
     },
     Row { name: "LIMITS", rfc: 9422, section: "", status: Status::Partial("RCPTMAX") },
     Row {

@@ -22,7 +22,7 @@ pub(super) struct Wishes {
     /// Copies of lists, to be queued.
     pub copies: Vec<NewMail>,
     /// Lists that took it.
-    pub lists: usize,
+    pub posted: Vec<Address>,
 }
 
 /// Asks them; the recipients that were asked and have their answer leave the transaction.
@@ -55,7 +55,7 @@ pub(super) async fn ask(
                 match lists::take(server, &post).await? {
                     Ok(copies) => {
                         wishes.copies.extend(copies);
-                        wishes.lists += 1;
+                        wishes.posted.push(recipient.address);
                     }
                     Err(reply) => wishes.refused.push((recipient.address, reply)),
                 }

@@ -302,6 +302,47 @@ async fn each_address_of_one_person_is_reported_by_its_own_wishes() {
     );
 }
 
+/// RFC 3461 §5.2.7: an alias that leads elsewhere relays, a list has it.
+#[tokio::test]
+async fn what_passes_on_is_reported_too() {
+    let house = House::new().await;
+    let address = |name: &str| format!("{name}@home.example").parse::<Address>().expect("an address");
+    let outside: Address = "alice@phone.invalid".parse().expect("an address");
+    let directory = &house.server.directory;
+    directory.add_alias(&address("away"), std::slice::from_ref(&outside)).await.expect("an alias");
+    directory.add_alias(&address("both"), &[outside.clone(), address("bob")]).await.expect("an alias");
+    directory.add_list(List { address: address("list"), name: String::new(), posting: Posting::Anyone }).await.expect("a list");
+    directory.add_list_member(&address("list"), &outside).await.expect("a member");
+    let mut pipe = house.talk();
+    pipe.reply().await;
+    pipe.say("EHLO x").await;
+    pipe.say("MAIL FROM:<carol@else.example>").await;
+    for name in ["away", "both", "list", "alice"] {
+        let reply = pipe.say(&format!("RCPT TO:<{name}@home.example> NOTIFY=SUCCESS")).await;
+        assert!(reply.starts_with("250 "), "{reply}");
+    }
+    pipe.say("DATA").await;
+    assert!(pipe.say(&format!("{MESSAGE}.")).await.starts_with("250 "));
+    let mut told = Vec::new();
+    for (sender, to, body) in super::filtering::leaving(&house).await {
+        if sender.is_empty() && to == ["carol@else.example"] {
+            let groups = body.split("\r\n\r\n").filter_map(|group| group.split_once("Final-Recipient: rfc822; "));
+            let lines = groups.map(|(_, rest)| rest.lines().take(2).collect::<Vec<_>>().join(" "));
+            told.extend(lines);
+        }
+    }
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "alice@home.example Action: delivered",
+            "away@home.example Action: relayed",
+            "both@home.example Action: relayed",
+            "list@home.example Action: delivered",
+        ]
+    );
+}
+
 #[tokio::test]
 async fn what_requires_tls_stays_in_the_house() {
     let house = House::new().await;
