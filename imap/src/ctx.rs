@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use crate::access::{Reach, refusal};
 use crate::command::Watching;
 use crate::deflate::Deflated;
+use crate::door::Pace;
 use crate::fault::Failure;
 use crate::limits::LOGIN_TIME_MAX;
 use crate::listing::Listings;
@@ -140,8 +141,8 @@ pub struct Ctx {
     pub selected: Option<Box<Selected>>,
     /// What it watches, once it has said NOTIFY.
     pub notify: Option<Box<Watching>>,
-    /// Failed logins so far.
-    pub login_failures: u32,
+    /// Failed logins.
+    pub pace: Pace,
     /// Until when somebody has to have signed in.
     pub login_by: Instant,
     /// Is the stream inside DEFLATE?
@@ -174,7 +175,7 @@ impl Ctx {
             person: None,
             selected: None,
             notify: None,
-            login_failures: 0,
+            pace: Pace::default(),
             login_by: Instant::now() + LOGIN_TIME_MAX,
             compressed: false,
             compressor: None,

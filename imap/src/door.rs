@@ -203,6 +203,8 @@ mod tests {
             })
             .collect();
         assert_eq!(waits, [0, 500, 1000, 2000, 4000]);
+        let free = usize::try_from(LOGIN_FAILURES_FREE).expect("fits");
+        assert!(waits[free - 1] == 0 && waits[free] == LOGIN_FAILURE_WAIT.as_millis());
         assert!(pace.is_spent());
     }
 }

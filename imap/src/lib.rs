@@ -38,6 +38,7 @@ pub mod fault;
 mod fetch;
 mod filters;
 mod find;
+mod fresh;
 pub mod limits;
 pub mod listing;
 pub mod managesieve;

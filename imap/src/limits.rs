@@ -15,7 +15,7 @@ pub const APPEND_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 pub const PROGRESS_TIME_MAX: Duration = Duration::from_secs(60);
 /// A peer that does not take what it asked for is let go after this long.
 pub const WRITE_TIME_MAX: Duration = Duration::from_secs(120);
-/// While idling, the store is looked at this often even if nobody called: a lost datagram costs this much.
+/// While idling, rights and the store are looked at this often even if nobody called: that somebody left a group calls nobody.
 pub const IDLE_LOOK: Duration = Duration::from_secs(120);
 
 /// A mailbox that was selected is remembered so long after it was opened ...

@@ -9,49 +9,49 @@ use hearth_mailstore::acl::{self, Entry};
 use hearth_mailstore::{Error, MailTx, Mailbox, Store, annotation, mailbox};
 use hearth_types::{AccountId, MailboxId};
 
+use crate::fresh::Fresh;
+
 /// What an account has.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// The account's modseq when this was read.
-    pub as_of: u64,
     /// By path.
     pub mailboxes: Vec<Mailbox>,
     /// Access lists.
     pub lists: Vec<(MailboxId, Entry)>,
     /// Mailboxes of others that it follows.
     pub follows: Vec<(AccountId, MailboxId)>,
-    /// Entries of METADATA, with a hash of each value; `None` is the account.
-    pub entries: Vec<(Option<MailboxId>, String, i64)>,
+    /// The modseq of the last change to an entry of METADATA.
+    pub annotated: u64,
+    /// Entries of METADATA, with a hash of each value; `None` is the account. The same ones until one changes.
+    pub entries: Arc<Vec<(Option<MailboxId>, String, i64)>>,
 }
 
 impl Listing {
-    fn read(tx: &mut MailTx<'_>) -> Result<Self, Error> {
-        Ok(Self {
-            as_of: tx.modseq()?,
-            mailboxes: mailbox::list(tx)?,
-            lists: acl::list_all(tx)?,
-            follows: acl::follows(tx)?,
-            entries: annotation::digests(tx)?,
-        })
+    /// Entries are many and seldom change: those that are `known` are not read again.
+    fn read(tx: &mut MailTx<'_>, known: Option<&Self>) -> Result<Self, Error> {
+        let annotated = annotation::changed_at(tx)?;
+        let entries = match known.filter(|known| known.annotated == annotated) {
+            Some(known) => Arc::clone(&known.entries),
+            None => Arc::new(annotation::digests(tx)?),
+        };
+        Ok(Self { mailboxes: mailbox::list(tx)?, lists: acl::list_all(tx)?, follows: acl::follows(tx)?, annotated, entries })
     }
 }
 
 /// One account, kept fresh by whoever asks.
 pub struct ListingMirror {
     account: AccountId,
-    now: tokio::sync::Mutex<Option<Arc<Listing>>>,
+    copy: Fresh<Listing>,
 }
 
 impl ListingMirror {
     /// As it is now, at least as new as the account's modseq `at_least`.
     pub async fn refresh(&self, store: &Store, at_least: u64) -> Result<Arc<Listing>, Error> {
-        let mut now = self.now.lock().await;
-        if let Some(listing) = now.as_ref().filter(|listing| listing.as_of >= at_least) {
-            return Ok(Arc::clone(listing));
-        }
-        let fresh = Arc::new(store.read(self.account, Listing::read).await?);
-        *now = Some(Arc::clone(&fresh));
-        Ok(fresh)
+        let read = async |known: Option<Arc<Listing>>| {
+            let read = store.read(self.account, move |tx| Ok((Listing::read(tx, known.as_deref())?, tx.modseq()?)));
+            read.await.map(|(listing, looked)| (Arc::new(listing), looked))
+        };
+        self.copy.refresh(Some(at_least), read).await
     }
 }
 
@@ -69,8 +69,32 @@ impl Listings {
             return mirror;
         }
         open.retain(|_, mirror| mirror.strong_count() > 0);
-        let mirror = Arc::new(ListingMirror { account, now: tokio::sync::Mutex::new(None) });
+        let mirror = Arc::new(ListingMirror { account, copy: Fresh::default() });
         open.insert(account, Arc::downgrade(&mirror));
         mirror
+    }
+}
+
+/// A mailbox with one of everything and nothing in it.
+#[cfg(test)]
+pub(crate) fn mailbox(path: &str) -> Mailbox {
+    Mailbox {
+        id: MailboxId::from_i64(1),
+        parent: None,
+        name: path.rsplit('/').next().unwrap_or(path).into(),
+        path: path.into(),
+        role: None,
+        subscribed: false,
+        sort_order: 0,
+        uid_validity: 1,
+        uid_next: 1,
+        highest_modseq: 1,
+        created_modseq: 1,
+        modseq: 1,
+        counts_modseq: 1,
+        total: 0,
+        unseen: 0,
+        deleted: 0,
+        size_bytes: 0,
     }
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use hearth_mailstore::{Error, Store, changes, mailbox, message};
 use hearth_types::{AccountId, MailboxId};
 
+use crate::fresh::Fresh;
 use crate::limits::{MIRROR_KEPT_FOR, MIRROR_LINES_KEPT_MAX};
 use crate::view::Snapshot;
 
@@ -18,56 +19,44 @@ use crate::view::Snapshot;
 pub struct Mirror {
     account: AccountId,
     mailbox: MailboxId,
-    /// The lock also makes one session read the store for all that ask at the same time.
-    now: tokio::sync::Mutex<Option<Arc<Snapshot>>>,
+    copy: Fresh<Snapshot>,
 }
 
 impl Mirror {
     /// The mailbox as it is now, at least as new as the account's modseq `at_least`; `None` reads in any case.
     /// A mailbox that was deleted under us is empty from then on.
     pub async fn refresh(&self, store: &Store, at_least: Option<u64>) -> Result<Arc<Snapshot>, Error> {
-        let mut now = self.now.lock().await;
-        if let (Some(snapshot), Some(at_least)) = (now.as_ref(), at_least)
-            && snapshot.as_of >= at_least
-        {
-            return Ok(Arc::clone(snapshot));
-        }
-        let mailbox = self.mailbox;
-        let fresh = match now.as_ref() {
-            None => {
-                let read = store.read(self.account, move |tx| {
-                    let facts = mailbox::find(tx, mailbox)?.ok_or(Error::NoSuchMailbox)?;
-                    Ok::<_, Error>((message::view(tx, mailbox)?, facts.highest_modseq, tx.modseq()?))
-                });
-                let (entries, highest_modseq, as_of) = read.await?;
-                Arc::new(Snapshot::new(entries, highest_modseq, as_of))
-            }
-            Some(known) => {
-                let since = known.highest_modseq;
-                let read = store.read(self.account, move |tx| {
-                    let there = mailbox::find(tx, mailbox)?.is_some();
-                    let news = if there { Some(changes::news(tx, mailbox, since)?) } else { None };
-                    Ok::<_, Error>((news, tx.modseq()?))
-                });
-                match read.await? {
-                    (None, as_of) => Arc::new(Snapshot::new(Vec::new(), known.highest_modseq, as_of)),
-                    (Some(news), as_of) => {
-                        let mut snapshot = Arc::clone(known);
-                        if !news.entries.is_empty() || !news.vanished.is_empty() || news.modseq != known.highest_modseq {
-                            Arc::make_mut(&mut snapshot).apply(news, as_of);
-                        } else if known.as_of < as_of {
-                            // Nothing to copy for: only remember how far we have looked, if nobody else holds it.
-                            if let Some(own) = Arc::get_mut(&mut snapshot) {
-                                own.as_of = as_of;
-                            }
-                        }
-                        snapshot
-                    }
-                }
-            }
+        let read = async |known| match known {
+            None => self.read(store).await,
+            Some(known) => self.read_news(store, &known).await,
         };
-        *now = Some(Arc::clone(&fresh));
-        Ok(fresh)
+        self.copy.refresh(at_least, read).await
+    }
+
+    async fn read(&self, store: &Store) -> Result<(Arc<Snapshot>, u64), Error> {
+        let mailbox = self.mailbox;
+        let read = store.read(self.account, move |tx| {
+            let facts = mailbox::find(tx, mailbox)?.ok_or(Error::NoSuchMailbox)?;
+            Ok::<_, Error>((message::view(tx, mailbox)?, facts.highest_modseq, tx.modseq()?))
+        });
+        let (entries, highest_modseq, looked) = read.await?;
+        Ok((Arc::new(Snapshot::new(entries, highest_modseq)), looked))
+    }
+
+    async fn read_news(&self, store: &Store, known: &Arc<Snapshot>) -> Result<(Arc<Snapshot>, u64), Error> {
+        let (mailbox, since) = (self.mailbox, known.highest_modseq);
+        let read = store.read(self.account, move |tx| {
+            let there = mailbox::find(tx, mailbox)?.is_some();
+            let news = if there { Some(changes::news(tx, mailbox, since)?) } else { None };
+            Ok::<_, Error>((news, tx.modseq()?))
+        });
+        let (news, looked) = read.await?;
+        let Some(news) = news else { return Ok((Arc::new(Snapshot::new(Vec::new(), since)), looked)) };
+        let mut snapshot = Arc::clone(known);
+        if !news.entries.is_empty() || !news.vanished.is_empty() || news.modseq != since {
+            Arc::make_mut(&mut snapshot).apply(news);
+        }
+        Ok((snapshot, looked))
     }
 }
 
@@ -91,7 +80,7 @@ impl Mirrors {
         let known = open.all.get(&(account, mailbox)).and_then(Weak::upgrade);
         let mirror = known.unwrap_or_else(|| {
             open.all.retain(|_, mirror| mirror.strong_count() > 0);
-            let mirror = Arc::new(Mirror { account, mailbox, now: tokio::sync::Mutex::new(None) });
+            let mirror = Arc::new(Mirror { account, mailbox, copy: Fresh::default() });
             open.all.insert((account, mailbox), Arc::downgrade(&mirror));
             mirror
         });
@@ -110,8 +99,7 @@ impl Open {
     fn forget(&mut self, now: Instant, lines_max: usize) {
         let mut lines = 0;
         self.kept.retain(|(opened, mirror)| {
-            // One that is just being read is counted the next time.
-            lines += 1 + mirror.now.try_lock().ok().and_then(|now| now.as_ref().map(|now| now.len())).unwrap_or_default();
+            lines += 1 + mirror.copy.known().map_or(0, |snapshot| snapshot.len());
             lines <= lines_max && now.saturating_duration_since(*opened) < MIRROR_KEPT_FOR
         });
     }

@@ -32,7 +32,7 @@ pub async fn refresh(ctx: &mut Ctx, look: Look) -> Result<Option<Arc<Snapshot>>,
     if !selected.rights.has(Rights::READ) {
         // What is no longer shared is as if it were deleted: empty.
         let told = selected.view.told();
-        return Ok(Some(Arc::new(Snapshot::new(Vec::new(), told.highest_modseq, told.as_of))));
+        return Ok(Some(Arc::new(Snapshot::new(Vec::new(), told.highest_modseq))));
     }
     let at_least = (look == Look::IfCalled).then_some(called);
     Ok(Some(selected.mirror.refresh(&ctx.shared.store, at_least).await?))
@@ -165,9 +165,9 @@ mod tests {
     fn told_in_the_client_s_words() {
         let entry =
             |uid, modseq, flags: &[Flag]| Entry { uid, id: MessageId::from_i64(1), modseq, flags: flags.iter().cloned().collect() };
-        let before = Arc::new(Snapshot::new(vec![entry(1, 1, &[]), entry(2, 1, &[]), entry(3, 1, &[])], 1, 1));
+        let before = Arc::new(Snapshot::new(vec![entry(1, 1, &[]), entry(2, 1, &[]), entry(3, 1, &[])], 1));
         let mut now = (*before).clone();
-        now.apply(News { entries: vec![entry(3, 7, &[Flag::Seen]), entry(4, 8, &[])], vanished: vec![1, 2], modseq: 9 }, 9);
+        now.apply(News { entries: vec![entry(3, 7, &[Flag::Seen]), entry(4, 8, &[])], vanished: vec![1, 2], modseq: 9 });
         let mut view = View::new(before);
         let untold = view.untold(&now, true);
         let now = Arc::new(now);

@@ -47,7 +47,7 @@ pub type Place = Option<(AccountId, MailboxId)>;
 pub struct Picture {
     /// One's own first.
     pub seen: Vec<Seen>,
-    /// Entries of METADATA that may be told, with a hash of each value.
+    /// Entries of METADATA that may be told, with a hash of each value; none when none of them changed.
     pub entries: Vec<(Place, String, i64)>,
 }
 
@@ -84,16 +84,21 @@ impl Picture {
             mailbox: mailbox.clone(),
             rights: Rights::ALL,
         }));
-        picture.entries.extend(own.entries.iter().map(|(place, name, hash)| (place.map(|id| (me, id)), name.clone(), *hash)));
         for other in others {
             let Other { account, prefix, reach, listing } = other;
             picture.seen.extend(select_seen(*account, prefix, reach, &listing.mailboxes, &listing.lists, &own.follows));
-            let shared = listing.entries.iter().filter(|(_, name, _)| name.starts_with("/shared"));
-            picture
-                .entries
-                .extend(shared.filter_map(|(place, name, hash)| Some((Some((*account, (*place)?)), name.clone(), *hash))));
         }
         picture
+    }
+
+    /// And the entries: all of one's own, and of others those that are shared.
+    pub fn with_entries(mut self, me: AccountId, own: &Listing, others: &[Other<'_>]) -> Self {
+        self.entries.extend(own.entries.iter().map(|(place, name, hash)| (place.map(|id| (me, id)), name.clone(), *hash)));
+        for Other { account, listing, .. } in others {
+            let shared = listing.entries.iter().filter(|(_, name, _)| name.starts_with("/shared"));
+            self.entries.extend(shared.filter_map(|(place, name, hash)| Some((Some((*account, (*place)?)), name.clone(), *hash))));
+        }
+        self
     }
 
     /// Each by what stays the same of it.
@@ -303,6 +308,7 @@ fn changed_entries(before: &Picture, now: &Picture, place: Place, name: &str) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listing;
     use hearth_wire::imap::{Charset, Command, parse_command};
 
     const ME: AccountId = AccountId::from_i64(1);
@@ -317,27 +323,8 @@ mod tests {
     }
 
     fn mailbox(id: i64, path: &str) -> Mailbox {
-        let name = path.rsplit('/').next().unwrap_or(path).to_string();
         let parent = path.contains('/').then(|| MailboxId::from_i64(100));
-        Mailbox {
-            id: MailboxId::from_i64(id),
-            parent,
-            name,
-            path: path.into(),
-            role: None,
-            subscribed: false,
-            sort_order: 0,
-            uid_validity: 9,
-            uid_next: 1,
-            highest_modseq: 1,
-            created_modseq: 1,
-            modseq: 1,
-            counts_modseq: 1,
-            total: 0,
-            unseen: 0,
-            deleted: 0,
-            size_bytes: 0,
-        }
+        Mailbox { id: MailboxId::from_i64(id), parent, ..listing::mailbox(path) }
     }
 
     fn picture(mailboxes: &[Mailbox]) -> Picture {

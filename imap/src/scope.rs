@@ -37,28 +37,10 @@ pub fn reaches_others(source: &Source) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hearth_types::MailboxId;
+    use crate::listing;
 
     fn mailbox(path: &str) -> Mailbox {
-        Mailbox {
-            id: MailboxId::from_i64(1),
-            parent: None,
-            name: path.rsplit(SEPARATOR).next().unwrap_or(path).into(),
-            path: path.into(),
-            role: None,
-            subscribed: path.ends_with("a/b"),
-            sort_order: 0,
-            uid_validity: 1,
-            uid_next: 1,
-            highest_modseq: 1,
-            created_modseq: 1,
-            modseq: 1,
-            counts_modseq: 1,
-            total: 0,
-            unseen: 0,
-            deleted: 0,
-            size_bytes: 0,
-        }
+        Mailbox { subscribed: path.ends_with("a/b"), ..listing::mailbox(path) }
     }
 
     #[test]

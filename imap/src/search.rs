@@ -462,7 +462,7 @@ mod tests {
         let test = compile(&parsed.keys, against).expect(search);
         let summary = summary();
         let entry = Entry { uid: 7, id: summary.id, modseq: 9, flags: summary.flags.clone() };
-        let snapshot = Snapshot::new(vec![entry], 9, 9);
+        let snapshot = Snapshot::new(vec![entry], 9);
         let content = Content::new(MAIL, &summary.parsed);
         let line = &snapshot.lines()[0];
         let facts =

@@ -33,14 +33,12 @@ pub struct Snapshot {
     flag_sets: Vec<FlagSet>,
     /// HIGHESTMODSEQ of the mailbox.
     pub highest_modseq: u64,
-    /// The account's modseq when this was read: nothing older is missing.
-    pub as_of: u64,
 }
 
 impl Snapshot {
     /// From the entries of a mailbox, ascending by UID.
-    pub fn new(entries: Vec<Entry>, highest_modseq: u64, as_of: u64) -> Self {
-        let mut snapshot = Self { highest_modseq, as_of, ..Self::default() };
+    pub fn new(entries: Vec<Entry>, highest_modseq: u64) -> Self {
+        let mut snapshot = Self { highest_modseq, ..Self::default() };
         snapshot.lines.reserve_exact(entries.len());
         for entry in entries {
             let line = snapshot.line(entry);
@@ -61,7 +59,7 @@ impl Snapshot {
     }
 
     /// Takes in what happened since.
-    pub fn apply(&mut self, news: News, as_of: u64) {
+    pub fn apply(&mut self, news: News) {
         if !news.vanished.is_empty() {
             self.lines.retain(|line| news.vanished.binary_search(&line.uid).is_err());
         }
@@ -81,7 +79,6 @@ impl Snapshot {
             self.compact();
         }
         self.highest_modseq = self.highest_modseq.max(news.modseq);
-        self.as_of = self.as_of.max(as_of);
     }
 
     fn compact(&mut self) {
@@ -272,7 +269,7 @@ mod tests {
     }
 
     fn mailbox(uids: &[u32]) -> Snapshot {
-        Snapshot::new(uids.iter().map(|&uid| entry(uid, 1, &[])).collect(), 1, 1)
+        Snapshot::new(uids.iter().map(|&uid| entry(uid, 1, &[])).collect(), 1)
     }
 
     fn ranges(pairs: &[(u32, u32)]) -> SequenceSet {
@@ -285,17 +282,17 @@ mod tests {
         let view = View::new(Arc::new(mailbox(&[1, 3, 5, 7, 9])));
         let mut now = (**view.told()).clone();
         let news = News { entries: vec![entry(5, 2, &[Flag::Seen]), entry(11, 3, &[])], vanished: vec![3, 7], modseq: 4 };
-        now.apply(news, 4);
+        now.apply(news);
         let untold = view.untold(&now, false);
         assert_eq!(untold, Untold { expunged: vec![2, 3], vanished: vec![3, 7], exists: Some(4), changed: vec![5] });
-        assert_eq!((now.highest_modseq, now.as_of, now.len()), (4, 4, 4));
+        assert_eq!((now.highest_modseq, now.len()), (4, 4));
     }
 
     #[test]
     fn what_the_client_did_is_not_told_back() {
         let mut view = View::new(Arc::new(mailbox(&[1, 2])));
         let mut now = (**view.told()).clone();
-        now.apply(News { entries: vec![entry(1, 5, &[Flag::Seen]), entry(2, 6, &[Flag::Seen])], vanished: vec![], modseq: 6 }, 6);
+        now.apply(News { entries: vec![entry(1, 5, &[Flag::Seen]), entry(2, 6, &[Flag::Seen])], vanished: vec![], modseq: 6 });
         view.note_known(1, 5);
         assert_eq!(view.untold(&now, true).changed, [2]);
         view.advance(Arc::new(now));
@@ -306,7 +303,7 @@ mod tests {
     fn a_bare_modseq_is_told_to_who_asked_for_modseqs() {
         let view = View::new(Arc::new(mailbox(&[1])));
         let mut now = (**view.told()).clone();
-        now.apply(News { entries: vec![entry(1, 5, &[])], vanished: vec![], modseq: 5 }, 5);
+        now.apply(News { entries: vec![entry(1, 5, &[])], vanished: vec![], modseq: 5 });
         assert!(view.untold(&now, false).changed.is_empty());
         assert_eq!(view.untold(&now, true).changed, [1]);
     }
@@ -333,7 +330,7 @@ mod tests {
         let mut snapshot = mailbox(&[1, 2]);
         assert_eq!(snapshot.flag_sets.len(), 1);
         for n in 0..200_u32 {
-            snapshot.apply(News { entries: vec![entry(1, u64::from(n) + 2, &[keyword(n)])], vanished: vec![], modseq: 0 }, 0);
+            snapshot.apply(News { entries: vec![entry(1, u64::from(n) + 2, &[keyword(n)])], vanished: vec![], modseq: 0 });
         }
         assert!(snapshot.flag_sets.len() <= 65);
         let line = *snapshot.find(1).expect("there");
@@ -365,7 +362,7 @@ mod tests {
                 (2, Some(uid)) => news.entries.push(entry(uid, modseq, &[Flag::Seen])),
                 (_, Some(uid)) => news.vanished.push(uid),
             }
-            now.apply(news, modseq);
+            now.apply(news);
             if random(3) == 0 {
                 let untold = view.untold(&now, false);
                 for number in untold.expunged {

@@ -209,4 +209,13 @@ mod tests {
             assert_eq!(is_proven(&author, sender, findings.as_ref()), proven, "{findings:?}");
         }
     }
+
+    #[test]
+    fn copies_are_bounded_on_both_sides() {
+        for members in [1, 7, 1000] {
+            let most = LIST_COPIES_BYTES_MAX / members as u64;
+            assert!(fits(most, members) && !fits(most + 1, members), "{members}");
+        }
+        assert!(!fits(u64::MAX, 2));
+    }
 }

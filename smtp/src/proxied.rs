@@ -75,4 +75,21 @@ mod tests {
             assert!(super::peer(&policy(), short, from("127.0.0.9:1")).await.is_none());
         }
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_that_is_slow_is_let_go() {
+        use tokio::io::AsyncWriteExt;
+        for (wait, is_heard) in [(PROXY_HEADER / 2, true), (PROXY_HEADER, false)] {
+            let (ours, mut theirs) = tokio::io::duplex(1024);
+            let begun = tokio::time::Instant::now();
+            tokio::spawn(async move {
+                let _ = theirs.write_all(&HEADER[..20]).await;
+                tokio::time::sleep(wait + std::time::Duration::from_millis(1)).await;
+                let _ = theirs.write_all(&HEADER[20..]).await;
+                let _ = theirs.write_all(b"x").await;
+            });
+            assert_eq!(super::peer(&policy(), ours, from("127.0.0.9:1")).await.is_some(), is_heard);
+            assert!(begun.elapsed() <= PROXY_HEADER + std::time::Duration::from_millis(1));
+        }
+    }
 }

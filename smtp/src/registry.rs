@@ -37,7 +37,7 @@ pub const ROWS: &[Row] = &[
         name: "DSN",
         rfc: 3461,
         section: "",
-        status: Status::Partial("on port 25 a success is reported to proven senders alone, and not of what passes on"),
+        status: Status::Partial("on port 25 a success is reported to proven senders alone"),
     },
     Row { name: "LIMITS", rfc: 9422, section: "", status: Status::Partial("RCPTMAX") },
     Row {
@@ -52,9 +52,10 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "TLS-Required",
         rfc: 8689,
-        section: "§5",
+        section: "§3",
         status: Status::Partial(
-            "kept as it stands: every way out is opportunistic, so that nothing is relaxed for it; REQUIRETLS goes before it",
+            "kept as it stands, on what passes on too: every way out is opportunistic, so that nothing is relaxed for it; \
+             REQUIRETLS goes before it (§4.1)",
         ),
     },
     Row::later("DANE", 7672, ""),

@@ -102,6 +102,8 @@ pub enum Goal {
     },
     /// A server of the house, which reads its mail from the directory.
     House,
+    /// An address that each home has, of one where nobody lives: it takes reports, and puts off all else.
+    Vacant,
     /// Another home.
     Elsewhere,
 }

@@ -121,29 +121,11 @@ pub fn special_use(found: &Mailbox) -> Option<&'static str> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::listing;
     use hearth_mailstore::Role;
-    use hearth_types::MailboxId;
 
     pub fn mailbox(path: &str, subscribed: bool, role: Option<Role>) -> Mailbox {
-        Mailbox {
-            id: MailboxId::from_i64(1),
-            parent: None,
-            name: path.rsplit('/').next().unwrap_or(path).into(),
-            path: path.into(),
-            role,
-            subscribed,
-            sort_order: 0,
-            uid_validity: 1,
-            uid_next: 1,
-            highest_modseq: 1,
-            created_modseq: 1,
-            modseq: 1,
-            counts_modseq: 1,
-            total: 0,
-            unseen: 0,
-            deleted: 0,
-            size_bytes: 0,
-        }
+        Mailbox { role, subscribed, ..listing::mailbox(path) }
     }
 
     fn listed(list: List) -> Vec<String> {

@@ -9,7 +9,6 @@ use hearth_wire::imap::response::{Code, Reply};
 
 use crate::ctx::Ctx;
 use crate::fault::Outcome;
-use crate::limits::{LOGIN_FAILURE_WAIT, LOGIN_FAILURES_FREE, LOGIN_FAILURES_MAX};
 
 /// Asks the gate about a password.
 pub async fn run(ctx: &mut Ctx, user: &str, password: Password) -> Outcome {
@@ -36,13 +35,9 @@ pub fn welcome(ctx: &mut Ctx, login: &Login) -> Outcome {
 pub async fn refuse(ctx: &mut Ctx, user: &str, refusal: Refusal) -> Outcome {
     metrics::counter!("imap_logins_total", "result" => "refused").increment(1);
     tracing::info!(peer = %ctx.peer, user, ?refusal, "login refused");
-    ctx.login_failures += 1;
-    let doublings = ctx.login_failures.saturating_sub(LOGIN_FAILURES_FREE + 1);
-    if ctx.login_failures > LOGIN_FAILURES_FREE {
-        tokio::time::sleep(LOGIN_FAILURE_WAIT * 2_u32.saturating_pow(doublings)).await;
-    }
+    tokio::time::sleep(ctx.pace.failed()).await;
     let reply = reply_to_refusal(refusal);
-    if ctx.login_failures >= LOGIN_FAILURES_MAX {
+    if ctx.pace.is_spent() {
         ctx.write_untagged(&reply).await?;
         return Err(Reply::bye("too many logins failed").into());
     }

@@ -55,7 +55,7 @@ pub async fn run(ctx: &mut Ctx, wanted: Option<Notify>) -> Outcome {
     }
     let mut watching = Watching { watch: Watch { groups }, accounts: Vec::new() };
     watching.accounts = look(ctx, &watching, false).await?;
-    let (me, picture) = (ctx.account()?, picture(&watching.accounts));
+    let (me, picture) = (ctx.account()?, picture(&watching.accounts, false));
     if watching.watch.overflows(&picture, me) {
         return Ok(overflow());
     }
@@ -76,13 +76,15 @@ fn situation<'s>(ctx: &Ctx, me: AccountId, own: &'s [String]) -> Situation<'s> {
     Situation { me, open, own, condstore: ctx.modes.condstore }
 }
 
-fn picture(accounts: &[Watched]) -> Picture {
+/// As it is decided upon; `entries` only where any of them changed.
+fn picture(accounts: &[Watched], entries: bool) -> Picture {
     let Some((own, others)) = accounts.split_first() else { return Picture::default() };
     let others: Vec<Other<'_>> = others
         .iter()
         .map(|other| Other { account: other.account, prefix: &other.prefix, reach: &other.reach, listing: &other.told })
         .collect();
-    Picture::new(own.account, &own.told, &others)
+    let picture = Picture::new(own.account, &own.told, &others);
+    if entries { picture.with_entries(own.account, &own.told, &others) } else { picture }
 }
 
 /// The accounts that are to be watched, as they stand now. `always` asks the store whatever the feed says.
@@ -142,7 +144,9 @@ async fn find_news(ctx: &mut Ctx, watching: &mut Watching, look_how: Look, own: 
         return Ok(Some(Vec::new()));
     }
     let me = ctx.account()?;
-    let (before, now) = (picture(&watching.accounts), picture(&fresh));
+    let same_entries = |(one, other): (&Watched, &Watched)| Arc::ptr_eq(&one.told.entries, &other.told.entries);
+    let entries = fresh.len() != watching.accounts.len() || !fresh.iter().zip(&watching.accounts).all(same_entries);
+    let (before, now) = (picture(&watching.accounts, entries), picture(&fresh, entries));
     watching.accounts = fresh;
     if watching.watch.overflows(&now, me) {
         return Ok(None);

@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn cut_from_the_newest() {
         let entry = |uid| Entry { uid, id: MessageId::from_i64(1), modseq: 1, flags: FlagSet::EMPTY };
-        let snapshot = crate::view::Snapshot::new([2, 4, 6, 8, 9, 11, 20].map(entry).to_vec(), 1, 1);
+        let snapshot = crate::view::Snapshot::new([2, 4, 6, 8, 9, 11, 20].map(entry).to_vec(), 1);
         let cut = |size, window| batches(snapshot.lines(), size, window);
         assert_eq!(cut(3, None), [(20, 9), (8, 4), (2, 2)]);
         assert_eq!(cut(7, None), [(20, 2)]);

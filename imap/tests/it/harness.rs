@@ -151,13 +151,18 @@ impl Home {
 
     /// Puts a message into a mailbox, as a delivery in another process would.
     pub async fn add_mail(&self, path: &str, raw: Vec<u8>) {
-        let prepared = self.shared.store.prepare(self.account, Content::Bytes(raw)).await.expect("prepared");
+        self.add_mail_of(self.account, path, raw).await;
+    }
+
+    /// The same into another account.
+    pub async fn add_mail_of(&self, account: AccountId, path: &str, raw: Vec<u8>) {
+        let prepared = self.shared.store.prepare(account, Content::Bytes(raw)).await.expect("prepared");
         let path = path.to_string();
         let work = move |tx: &mut hearth_mailstore::MailTx<'_>| {
             let target = mailbox::find_by_name(tx, &path)?.expect("the mailbox");
             message::append(tx, prepared, &[target.id], &FlagSet::EMPTY, NOW)
         };
-        self.shared.store.write(self.account, Durability::Synced, work).await.expect("appended");
+        self.shared.store.write(account, Durability::Synced, work).await.expect("appended");
     }
 }
 

@@ -6,6 +6,7 @@ mod compress;
 mod corpus;
 mod crowd;
 mod harness;
+mod mirrors;
 mod model;
 mod pop3;
 mod snooze;

@@ -5,7 +5,7 @@ use hearth_types::MailboxId;
 
 use crate::error::{Error, Result};
 use crate::limits::{ANNOTATION_BYTES_MAX, ANNOTATION_TEXTS_BYTES_MAX, ANNOTATIONS_MAX};
-use crate::tx::MailTx;
+use crate::tx::{MailTx, number};
 
 /// Stands for the account.
 const NOWHERE: MailboxId = MailboxId::from_i64(0);
@@ -59,11 +59,23 @@ pub fn digests(tx: &mut MailTx<'_>) -> Result<Vec<(Option<MailboxId>, String, i6
     Ok(all)
 }
 
+/// The modseq of the last change to any of them.
+pub fn changed_at(tx: &mut MailTx<'_>) -> Result<u64> {
+    let account = tx.account();
+    tx.one("SELECT annotated FROM account WHERE account = $1", &[&account], |row| row.get(0))
+}
+
+/// Who waits for a change is woken by the number, and sees by it that it was one of these.
+fn note_change(tx: &mut MailTx<'_>) -> Result<()> {
+    let (account, modseq) = (tx.account(), tx.next_modseq()?);
+    tx.execute("UPDATE account SET annotated = $2 WHERE account = $1", &[&account, &number(modseq)?])?;
+    Ok(())
+}
+
 /// Sets an entry, or removes it.
 pub fn change(tx: &mut MailTx<'_>, mailbox: Option<MailboxId>, name: &str, value: Option<&[u8]>) -> Result<()> {
     let (account, place) = (tx.account(), mailbox.unwrap_or(NOWHERE));
-    // Nothing carries the number, but it wakes who waits for a change.
-    tx.next_modseq()?;
+    note_change(tx)?;
     let name = name.to_string();
     let Some(value) = value else {
         tx.execute("DELETE FROM annotation WHERE account = $1 AND mailbox = $2 AND name = $3", &[&account, &place, &name])?;
@@ -89,6 +101,6 @@ pub fn change(tx: &mut MailTx<'_>, mailbox: Option<MailboxId>, name: &str, value
 /// Takes away those of a mailbox that is removed.
 pub(crate) fn forget(tx: &mut MailTx<'_>, mailbox: MailboxId) -> Result<()> {
     let account = tx.account();
-    tx.execute("DELETE FROM annotation WHERE account = $1 AND mailbox = $2", &[&account, &mailbox])?;
-    Ok(())
+    let gone = tx.execute("DELETE FROM annotation WHERE account = $1 AND mailbox = $2", &[&account, &mailbox])?;
+    if gone == 0 { Ok(()) } else { note_change(tx) }
 }

@@ -93,7 +93,10 @@ impl Frames {
     }
 
     fn read(&self, range: Range<u64>, into: &mut Vec<u8>) -> Result<()> {
-        let (len, packed) = if self.all.get().is_some() || range.is_empty() { (0, 0) } else { self.first_frame()? };
+        if range.is_empty() {
+            return Ok(());
+        }
+        let (len, packed) = if self.all.get().is_some() { (0, 0) } else { self.first_frame()? };
         let unpacked = if range.end <= len && len < self.len {
             unpacked(&self.first, self.packed.get(..packed).unwrap_or_default(), len)?
         } else {
@@ -116,7 +119,7 @@ fn unpacked<'c>(cell: &'c OnceLock<Vec<u8>>, packed: &[u8], len: u64) -> Result<
 impl Body {
     /// Of bytes that are in memory.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self { prefix: Vec::new(), content: Stored::Memory(bytes) }
+        Self { prefix: bytes, content: Stored::Row(Frames::new(Vec::new(), 0)) }
     }
 
     /// Its length.
@@ -477,6 +480,16 @@ pub(crate) fn add(tx: &mut MailTx<'_>, id: BlobId, prefix: &[u8], packed: &Packe
         &[&account, &id, &size, &prefix, &data],
     )?;
     Ok(())
+}
+
+/// This id, or another when a body has it, which another process made in the same moment.
+pub(crate) fn free_id(tx: &mut MailTx<'_>, wanted: BlobId) -> Result<BlobId> {
+    let account = tx.account();
+    let mut id = wanted;
+    while tx.find("SELECT id FROM body WHERE account = $1 AND id = $2", &[&account, &id], |_| Ok(()))?.is_some() {
+        id = BlobId::new(tx.now());
+    }
+    Ok(id)
 }
 
 pub(crate) fn find(tx: &mut MailTx<'_>, id: BlobId) -> Result<Option<Body>> {

@@ -132,7 +132,7 @@ pub(crate) fn commit(tx: &mut MailTx<'_>, accepted: &Accepted, copy: &Copy) -> R
         return Ok(known);
     }
     let mailboxes = targets(tx, &copy.recipient.targets)?;
-    let body = free_body(tx)?;
+    let body = body::free_id(tx, BlobId::new(now))?;
     if let PackedData::File(file) = &accepted.packed.data {
         // The copies of a large mail are one file with several names.
         let (from, to) = (file.path(), tx.place.blob_path(body));
@@ -167,16 +167,6 @@ fn link_again(tx: &mut MailTx<'_>, accepted: &Accepted, message: MessageId) -> R
     match body.map(|body| tx.place.blob_path(body)).filter(|to| !to.exists()) {
         Some(to) => Ok(std::fs::hard_link(file.path(), to)?),
         None => Ok(()),
-    }
-}
-
-fn free_body(tx: &mut MailTx<'_>) -> Result<BlobId> {
-    let account = tx.account();
-    loop {
-        let id = BlobId::new(tx.now());
-        if tx.find("SELECT id FROM body WHERE account = $1 AND id = $2", &[&account, &id], |_| Ok(()))?.is_none() {
-            return Ok(id);
-        }
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) struct Journal {
     /// Copies whose account could not take them yet.
     late: Mutex<Vec<Late>>,
     next_number: AtomicUsize,
+    batches: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -62,10 +63,11 @@ struct Rhythm {
     took: Duration,
 }
 
+/// What is accepted or refused as one: a mail, and the copies of it that are not the same for everybody.
 struct Waiting {
-    accepted: Arc<Accepted>,
-    frame: Vec<u8>,
-    answer: oneshot::Sender<Result<Vec<Delivered>>>,
+    all: Vec<Arc<Accepted>>,
+    frames: Vec<u8>,
+    answer: oneshot::Sender<Result<Vec<Vec<Delivered>>>>,
 }
 
 /// The segment that is written to.
@@ -111,9 +113,15 @@ impl Journal {
             closed: Mutex::default(),
             late: Mutex::default(),
             next_number: AtomicUsize::new(1),
+            batches: AtomicUsize::new(0),
         };
         journal.replay(inner)?;
         Ok(journal)
+    }
+
+    /// Batches that were written since it was opened, each with one sync.
+    pub fn batches(&self) -> usize {
+        self.batches.load(Ordering::Relaxed)
     }
 
     /// Where the body of a large mail is until its segment goes.
@@ -200,14 +208,15 @@ impl Journal {
         }
     }
 
-    /// Appends a delivery, with all others that wait, and commits it. Called inside the runtime.
-    pub async fn deliver(store: &Store, accepted: Accepted) -> Result<Vec<Delivered>> {
+    /// Appends deliveries, in one batch and with all others that wait, and commits them. Called inside the runtime.
+    pub async fn deliver(store: &Store, all: Vec<Accepted>) -> Result<Vec<Vec<Delivered>>> {
         let journal = store.journal()?;
-        let frame = frame::write(&accepted)?;
+        let frames = all.iter().map(frame::write).collect::<Result<Vec<_>>>()?.concat();
+        let all = all.into_iter().map(Arc::new).collect();
         let (answer, answered) = oneshot::channel();
         let take_up_work = {
             let mut queue = lock(&journal.queue);
-            queue.waiting.push_back(Waiting { accepted: Arc::new(accepted), frame, answer });
+            queue.waiting.push_back(Waiting { all, frames, answer });
             !std::mem::replace(&mut queue.working, true)
         };
         if take_up_work {
@@ -278,7 +287,8 @@ impl Journal {
 
     /// Writes and syncs a batch; on failure nothing of it is left.
     fn append(&self, batch: &[Waiting], now: Timestamp) -> Result<Arc<Content>> {
-        let bytes: Vec<u8> = batch.iter().flat_map(|waiting| waiting.frame.iter().copied()).collect();
+        let bytes: Vec<u8> = batch.iter().flat_map(|waiting| waiting.frames.iter().copied()).collect();
+        let all = || batch.iter().flat_map(|waiting| &waiting.all);
         // A journal that is full to the last byte could not be emptied: its mail needs room in the mailboxes too.
         let space = rustix::fs::statvfs(&self.folder).map_err(std::io::Error::from)?;
         if space.f_bavail.saturating_mul(space.f_frsize) < RESERVE_BYTES.saturating_add(2 * bytes.len() as u64) {
@@ -291,7 +301,7 @@ impl Journal {
         if current.is_none() {
             *current = Some(self.new_segment(now)?);
         }
-        if batch.iter().any(|waiting| matches!(waiting.accepted.packed.data, PackedData::File(_))) {
+        if all().any(|accepted| matches!(accepted.packed.data, PackedData::File(_))) {
             // The file has been synced; its name is before the frame that says it.
             sync_folder(&self.folder)?;
         }
@@ -305,9 +315,10 @@ impl Journal {
             return Err(error.into());
         }
         segment.len += bytes.len() as u64;
-        let copies = batch.iter().map(|waiting| waiting.accepted.copies.len()).sum();
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        let copies = all().map(|accepted| accepted.copies.len()).sum();
         segment.content.pending.fetch_add(copies, Ordering::AcqRel);
-        batch.iter().for_each(|waiting| segment.content.keep_file(&waiting.accepted));
+        all().for_each(|accepted| segment.content.keep_file(accepted));
         Ok(segment.content.clone())
     }
 
@@ -323,46 +334,44 @@ impl Journal {
         lock(&self.closed).extend(current.take().map(|segment| segment.content));
     }
 
-    /// Gives a journalled delivery to its accounts, in the order of the journal, and answers when they have it.
+    /// Gives journalled deliveries to their accounts, in the order of the journal, and answers when they have them.
     fn commit(&self, store: &Store, waiting: Waiting, content: &Arc<Content>) {
-        let accepted = waiting.accepted;
-        let mut commits = Vec::with_capacity(accepted.copies.len());
-        for (index, copy) in accepted.copies.iter().enumerate() {
-            let committed = store.inner().open_account(copy.recipient.account).map(|account| {
-                content.touch(&account);
-                let job = accepted.clone();
-                store.write_in(account, Kept::ByJournal, move |tx| match job.copies.get(index) {
-                    Some(copy) => delivery::commit(tx, &job, copy),
-                    None => Err(Error::Gone),
-                })
-            });
-            commits.push(committed);
+        let Waiting { all, answer, .. } = waiting;
+        let mut commits = Vec::new();
+        for accepted in &all {
+            for (index, copy) in accepted.copies.iter().enumerate() {
+                commits.push(store.inner().open_account(copy.recipient.account).map(|account| {
+                    content.touch(&account);
+                    let job = accepted.clone();
+                    store.write_in(account, Kept::ByJournal, move |tx| match job.copies.get(index) {
+                        Some(copy) => delivery::commit(tx, &job, copy),
+                        None => Err(Error::Gone),
+                    })
+                }));
+            }
         }
         let (store, content) = (store.clone(), content.clone());
         tokio::spawn(async move {
-            let mut delivered = Vec::with_capacity(commits.len());
-            for (index, (commit, copy)) in commits.into_iter().zip(&accepted.copies).enumerate() {
-                let done = match commit {
-                    Ok(commit) => commit.await,
-                    Err(error) => Err(error),
-                };
-                delivered.push(match done {
-                    Ok(done) => {
-                        content.pending.fetch_sub(1, Ordering::AcqRel);
-                        done
-                    }
-                    Err(error) => {
-                        let account = copy.recipient.account;
-                        tracing::error!(%account, delivery = accepted.id, %error, "mail waits in the journal");
-                        if let Ok(journal) = store.journal() {
-                            lock(&journal.late).push(Late { accepted: accepted.clone(), copy: index, content: content.clone() });
+            let (mut delivered, mut commits) = (Vec::with_capacity(all.len()), commits.into_iter());
+            for accepted in &all {
+                let mut each = Vec::with_capacity(accepted.copies.len());
+                for (index, (copy, commit)) in accepted.copies.iter().zip(commits.by_ref()).enumerate() {
+                    let done = match commit {
+                        Ok(commit) => commit.await,
+                        Err(error) => Err(error),
+                    };
+                    each.push(match done {
+                        Ok(done) => {
+                            content.pending.fetch_sub(1, Ordering::AcqRel);
+                            done
                         }
-                        Delivered { id: copy.message, place: None, again: false }
-                    }
-                });
+                        Err(error) => put_off(&store, accepted, (index, copy), &content, &error),
+                    });
+                }
+                delivered.push(each);
             }
             // The sender may have hung up; the mail is here all the same.
-            drop(waiting.answer.send(Ok(delivered)));
+            drop(answer.send(Ok(delivered)));
         });
     }
 
@@ -477,6 +486,21 @@ impl Content {
     }
 }
 
+/// The mail is durable, and its account cannot take it now.
+fn put_off(
+    store: &Store,
+    accepted: &Arc<Accepted>,
+    (index, copy): (usize, &delivery::Copy),
+    content: &Arc<Content>,
+    error: &Error,
+) -> Delivered {
+    tracing::error!(account = %copy.recipient.account, delivery = accepted.id, %error, "mail waits in the journal");
+    if let Ok(journal) = store.journal() {
+        lock(&journal.late).push(Late { accepted: accepted.clone(), copy: index, content: content.clone() });
+    }
+    Delivered { id: copy.message, place: None, again: false }
+}
+
 /// The same failure for each of a batch.
 fn repeat(error: &Error) -> Error {
     match error {
@@ -486,20 +510,24 @@ fn repeat(error: &Error) -> Error {
 }
 
 /// On PostgreSQL there is no journal: all copies in one transaction.
-pub(crate) fn deliver_at_once(inner: &Inner, database: &Database, accepted: &Accepted) -> Result<Vec<Delivered>> {
+pub(crate) fn deliver_at_once(inner: &Inner, database: &Database, all: &[Accepted]) -> Result<Vec<Vec<Delivered>>> {
     let mut accounts = HashMap::new();
-    for copy in &accepted.copies {
-        let id = copy.recipient.account;
-        accounts.insert(id, inner.open_account(id)?);
+    let mut order = Vec::new();
+    for (number, accepted) in all.iter().enumerate() {
+        for copy in &accepted.copies {
+            let id = copy.recipient.account;
+            accounts.insert(id, inner.open_account(id)?);
+            order.push((number, accepted, copy));
+        }
     }
-    let mut order: Vec<usize> = (0..accepted.copies.len()).collect();
+    let places: Vec<usize> = order.iter().map(|(number, ..)| *number).collect();
+    let mut order: Vec<_> = order.into_iter().enumerate().collect();
     // Always locked in the same order: two deliveries to the same people do not wait for each other in a ring.
-    order.sort_by_key(|index| accepted.copies.get(*index).map(|copy| copy.recipient.account));
+    order.sort_by_key(|(_, (_, _, copy))| copy.recipient.account);
     let now = inner.now();
-    let done = database.write_now(Durability::Synced, |tx| {
+    let mut done = database.write_now(Durability::Synced, |tx| {
         let mut done = Vec::with_capacity(order.len());
-        for index in &order {
-            let copy = accepted.copies.get(*index).ok_or(Error::Gone)?;
+        for (place, (_, accepted, copy)) in &order {
             let account = accounts.get(&copy.recipient.account).ok_or(Error::Gone)?;
             crate::store::lock_account(tx, account.id)?;
             let mut tx = crate::tx::MailTx::new(tx, account, now);
@@ -507,17 +535,17 @@ pub(crate) fn deliver_at_once(inner: &Inner, database: &Database, accepted: &Acc
             if matches!(accepted.packed.data, PackedData::File(_)) {
                 account.sync_blobs()?;
             }
-            done.push((*index, account.id, delivered, tx.finish()?));
+            done.push((*place, account.id, delivered, tx.finish()?));
         }
         Ok::<_, Error>(done)
     })?;
-    let mut delivered: Vec<(usize, Delivered)> = Vec::with_capacity(done.len());
-    for (index, account, one, after) in done {
-        delivered.push((index, one));
+    done.sort_by_key(|one| one.0);
+    let mut delivered: Vec<Vec<Delivered>> = all.iter().map(|_| Vec::new()).collect();
+    for ((_, account, one, after), number) in done.into_iter().zip(places) {
         if let Some(modseq) = after.modseq {
             inner.feed.publish(account, modseq);
         }
+        delivered.get_mut(number).ok_or(Error::Gone)?.push(one);
     }
-    delivered.sort_by_key(|one| one.0);
-    Ok(delivered.into_iter().map(|one| one.1).collect())
+    Ok(delivered)
 }

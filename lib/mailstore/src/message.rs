@@ -89,12 +89,17 @@ impl Prepared {
 
     /// Puts its row (and so its file) into the account.
     pub(crate) fn adopt(self, tx: &mut MailTx<'_>) -> Result<(BlobId, Parsed)> {
-        body::add(tx, self.id, b"", &self.packed)?;
+        let id = match &self.packed.data {
+            PackedData::Row(_) => body::free_id(tx, self.id)?,
+            // A file has the number of its body.
+            PackedData::File(_) => self.id,
+        };
+        body::add(tx, id, b"", &self.packed)?;
         if let PackedData::File(file) = self.packed.data {
             // Its row is not committed yet. When the transaction fails, the account's sweep finds the file.
             file.keep();
         }
-        Ok((self.id, self.parsed))
+        Ok((id, self.parsed))
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) const STEPS: &[Migration] = &[
     Migration { version: 6, name: "attachment names", breaking: false, sql: INDEX_ANEW },
     Migration { version: 7, name: "sharing", breaking: false, sql: SHARING },
     Migration { version: 8, name: "contacts", breaking: false, sql: CONTACTS },
+    Migration { version: 9, name: "annotated", breaking: false, sql: ANNOTATED },
 ];
 
 /// The steps of an account's `search.db` (SQLite alone; PostgreSQL has its index in `mail`).
@@ -374,6 +375,11 @@ CREATE INDEX card_address_card ON card_address (account, card);
 
 ALTER TABLE account ADD COLUMN cards BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE account ADD COLUMN card_bytes BIGINT NOT NULL DEFAULT 0;
+";
+
+const ANNOTATED: &str = "
+-- The modseq of the last change to any entry of METADATA: who knows them all need not read them again.
+ALTER TABLE account ADD COLUMN annotated BIGINT NOT NULL DEFAULT 0;
 ";
 
 const SEARCH: &str = "

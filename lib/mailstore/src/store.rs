@@ -258,9 +258,16 @@ impl Store {
     /// that got `Ok`; the outcomes are in the order of the recipients. An `Err` means nothing was
     /// accepted and nothing is left behind ([`Error::Full`]: 452 4.3.1). The same id again delivers nothing twice.
     pub async fn deliver(&self, delivery: Delivery) -> Result<Vec<Result<Delivered, Refusal>>> {
+        self.deliver_all(vec![delivery]).await?.pop().ok_or(Error::Gone)
+    }
+
+    /// Several deliveries that are accepted as one, with one sync: a mail, and the copies of it that are not the same for
+    /// everybody. As [`Store::deliver`], with the outcomes in the order of the deliveries.
+    pub async fn deliver_all(&self, deliveries: Vec<Delivery>) -> Result<Vec<Vec<Result<Delivered, Refusal>>>> {
         let inner = self.0.clone();
-        let (accepted, mut outcomes) = blocking(move || inner.accept(delivery)).await?;
-        let mut delivered = if accepted.copies.is_empty() {
+        let accepting = move || deliveries.into_iter().map(|delivery| inner.accept(delivery)).collect::<Result<Vec<_>>>();
+        let (accepted, mut outcomes): (Vec<_>, Vec<_>) = blocking(accepting).await?.into_iter().unzip();
+        let delivered = if accepted.iter().all(|one| one.copies.is_empty()) {
             Vec::new()
         } else if self.0.shared.is_some() {
             let inner = self.0.clone();
@@ -271,14 +278,17 @@ impl Store {
             .await?
         } else {
             Journal::deliver(self, accepted).await?
+        };
+        for (outcomes, delivered) in outcomes.iter_mut().zip(delivered) {
+            let open = outcomes.iter_mut().filter(|outcome| outcome.is_none());
+            open.zip(delivered).for_each(|(outcome, one)| *outcome = Some(Ok(one)));
         }
-        .into_iter();
-        for outcome in &mut outcomes {
-            if outcome.is_none() {
-                *outcome = delivered.next().map(Ok);
-            }
-        }
-        outcomes.into_iter().collect::<Option<Vec<_>>>().ok_or(Error::Gone)
+        outcomes.into_iter().map(|each| each.into_iter().collect::<Option<Vec<_>>>().ok_or(Error::Gone)).collect()
+    }
+
+    /// Batches that the journal of this process wrote, each with one sync; none on PostgreSQL.
+    pub fn journal_batches(&self) -> usize {
+        self.0.journal.get().map_or(0, Journal::batches)
     }
 
     /// The account's modseq as it grows, whoever changes it. The first value is the one now (0 until

@@ -2,16 +2,21 @@
 //! Identifiers: 63 bits, ordered by the time of their making, written as 13 letters.
 //!
 //! The high 43 bits are milliseconds since the epoch (enough until the year 2248), the low 20 are
-//! random. They fit a BIGINT, sort by age, and are unique per table by its primary key. Written in
+//! random for the first of a millisecond and count on from it for the next: what one process makes never meets
+//! itself. They fit a BIGINT, sort by age, and are unique per table by its primary key. Written in
 //! Crockford's base 32, lower case, they serve OBJECTID (RFC 8474), JMAP (RFC 8620 §1.2) and the log.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::Timestamp;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const RANDOM_BITS: u32 = 20;
+const RANDOM_MASK: i64 = (1 << RANDOM_BITS) - 1;
+/// The last id that this process made.
+static LAST: AtomicI64 = AtomicI64::new(0);
 /// Letters of a written id: 13 * 5 bits hold 63.
 pub const ID_LETTERS: usize = 13;
 
@@ -22,8 +27,18 @@ pub struct Id(i64);
 impl Id {
     /// A new id, made at `now`.
     pub fn new(now: Timestamp) -> Self {
-        let random = i64::from(random_u32() >> (32 - RANDOM_BITS));
-        Self((now.millis().max(0) << RANDOM_BITS) & i64::MAX | random)
+        Self::after(&LAST, now, random_u32())
+    }
+
+    fn after(last: &AtomicI64, now: Timestamp, random: u32) -> Self {
+        let moment = (now.millis().max(0) << RANDOM_BITS) & i64::MAX;
+        // By chance alone, two of a thousand in one millisecond would be the same in every third one.
+        let next = |last: i64| match last & !RANDOM_MASK == moment {
+            true => moment | (last + 1) & RANDOM_MASK,
+            false => moment | i64::from(random) & RANDOM_MASK,
+        };
+        let before = last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        Self(next(before.unwrap_or_else(|before| before)))
     }
 
     /// From its number, as a table stores it.
@@ -179,6 +194,22 @@ mod tests {
         for text in ["", "0", "00000000000000", "zzzzzzzzzzzzz", "000000000000i", "00000000000 0", "é00000000000"] {
             assert_eq!(text.parse::<Id>(), Err(NotAnId), "{text}");
         }
+    }
+
+    /// As many as a millisecond holds, made by several threads at once.
+    #[test]
+    fn ids_of_one_moment_are_all_different() {
+        let (now, last) = (Timestamp::from_secs(1_800_000_000), AtomicI64::new(0));
+        let make = || (0..1 << (RANDOM_BITS - 2)).map(|_| Id::after(&last, now, u32::MAX).0).collect::<Vec<_>>();
+        let mut all = std::collections::HashSet::new();
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().for_each(|thread| all.extend(thread.join().expect("ids")));
+        });
+        assert_eq!(all.len(), 1 << RANDOM_BITS);
+        assert!(all.iter().all(|id| id >> RANDOM_BITS == now.millis()));
+        let later = Id::after(&last, Timestamp::from_secs(1_800_000_001), 7);
+        assert_eq!(later.0 & RANDOM_MASK, 7, "the next moment begins by chance");
     }
 
     #[test]

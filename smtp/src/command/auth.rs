@@ -92,3 +92,20 @@ fn refused(ctx: &Ctx, mechanism: Mechanism, refusal: Refusal) -> Reply {
         Refusal::Wait(_) => AUTH_UNAVAILABLE_454_4_7_0.saying("too many failures, wait a while"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::DEADLINES;
+
+    #[tokio::test]
+    async fn a_line_of_an_exchange_is_bounded_on_both_sides() {
+        for (length, fits) in [(AUTH_LINE_BYTES_MAX, true), (AUTH_LINE_BYTES_MAX + 1, false)] {
+            let (ours, mut theirs) = tokio::io::duplex(2 * AUTH_LINE_BYTES_MAX);
+            let line = [vec![b'A'; length], b"\r\n".to_vec()].concat();
+            tokio::io::AsyncWriteExt::write_all(&mut theirs, &line).await.expect("written");
+            let read = response(&mut Lines::new(ours, DEADLINES)).await.expect("a line");
+            assert_eq!(read != Err(LINE_TOO_LONG_500_5_5_6), fits, "{length}");
+        }
+    }
+}

@@ -5,8 +5,8 @@ use hearth_identity::directory::Resolution;
 use hearth_mailstore::quota;
 use hearth_types::{Address, Domain, Fault, Trouble};
 use hearth_wire::smtp::replies::{
-    COME_AGAIN_451_4_7_1, MAILBOX_FULL_452_4_2_2, NEEDS_SMTPUTF8_553_5_6_7, NO_SUCH_USER_550_5_1_1, RECIPIENT_OK_250_2_1_5,
-    RELAY_DENIED_550_5_7_1, REPORTS_ALONE_550_5_7_1, TOO_FAST_451_4_7_1, TOO_MANY_RECIPIENTS_452_4_5_3,
+    COME_AGAIN_451_4_7_1, MAILBOX_FULL_452_4_2_2, NEEDS_SMTPUTF8_553_5_6_7, NO_SUCH_USER_550_5_1_1, NOBODY_HERE_450_4_2_1,
+    RECIPIENT_OK_250_2_1_5, RELAY_DENIED_550_5_7_1, REPORTS_ALONE_550_5_7_1, TOO_FAST_451_4_7_1, TOO_MANY_RECIPIENTS_452_4_5_3,
     UNKNOWN_PARAMETER_555_5_5_4,
 };
 use hearth_wire::smtp::{Path, RcptParams, Reply};
@@ -53,7 +53,9 @@ pub(crate) async fn run(ctx: &Ctx, state: &mut State, path: &Path, params: &Rcpt
     }
     let resolution = ctx.server.directory.resolve(&address).await.map_err(Trouble::from)?;
     let goal = goal(kind, resolution).map_err(Fault::Peer)?;
-    check_mailboxes(ctx, transaction, &goal).await?;
+    // A report finds its place without a mailbox; whether the mail is one is known when it is here.
+    let takes_reports = ctx.server.directory.takes_reports(&address).await.map_err(Trouble::from)?;
+    check_mailboxes(ctx, transaction, &goal, takes_reports).await?;
     // A client that names somebody twice gets one copy delivered.
     if transaction.recipients.iter().all(|known| known.address != address) {
         transaction.recipients.push(Accepted { address, goal, params: params.clone() });
@@ -79,7 +81,7 @@ async fn postmaster(ctx: &Ctx) -> Result<Address, Fault<Reply>> {
     let domain: Option<Domain> = domains.into_iter().map(|entry| entry.name).next();
     match domain.map(|domain| Address::new("postmaster", domain)) {
         Some(Ok(address)) => Ok(address),
-        _ => Err(Fault::Peer(NO_SUCH_USER_550_5_1_1)),
+        _ => Err(Fault::Peer(NOBODY_HERE_450_4_2_1)),
     }
 }
 
@@ -89,6 +91,7 @@ fn goal(kind: Kind, resolution: Resolution) -> Result<Goal, Reply> {
         Resolution::Members { accounts, forwards } => Ok(Goal::Here { accounts, forwards }),
         Resolution::List(list, members) => Ok(Goal::List { list, members }),
         Resolution::House => Ok(Goal::House),
+        Resolution::Vacant => Ok(Goal::Vacant),
         Resolution::Disabled => Err(Reply::named(550, 2, 1, "this mailbox takes no mail")),
         Resolution::TooMany => Err(Reply::named(550, 4, 6, "this address stands for too many, or for itself")),
         Resolution::NoSuchUser => Err(NO_SUCH_USER_550_5_1_1),
@@ -98,7 +101,7 @@ fn goal(kind: Kind, resolution: Resolution) -> Result<Goal, Reply> {
 }
 
 /// RFC 5321 §4.5.4.2, RFC 1870 §6.2: a full mailbox is said here already, so that the sender need not send the body.
-async fn check_mailboxes(ctx: &Ctx, transaction: &Transaction, goal: &Goal) -> Result<(), Fault<Reply>> {
+async fn check_mailboxes(ctx: &Ctx, transaction: &Transaction, goal: &Goal, takes_reports: bool) -> Result<(), Fault<Reply>> {
     let taken: usize = transaction.recipients.iter().map(|known| known.goal.mailboxes()).sum();
     if taken + goal.mailboxes() > MAILBOXES_MAX {
         return Err(Fault::Peer(TOO_MANY_RECIPIENTS_452_4_5_3));
@@ -106,6 +109,7 @@ async fn check_mailboxes(ctx: &Ctx, transaction: &Transaction, goal: &Goal) -> R
     // Of a list, one full mailbox does not keep the others from their mail.
     if let Goal::Here { accounts, .. } = goal
         && let [account] = accounts.as_slice()
+        && !takes_reports
     {
         let quota = ctx.server.store.read(*account, quota::find).await.map_err(Trouble::from)?;
         let coming = transaction.params.size_bytes.unwrap_or(1);
@@ -122,7 +126,7 @@ impl Goal {
             Self::Here { accounts, forwards } => accounts.len() + forwards.len(),
             // A list has its own bound, by what its copies weigh.
             Self::List { .. } | Self::Elsewhere => 1,
-            Self::House => 0,
+            Self::House | Self::Vacant => 0,
         }
     }
 }

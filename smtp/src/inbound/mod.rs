@@ -31,7 +31,7 @@ use crate::queue::worker::for_the_house;
 use crate::queue::{NewMail, QueueError};
 use crate::state::{Goal, Hello, Transaction};
 use crate::{binary, lists, reports, seal, submission, trace};
-use told::Asked;
+use told::{Asked, Became};
 use verdict::Verdict;
 use wishes::Wishes;
 
@@ -128,17 +128,22 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
     }
     let asked = Asked::of(&transaction);
     let mut transaction = transaction;
+    let mut became = Became::default();
     if arrival.judgement == Judgement::Welcome {
-        reports::take(&ctx.server, &findings, &mut transaction, &arrival.message).await?;
+        became.arrived = reports::take(&ctx.server, &findings, &mut transaction, &arrival.message).await?;
     }
     if transaction.recipients.is_empty() {
+        told::tell(ctx, &arrival, &asked, became).await?;
         return Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)));
     }
     let wishes = wishes::ask(&ctx.server, &findings, &mut transaction, &arrival).await?;
-    if let ([(_, reply), ..], true, 0) = (wishes.refused.as_slice(), transaction.recipients.is_empty(), wishes.lists) {
+    let is_posted = !wishes.posted.is_empty();
+    if let ([(_, reply), ..], true, false) = (wishes.refused.as_slice(), transaction.recipients.is_empty(), is_posted) {
         return Err(Fault::Peer(reply.clone()));
     }
-    deliver(ctx, trusted, &transaction, &arrival, asked, wishes).await
+    became.add(deliver(ctx, trusted, &transaction, &arrival, wishes).await?);
+    told::tell(ctx, &arrival, &asked, became).await?;
+    Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)))
 }
 
 /// Judges see what we found, in our name, and nobody else's word in it.
@@ -185,8 +190,14 @@ fn head(
     trace::received(&hop) + &trace::results(&findings.results)
 }
 
-async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &Arrival, asked: Asked, wishes: Wishes) -> Outcome {
-    let server = &ctx.server;
+async fn deliver(
+    ctx: &Ctx,
+    trusted: bool,
+    transaction: &Transaction,
+    arrival: &Arrival,
+    wishes: Wishes,
+) -> Result<Became, Fault<Reply>> {
+    let (server, lists) = (&ctx.server, wishes.posted.len());
     let mut refused = wishes.refused;
     let (mut at_house, before) = (0, refused.len());
     for recipient in transaction.recipients.iter().filter(|recipient| recipient.goal == Goal::House) {
@@ -196,8 +207,7 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
             refused.push((recipient.address.clone(), reply));
         }
     }
-    if let (Some((_, reply)), true, 0) = (refused.get(before), refused.len() - before == transaction.recipients.len(), wishes.lists)
-    {
+    if let (Some((_, reply)), true, 0) = (refused.get(before), refused.len() - before == transaction.recipients.len(), lists) {
         return Err(Fault::Peer(reply.clone()));
     }
     let (mailboxes, forwards) = goals(transaction);
@@ -211,7 +221,7 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
         counter!("smtp_first_senders_total").increment(1);
         tokio::time::sleep(server.policy.first_sender_delay).await;
     }
-    if let ([plan], true, 0) = (plans.as_mut_slice(), forwards.is_empty(), wishes.lists + at_house)
+    if let ([plan], true, 0) = (plans.as_mut_slice(), forwards.is_empty(), lists + at_house)
         && let Some(reply) = plan.rejected.take()
     {
         // RFC 5429 §2.1: the refusal of the only recipient is the server's own, and no report is written.
@@ -233,29 +243,24 @@ async fn deliver(ctx: &Ctx, trusted: bool, transaction: &Transaction, arrival: &
         }
     };
     let full = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::OverQuota)).count();
-    if full > 0 && full == outcomes.len() && forwarded.is_empty() && wishes.lists == 0 {
+    if full > 0 && full == outcomes.len() && forwarded.is_empty() && lists == 0 {
         return Err(Fault::Peer(MAILBOX_FULL_452_4_2_2));
     }
-    let (mut failed, mut arrived) = (Vec::new(), Vec::new());
-    for (((_, address), outcome), rejected) in people.iter().zip(outcomes).zip(rejected) {
-        let reply = match outcome {
-            Err(Refusal::OverQuota) => Some(Reply::named(552, 2, 2, "the mailbox is full")),
-            Ok(()) => rejected,
-        };
-        match reply {
-            Some(reply) => failed.push((address.clone(), reply)),
-            None => arrived.push(address.clone()),
-        }
-    }
+    counter!("smtp_mailboxes_delivered_total").increment((people.len() - full) as u64);
+    let became = people.iter().zip(outcomes).zip(rejected).map(|(((account, _), outcome), rejected)| match outcome {
+        Err(Refusal::OverQuota) => (*account, Some(Reply::named(552, 2, 2, "the mailbox is full"))),
+        Ok(()) => (*account, rejected),
+    });
+    let mut became = by_address(transaction, &became.collect());
+    became.arrived.retain(|address| refused.iter().all(|(refused, _)| refused != address));
+    became.arrived.extend(wishes.posted);
     if arrival.judgement == Judgement::Welcome {
-        failed.extend(refused);
+        became.failed.extend(refused);
     } else {
         // Nobody writes to a forger.
-        arrived.clear();
+        (became.arrived, became.relayed) = (Vec::new(), Vec::new());
     }
-    told::tell(ctx, arrival, &asked, failed, arrived).await?;
-    counter!("smtp_mailboxes_delivered_total").increment((people.len() - full) as u64);
-    Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)))
+    Ok(became)
 }
 
 /// Every mailbox once, with the address that led to it first; and every address elsewhere once.
@@ -272,6 +277,26 @@ fn goals(transaction: &Transaction) -> (BTreeMap<AccountId, &Address>, BTreeMap<
         }
     }
     (mailboxes, elsewhere)
+}
+
+/// RFC 3461 §5.2: what came of each address that was written to, though several may lead to one person. An address that
+/// stands for several failed when one of them did not get it.
+fn by_address(transaction: &Transaction, people: &BTreeMap<AccountId, Option<Reply>>) -> Became {
+    let mut became = Became::default();
+    for recipient in &transaction.recipients {
+        let address = recipient.address.clone();
+        match &recipient.goal {
+            Goal::Here { accounts, forwards } => match accounts.iter().find_map(|account| people.get(account)?.clone()) {
+                Some(reply) => became.failed.push((address, reply)),
+                // RFC 3461 §5.2.7.1: what an alias sends on asks for no report any more.
+                None if !forwards.is_empty() => became.relayed.push(address),
+                None => became.arrived.push(address),
+            },
+            Goal::House => became.arrived.push(address),
+            Goal::List { .. } | Goal::Vacant | Goal::Elsewhere => {}
+        }
+    }
+    became
 }
 
 /// What aliases send to other homes; one mail for each alias, whose address rewrites the sender and whose domain seals.

@@ -256,4 +256,33 @@ mod tests {
         assert!(!came(NOON) && !came(NOON.after(GREY_WITHIN)), "too late, and begins anew");
         assert!(came(NOON.after(GREY_WITHIN + GREY_AFTER)));
     }
+
+    #[test]
+    fn each_kind_has_a_rate_of_its_own() {
+        let (carol, peer) = ("carol@else.example".parse().expect("an address"), "192.0.2.1:4000".parse().expect("an address"));
+        for (of, rate) in [
+            (Of::Connection(peer), CONNECTION_RATE),
+            (Of::Address(peer.ip()), ADDRESS_RATE),
+            (Of::Network(peer.ip()), NETWORK_RATE),
+            (Of::Sender(&carol), SENDER_RATE),
+            (Of::Recipient(&carol), RECIPIENT_RATE),
+        ] {
+            let (pace, burst) = (Pace::default(), usize::try_from(rate.burst).expect("fits"));
+            let taken = |at| (0..2000).take_while(|_| pace.take(of, Rates::default().of(&of), 100, at)).count();
+            assert_eq!(taken(NOON), burst, "{of:?}");
+            let hour = usize::try_from(rate.per_hour).expect("fits").min(burst);
+            assert_eq!(taken(later(3600)), hour, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn who_was_here_is_known_for_a_while() {
+        let alice = "alice@home.example".parse().expect("an address");
+        for (after, known) in [(GREY_KEPT - Duration::from_secs(1), true), (GREY_KEPT, false)] {
+            let pace = Pace::default();
+            let came = |at| pace.was_here(ip("192.0.2.1"), None, &alice, at);
+            assert!(!came(NOON) && came(NOON.after(GREY_AFTER)));
+            assert_eq!(came(NOON.after(GREY_AFTER + after)), known, "{after:?}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! What the sender of a mail that was taken hears in reports, as far as they asked for them (RFC 3461).
 //!
 //! (deviates: of a success nobody hears who did not prove to be the author, RFC 3461 §4.1: a forger would have us write to
-//! others; what a list or an alias passes on is not reported; the header alone is given back.)
+//! others; the header alone is given back.)
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,25 @@ pub(super) struct Asked {
     params: BTreeMap<Address, RcptParams>,
 }
 
+/// What came of each address that was written to.
+#[derive(Debug, Default)]
+pub(super) struct Became {
+    /// They will not have it.
+    pub failed: Vec<(Address, Reply)>,
+    /// They have it: a mailbox, a list, a server of the house.
+    pub arrived: Vec<Address>,
+    /// It went on to another home.
+    pub relayed: Vec<Address>,
+}
+
+impl Became {
+    pub(super) fn add(&mut self, other: Self) {
+        self.failed.extend(other.failed);
+        self.arrived.extend(other.arrived);
+        self.relayed.extend(other.relayed);
+    }
+}
+
 impl Asked {
     pub(super) fn of(transaction: &Transaction) -> Self {
         let params = transaction.recipients.iter().map(|one| (one.address.clone(), one.params.clone()));
@@ -37,18 +56,16 @@ impl Asked {
 }
 
 /// Some got it, so the sender heard 250: who did not is told of in a report, and who did, where that was asked for.
-pub(super) async fn tell(
-    ctx: &Ctx,
-    arrival: &Arrival,
-    asked: &Asked,
-    failed: Vec<(Address, Reply)>,
-    arrived: Vec<Address>,
-) -> Result<(), Fault<Reply>> {
+pub(super) async fn tell(ctx: &Ctx, arrival: &Arrival, asked: &Asked, became: Became) -> Result<(), Fault<Reply>> {
     let Some(sender) = arrival.sender.as_ref() else { return Ok(()) };
-    let failed: Vec<_> = failed.into_iter().filter(|(address, _)| asked.wants(address, |notify| notify.failure)).collect();
-    let arrived = arrived.into_iter().filter(|address| arrival.proven && asked.wants(address, |notify| notify.success));
-    let arrived = arrived.map(|address| (address, ACCEPTED_250_2_6_0)).collect();
-    for (action, recipients) in [(Action::Failed, failed), (Action::Delivered, arrived)] {
+    let failed = became.failed.into_iter().filter(|(address, _)| asked.wants(address, |notify| notify.failure)).collect();
+    let well = |addresses: Vec<Address>| -> Vec<(Address, Reply)> {
+        let wanted = addresses.into_iter().filter(|address| arrival.proven && asked.wants(address, |notify| notify.success));
+        wanted.map(|address| (address, ACCEPTED_250_2_6_0)).collect()
+    };
+    for (action, recipients) in
+        [(Action::Failed, failed), (Action::Delivered, well(became.arrived)), (Action::Relayed, well(became.relayed))]
+    {
         if recipients.is_empty() {
             continue;
         }
@@ -69,7 +86,7 @@ pub(super) async fn tell(
         match ctx.server.queue.enqueue(bounce::signed(&ctx.server, &report).await).await {
             Ok(_) => {}
             // The mail is there: that nobody says so is better than a second one.
-            Err(error) if action == Action::Delivered => {
+            Err(error) if action != Action::Failed => {
                 tracing::warn!(mail = %arrival.id, %error, "that a mail was delivered could not be reported");
             }
             Err(error) => return Err(not_queued(error)),

@@ -4,6 +4,7 @@
 use hearth_identity::directory::Masked;
 use hearth_types::{Address, Domain, Trouble};
 use hearth_wire::smtp::Reply;
+use hearth_wire::smtp::replies::NOBODY_HERE_450_4_2_1;
 
 use super::check::Findings;
 use crate::ctx::Server;
@@ -21,7 +22,7 @@ pub(super) struct Wishes {
     /// Copies of lists, to be queued.
     pub copies: Vec<NewMail>,
     /// Lists that took it.
-    pub lists: usize,
+    pub posted: Vec<Address>,
 }
 
 /// Asks them; the recipients that were asked and have their answer leave the transaction.
@@ -54,12 +55,13 @@ pub(super) async fn ask(
                 match lists::take(server, &post).await? {
                     Ok(copies) => {
                         wishes.copies.extend(copies);
-                        wishes.lists += 1;
+                        wishes.posted.push(recipient.address);
                     }
                     Err(reply) => wishes.refused.push((recipient.address, reply)),
                 }
             }
             Goal::House => rest.push(recipient),
+            Goal::Vacant => wishes.refused.push((recipient.address, NOBODY_HERE_450_4_2_1)),
             Goal::Here { .. } | Goal::Elsewhere => {
                 match ask_masked(server, findings, suspect, &masked, &recipient.address, arrival).await? {
                     Some(reply) => wishes.refused.push((recipient.address, reply)),

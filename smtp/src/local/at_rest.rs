@@ -20,7 +20,7 @@ pub(super) async fn seal(server: &Server, arrival: &Arrival, plans: &mut [Plan])
     for plan in plans.iter_mut().filter(|plan| !plan.copies.is_empty() && wanted.contains(&plan.account)) {
         let Some(sealing) = server.directory.find_sealing(plan.account).await? else { continue };
         let Some(cert) = sealing.whole.map(Arc::new) else {
-            not_sealed(server, plan, "the certificate is gone").await;
+            not_sealed(server, plan, notice::CERTIFICATE_GONE).await;
             continue;
         };
         for number in 0..plan.copies.len() {

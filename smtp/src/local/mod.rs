@@ -15,8 +15,6 @@ mod notice;
 mod plan;
 pub(crate) mod rejects;
 
-use std::collections::BTreeMap;
-
 use hearth_filter::sieve::Remember;
 use hearth_filter::{Judgement, Reason};
 use hearth_mailstore::{Delivery, Durability, Error as StoreError, FlagSet, Recipient, Refusal, Target, lesson, memory};
@@ -136,45 +134,47 @@ async fn take_back(server: &Server, queued: Vec<Id>) {
     }
 }
 
-/// The copy that everybody has in one delivery; copies that a script edited in one each.
+/// The copy that everybody has is one delivery, copies that are somebody's own (edited, sealed) are one each; all of them
+/// are accepted as one.
 async fn into_mailboxes(server: &Server, arrival: &Arrival, plans: &[Plan]) -> Result<Vec<Result<(), Refusal>>, StoreError> {
     let mut outcomes: Vec<Result<(), Refusal>> = vec![Ok(()); plans.len()];
-    let recipient = |plan: &Plan, copy: &Copy| Recipient {
-        account: plan.account,
-        prefix: if copy.edited.is_some() { Vec::new() } else { plan.prefix.clone().into_bytes() },
-        targets: copy.targets.clone(),
-        flags: copy.flags.clone(),
+    let (mut deliveries, mut places) = (Vec::new(), Vec::new());
+    let mut shared = Delivery {
+        id: arrival.id.clone(),
+        content: arrival.message.content(),
+        received_at: arrival.received_at,
+        recipients: Vec::new(),
     };
-    let mut edited: BTreeMap<(usize, usize), Delivery> = BTreeMap::new();
-    let (mut recipients, mut places) = (Vec::new(), Vec::new());
+    let mut sharing = Vec::new();
     for (at, plan) in plans.iter().enumerate() {
         for (number, copy) in plan.copies.iter().enumerate() {
-            match &copy.edited {
-                None => {
-                    recipients.push(recipient(plan, copy));
-                    places.push(at);
-                }
-                Some(message) => {
-                    let delivery = Delivery {
-                        id: format!("{}-{}-{number}", arrival.id, plan.account),
-                        content: message.content(),
-                        received_at: arrival.received_at,
-                        recipients: vec![recipient(plan, copy)],
-                    };
-                    edited.insert((at, number), delivery);
-                }
-            }
+            let recipient = Recipient {
+                account: plan.account,
+                prefix: if copy.edited.is_some() { Vec::new() } else { plan.prefix.clone().into_bytes() },
+                targets: copy.targets.clone(),
+                flags: copy.flags.clone(),
+            };
+            let Some(message) = &copy.edited else {
+                shared.recipients.push(recipient);
+                sharing.push(at);
+                continue;
+            };
+            deliveries.push(Delivery {
+                id: format!("{}-{}-{number}", arrival.id, plan.account),
+                content: message.content(),
+                received_at: arrival.received_at,
+                recipients: vec![recipient],
+            });
+            places.push(vec![at]);
         }
     }
-    for ((at, _), delivery) in edited {
-        note(server, plans, at, server.store.deliver(delivery).await?.pop(), &mut outcomes).await;
+    if !shared.recipients.is_empty() {
+        deliveries.push(shared);
+        places.push(sharing);
     }
-    if !recipients.is_empty() {
-        let delivery =
-            Delivery { id: arrival.id.clone(), content: arrival.message.content(), received_at: arrival.received_at, recipients };
-        for (at, outcome) in places.into_iter().zip(server.store.deliver(delivery).await?) {
-            note(server, plans, at, Some(outcome), &mut outcomes).await;
-        }
+    let delivered = server.store.deliver_all(deliveries).await?;
+    for (at, outcome) in places.into_iter().flatten().zip(delivered.into_iter().flatten()) {
+        note(server, plans, at, outcome, &mut outcomes).await;
     }
     Ok(outcomes)
 }
@@ -183,12 +183,12 @@ async fn note(
     server: &Server,
     plans: &[Plan],
     at: usize,
-    outcome: Option<Result<hearth_mailstore::Delivered, Refusal>>,
+    outcome: Result<hearth_mailstore::Delivered, Refusal>,
     outcomes: &mut [Result<(), Refusal>],
 ) {
     match (outcome, plans.get(at), outcomes.get_mut(at)) {
-        (Some(Err(refusal)), _, Some(slot)) => *slot = Err(refusal),
-        (Some(Ok(delivered)), Some(plan), _) if plan.judged_junk => {
+        (Err(refusal), _, Some(slot)) => *slot = Err(refusal),
+        (Ok(delivered), Some(plan), _) if plan.judged_junk => {
             // Not written, it would only be taken for the person's own doing.
             let noted = server.store.write(plan.account, Durability::Committed, move |tx| lesson::judged_junk(tx, delivered.id));
             if let Err(error) = noted.await {

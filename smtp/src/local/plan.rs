@@ -13,15 +13,13 @@ use hearth_types::{AccountId, Address, Timestamp, Trouble};
 use hearth_wire::message::{Parsed, Scanner, kept};
 use hearth_wire::smtp::{Reply, body_offset};
 
+use super::notice::PARTS_STAY;
 use super::{Arrival, Copy, Plan, learn, leaving};
 use crate::ctx::Server;
 use crate::limits::{READ_AT_ONCE_BYTES_MAX, REJECTION_CHARS_MAX, SENDER_KNOWN, SIEVE_PART_BYTES_MAX, SIEVE_PARTS_BYTES_MAX};
 use crate::message::Message;
 use crate::queue::NewMail;
 use crate::{seal, trace};
-
-/// What the owner of a script hears that would change more of a large mail than its header.
-const PARTS_STAY: &str = "A mail is too large for its parts to be changed by a script; it was kept as it came.";
 
 /// Plans for each of these people; the address is the one that led to them.
 pub(crate) async fn plan(server: &Server, arrival: &Arrival, people: &[(AccountId, Address)]) -> Result<Vec<Plan>, Trouble> {

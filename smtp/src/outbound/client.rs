@@ -321,3 +321,95 @@ fn is_ascii_envelope(mail: &Outgoing, recipients: &[OutgoingRecipient]) -> bool 
 fn is_ascii_header(raw: &[u8]) -> bool {
     raw.get(..hearth_wire::smtp::body_offset(raw)).unwrap_or(raw).is_ascii()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    const TICK: Duration = Duration::from_secs(1);
+
+    fn mail(recipients: usize, octets: usize) -> Outgoing {
+        let to = |n: usize| format!("p{n}@else.example").parse().expect("an address");
+        Outgoing {
+            id: "1".into(),
+            sender: None,
+            is_ascii: true,
+            message: vec![b'x'; octets].into(),
+            smtputf8: false,
+            return_full: false,
+            require_tls: false,
+            envid: None,
+            recipients: (0..recipients).map(|n| OutgoingRecipient { address: to(n), notify: None, orcpt: None }).collect(),
+        }
+    }
+
+    /// A server that waits so long before its greeting, before it reads a message, and before it answers it; what it took
+    /// for a command is returned.
+    async fn serve(stream: DuplexStream, [greeting, reading, dot]: [Duration; 3]) -> Vec<String> {
+        let (mut stream, mut seen) = (BufReader::new(stream), Vec::new());
+        sleep(greeting).await;
+        let _ = stream.write_all(b"220 x\r\n").await;
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return seen;
+            }
+            let reply: &[u8] = if line == "DATA\r\n" { b"354 go\r\n" } else { b"250 x\r\n" };
+            let _ = stream.write_all(reply).await;
+            if line == "DATA\r\n" {
+                sleep(reading).await;
+                let mut octets = Vec::new();
+                while !octets.ends_with(b"\r\n.\r\n") {
+                    let mut piece = [0; 4096];
+                    match stream.read(&mut piece).await {
+                        Ok(0) | Err(_) => return seen,
+                        Ok(count) => octets.extend_from_slice(&piece[..count]),
+                    }
+                }
+                sleep(dot).await;
+                let _ = stream.write_all(b"250 taken\r\n").await;
+            }
+            seen.push(line);
+        }
+    }
+
+    async fn send(waits: [Duration; 3], mail: &Outgoing) -> (Vec<Sent>, Vec<String>, Duration) {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let (begun, server) = (Instant::now(), tokio::spawn(serve(theirs, waits)));
+        let sent = match Session::greet(ours, "mx.else.example", "mail.home.example").await {
+            Ok(session) => Box::new(session).send(mail).await,
+            Err(sent) => vec![sent],
+        };
+        (sent, server.await.expect("served"), begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_long_another_server_may_take() {
+        for (place, max) in [OUTBOUND_COMMAND, OUTBOUND_DATA, OUTBOUND_DOT].into_iter().enumerate() {
+            let waits = |wait| {
+                let mut waits = [Duration::ZERO; 3];
+                waits[place] = wait;
+                waits
+            };
+            let mail = mail(1, 200_000);
+            let (sent, _, _) = send(waits(max - TICK), &mail).await;
+            assert!(sent[0].is_done(), "{max:?}: {sent:?}");
+            let (sent, _, passed) = send(waits(max + TICK), &mail).await;
+            assert!(!sent[0].is_done() && !sent[0].is_final(), "{max:?}: {sent:?}");
+            assert!(passed >= max && passed < max + 2 * TICK, "{max:?}: {passed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn recipients_of_one_transaction() {
+        for (count, transactions) in [(OUTBOUND_RECIPIENTS_MAX, 1), (OUTBOUND_RECIPIENTS_MAX + 1, 2)] {
+            let (sent, seen, _) = send([Duration::ZERO; 3], &mail(count, 100)).await;
+            assert!(sent.len() == count && sent.iter().all(Sent::is_done));
+            assert_eq!(seen.iter().filter(|line| line.starts_with("MAIL ")).count(), transactions);
+            assert_eq!(seen.iter().filter(|line| line.starts_with("RCPT ")).count(), count);
+        }
+    }
+}

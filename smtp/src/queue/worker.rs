@@ -7,10 +7,10 @@ use std::sync::Arc;
 use hearth_filter::Judgement;
 use hearth_identity::directory::Resolution;
 use hearth_identity::limits::HOUSE_MAIL_BYTES_MAX;
-use hearth_mailstore::Refusal;
-use hearth_types::{Address, Domain, Fault, Trouble};
+use hearth_types::{AccountId, Address, Domain, Fault, Trouble};
 use hearth_wire::smtp::replies::{
-    ACCEPTED_250_2_6_0, MAILBOX_FULL_452_4_2_2, NO_SUCH_USER_550_5_1_1, TOO_BIG_552_5_3_4, TRY_LATER_451_4_3_0,
+    ACCEPTED_250_2_6_0, MAILBOX_FULL_452_4_2_2, NO_SUCH_USER_550_5_1_1, NOBODY_HERE_450_4_2_1, TOO_BIG_552_5_3_4,
+    TRY_LATER_451_4_3_0,
 };
 use hearth_wire::smtp::{Notify, Reply, body_offset};
 use metrics::counter;
@@ -115,11 +115,11 @@ async fn attempt(
         return Ok((vec![gone; mail.recipients.len()], Vec::new()));
     };
     if server.directory.find_domain(domain).await?.is_some() {
-        let (mut sent, mut onward) = (Vec::with_capacity(mail.recipients.len()), Vec::new());
+        let (mut sent, mut here) = (Vec::with_capacity(mail.recipients.len()), Here::default());
         for due in &mail.recipients {
-            sent.push(Sent::ours(deliver_here(server, mail, due, &message, &mut onward).await?));
+            sent.push(Sent::ours(deliver_here(server, mail, due, &message, &mut here).await?));
         }
-        return Ok((sent, onward));
+        return Ok((sent, here.onward));
     }
     let recipients = mail.recipients.iter().map(|due| OutgoingRecipient {
         address: due.address.clone(),
@@ -153,18 +153,20 @@ async fn is_ascii(message: &Message) -> Result<bool, Trouble> {
     Ok(read.await??)
 }
 
+/// What came of one message's recipients here.
+#[derive(Default)]
+struct Here {
+    onward: Vec<NewMail>,
+    /// Who has it, or the reply of who has not: several addresses of one person are one delivery, and one answer to each.
+    became: BTreeMap<AccountId, Option<Reply>>,
+}
+
 /// To mailboxes here. The delivery is named after the queued message, so that a second attempt doubles nothing.
-async fn deliver_here(
-    server: &Server,
-    mail: &Claimed,
-    due: &Due,
-    message: &Message,
-    onward: &mut Vec<NewMail>,
-) -> Result<Reply, Trouble> {
+async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, message: &Message, here: &mut Here) -> Result<Reply, Trouble> {
     if let Some(sender) = server.rewritten(&due.address).await? {
         // A report about a mail that we passed on goes back to where that came from.
         if mail.sender.is_none() {
-            onward.push(local::leaving(None, vec![sender], Vec::new(), message.clone()));
+            here.onward.push(local::leaving(None, vec![sender], Vec::new(), message.clone()));
         }
         return Ok(ACCEPTED_250_2_6_0);
     }
@@ -188,12 +190,13 @@ async fn deliver_here(
             };
             return Ok(match lists::take(server, &post).await? {
                 Ok(copies) => {
-                    onward.extend(copies);
+                    here.onward.extend(copies);
                     ACCEPTED_250_2_6_0
                 }
                 Err(refusal) => refusal,
             });
         }
+        Resolution::Vacant => return Ok(NOBODY_HERE_450_4_2_1),
         Resolution::House => return for_the_house(server, &due.address, message).await,
         Resolution::Disabled => return Ok(Reply::named(550, 2, 1, "this mailbox takes no mail")),
         Resolution::TooMany => return Ok(Reply::named(550, 4, 6, "this address stands for too many, or for itself")),
@@ -212,22 +215,26 @@ async fn deliver_here(
         delivered_to: trace::delivered_to(message.start()),
         require_tls: mail.require_tls,
     };
-    let people: Vec<_> = accounts.into_iter().map(|account| (account, due.address.clone())).collect();
+    let people: Vec<_> = accounts.iter().filter(|account| !here.became.contains_key(account)).collect();
+    let people: Vec<_> = people.into_iter().map(|account| (*account, due.address.clone())).collect();
     let mut plans = local::plan(server, &arrival, &people).await?;
-    let mut rejected: Vec<Reply> = plans.iter_mut().filter_map(|plan| plan.rejected.take()).collect();
-    let alone = plans.len() == 1 && forwards.is_empty();
+    let rejected: Vec<Option<Reply>> = plans.iter_mut().map(|plan| plan.rejected.take()).collect();
     // With all else that goes on, in the transaction that settles this: tried again, nothing leaves twice.
-    onward.extend(plans.iter_mut().flat_map(local::Plan::take_leaving));
-    match local::carry_out(server, &arrival, plans).await {
-        Ok(outcomes) if !outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Err(Refusal::OverQuota)) => {
-            return Ok(MAILBOX_FULL_452_4_2_2);
-        }
-        Ok(_) => {}
+    let leaving: Vec<NewMail> = plans.iter_mut().flat_map(local::Plan::take_leaving).collect();
+    let outcomes = match local::carry_out(server, &arrival, plans).await {
+        Ok(outcomes) => outcomes,
         Err(Fault::Peer(reply)) => return Ok(reply),
         Err(Fault::Ours(trouble)) => return Err(trouble),
+    };
+    here.onward.extend(leaving);
+    for (((account, _), outcome), rejected) in people.into_iter().zip(outcomes).zip(rejected) {
+        here.became.insert(account, outcome.map_or(Some(MAILBOX_FULL_452_4_2_2), |()| rejected));
     }
-    if let Some(reply) = rejected.pop().filter(|_| alone) {
-        return Ok(reply);
+    let replies: Vec<Option<&Reply>> = accounts.iter().map(|account| here.became.get(account)?.as_ref()).collect();
+    if let Some(Some(first)) = replies.first()
+        && replies.iter().all(|reply| reply.is_some_and(|reply| forwards.is_empty() || *reply == MAILBOX_FULL_452_4_2_2))
+    {
+        return Ok((*first).clone());
     }
     if !forwards.is_empty() {
         let head = format!("Delivered-To: {}\r\n", due.address);
@@ -238,7 +245,7 @@ async fn deliver_here(
             require_tls: mail.require_tls,
             ..local::leaving(mail.sender.clone(), forwards, head.into_bytes(), message.clone())
         };
-        onward.push(forwarded);
+        here.onward.push(forwarded);
     }
     Ok(ACCEPTED_250_2_6_0)
 }
@@ -325,7 +332,8 @@ async fn reports(server: &Server, mail: &Claimed, told: Told) -> Result<Vec<NewM
     let mut mails = Vec::with_capacity(groups.len());
     for (action, recipients) in groups.into_iter().filter(|(_, recipients)| !recipients.is_empty()) {
         let whole = message.whole().filter(|whole| mail.return_full && whole.len() <= RETURNED_BYTES_MAX);
-        let whole = whole.filter(|_| action == Action::Failed);
+        // RFC 8689 §5: the way back is no more proven than the way out was.
+        let whole = whole.filter(|_| action == Action::Failed && !mail.require_tls);
         let report = bounce::Report {
             hostname: &server.hostname,
             id: &mail.id.to_string(),

@@ -20,7 +20,7 @@ pub use read::read;
 use crate::ctx::Server;
 use crate::inbound::check::{Finding, Findings};
 use crate::message::Message;
-use crate::state::Transaction;
+use crate::state::{Goal, Transaction};
 
 /// A report takes a few megabytes to read.
 static READING: Semaphore = Semaphore::const_new(1);
@@ -87,36 +87,40 @@ pub struct Line {
 }
 
 /// Writes down the report that a mail is, when it came to where reports come. Recipients that have all they want of it
-/// by that are taken out of the transaction.
+/// by that are taken out of the transaction, and given back.
 pub(crate) async fn take(
     server: &Server,
     findings: &Findings,
     transaction: &mut Transaction,
     message: &Message,
-) -> Result<(), Trouble> {
-    let Some(at) = transaction.recipients.iter().map(|known| known.address.clone()).find(is_reported_to) else { return Ok(()) };
+) -> Result<Vec<Address>, Trouble> {
+    let nobody = Ok(Vec::new());
+    let Some(at) = transaction.recipients.iter().map(|known| known.address.clone()).find(is_reported_to) else { return nobody };
     // A larger one is no report.
-    let Some(bytes) = message.whole().map(Arc::clone) else { return Ok(()) };
+    let Some(bytes) = message.whole().map(Arc::clone) else { return nobody };
     let _one = READING.acquire().await?;
-    let Some(report) = tokio::task::spawn_blocking(move || read(&bytes)).await? else { return Ok(()) };
+    let Some(report) = tokio::task::spawn_blocking(move || read(&bytes)).await? else { return nobody };
     let named = report.domain.as_ref().unwrap_or_else(|| at.domain());
-    let Some(domain) = ours(&server.directory, named).await? else { return Ok(()) };
+    let Some(domain) = ours(&server.directory, named).await? else { return nobody };
     if !is_answered_for(report.kind, findings) {
         tracing::info!(%domain, kind = report.kind.name(), "a report that nobody answers for is a mail like any other");
-        return Ok(());
+        return nobody;
     }
     let kind = report.kind.name();
     let is_new = server.queue.add_report(&domain, report).await?;
     metrics::counter!("smtp_reports_received_total", "kind" => kind).increment(1);
     tracing::info!(%domain, kind, is_new, "a report came");
-    let mut rest = Vec::new();
+    let (mut rest, mut taken) = (Vec::new(), Vec::new());
     for recipient in std::mem::take(&mut transaction.recipients) {
-        if !server.directory.takes_reports(&recipient.address).await? {
+        // What is written down is kept, though nobody lives here whose mail it would be.
+        if recipient.goal != Goal::Vacant && !server.directory.takes_reports(&recipient.address).await? {
             rest.push(recipient);
+        } else {
+            taken.push(recipient.address);
         }
     }
     transaction.recipients = rest;
-    Ok(())
+    Ok(taken)
 }
 
 fn is_reported_to(address: &Address) -> bool {

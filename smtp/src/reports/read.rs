@@ -296,6 +296,9 @@ pub(super) mod tests {
         assert_eq!((report.reporter.as_str(), report.lines[0].source.as_str()), ("fbl@big.example", "192.0.2.7"));
         assert_eq!(read(arf("auth-failure").as_bytes()).map(|report| report.kind), Some(Kind::Failure));
         assert_eq!(read(arf("not-spam").as_bytes()).map(|report| (report.good, report.bad)), Some((1, 0)));
+        let fields = "Feedback-Type: abuse\r\nUser-Agent: x\r\nVersion: 1\r\nReported-Domain: home.example\r\nX-Long: ";
+        let of = |length: usize| of_feedback(format!("{fields}{}\r\n", "x".repeat(length - fields.len() - 2)).as_bytes(), "x");
+        assert!(of(FEEDBACK_BYTES_MAX).is_some() && of(FEEDBACK_BYTES_MAX + 1).is_none());
     }
 
     #[test]

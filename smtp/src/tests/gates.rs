@@ -4,14 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_identity::directory::{List, Posting};
 use hearth_mailstore::Role;
 use hearth_types::{Address, Clock, Timestamp};
 use tokio::io::BufReader;
 
+use super::filtering::{outbound, work_until_alice_has_mail};
 use super::house::{House, Pipe};
 use crate::limits::{GREY_AFTER, RECIPIENT_RATE, SENDER_RATE};
 use crate::lmtp;
+use crate::local::leaving;
+use crate::outbound::{Outgoing, OutgoingRecipient};
 use crate::policy::Policy;
+use crate::queue::NewMail;
 use crate::state::Kind;
 
 const MESSAGE: &str = "From: Carol <carol@else.example>\r\nSubject: Hello\r\n\r\nhi\r\n";
@@ -254,20 +259,151 @@ async fn who_asks_hears_of_what_arrived_and_what_did_not() {
     }
 }
 
+/// RFC 3461 §5.2: each address that was written to has an outcome, with its own NOTIFY and ORCPT, whoever stands behind it.
+#[tokio::test]
+async fn each_address_of_one_person_is_reported_by_its_own_wishes() {
+    let house = House::new().await;
+    super::filtering::rules(&house, house.bob.id, "require \"reject\"; reject \"Not me.\";").await;
+    let robert: Address = "robert@home.example".parse().expect("an address");
+    house.server.directory.add_address(house.bob.id, &robert).await.expect("added");
+    let mut pipe = house.talk();
+    pipe.reply().await;
+    pipe.say("EHLO x").await;
+    assert!(pipe.say("MAIL FROM:<carol@else.example> ENVID=QQ7").await.starts_with("250 "));
+    for (to, wishes) in [
+        ("alice@home.example", "NOTIFY=NEVER"),
+        ("alice+1@home.example", "NOTIFY=SUCCESS ORCPT=rfc822;one@else.example"),
+        ("Alice+2@home.example", "NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;two@else.example"),
+        ("bob@home.example", "NOTIFY=FAILURE ORCPT=rfc822;three@else.example"),
+        ("robert@home.example", "NOTIFY=FAILURE ORCPT=rfc822;four@else.example"),
+        ("bob+5@home.example", "NOTIFY=SUCCESS ORCPT=rfc822;five@else.example"),
+    ] {
+        assert!(pipe.say(&format!("RCPT TO:<{to}> {wishes}")).await.starts_with("250 "), "{to}");
+    }
+    pipe.say("DATA").await;
+    assert!(pipe.say(&format!("{MESSAGE}.")).await.starts_with("250 "));
+    assert_eq!(house.mails(house.alice.id, Role::Inbox).await.len(), 1, "three addresses are one copy");
+    let mut told = Vec::new();
+    for (_, _, body) in super::filtering::leaving(&house).await {
+        for group in body.split("\r\n\r\n").filter(|group| group.contains("Final-Recipient: ")) {
+            let of = |field: &str| group.split(field).nth(1).and_then(|rest| rest.split("\r\n").next()).unwrap_or_default();
+            told.push([of("Final-Recipient: rfc822; "), of("Original-Recipient: rfc822; "), of("Action: ")].join(" "));
+        }
+    }
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "Alice+2@home.example two@else.example delivered",
+            "alice+1@home.example one@else.example delivered",
+            "bob@home.example three@else.example failed",
+            "robert@home.example four@else.example failed",
+        ]
+    );
+}
+
+/// RFC 3461 §5.2.7: an alias that leads elsewhere relays, a list has it.
+#[tokio::test]
+async fn what_passes_on_is_reported_too() {
+    let house = House::new().await;
+    let address = |name: &str| format!("{name}@home.example").parse::<Address>().expect("an address");
+    let outside: Address = "alice@phone.invalid".parse().expect("an address");
+    let directory = &house.server.directory;
+    directory.add_alias(&address("away"), std::slice::from_ref(&outside)).await.expect("an alias");
+    directory.add_alias(&address("both"), &[outside.clone(), address("bob")]).await.expect("an alias");
+    directory.add_list(List { address: address("list"), name: String::new(), posting: Posting::Anyone }).await.expect("a list");
+    directory.add_list_member(&address("list"), &outside).await.expect("a member");
+    let mut pipe = house.talk();
+    pipe.reply().await;
+    pipe.say("EHLO x").await;
+    pipe.say("MAIL FROM:<carol@else.example>").await;
+    for name in ["away", "both", "list", "alice"] {
+        let reply = pipe.say(&format!("RCPT TO:<{name}@home.example> NOTIFY=SUCCESS")).await;
+        assert!(reply.starts_with("250 "), "{reply}");
+    }
+    pipe.say("DATA").await;
+    assert!(pipe.say(&format!("{MESSAGE}.")).await.starts_with("250 "));
+    let mut told = Vec::new();
+    for (sender, to, body) in super::filtering::leaving(&house).await {
+        if sender.is_empty() && to == ["carol@else.example"] {
+            let groups = body.split("\r\n\r\n").filter_map(|group| group.split_once("Final-Recipient: rfc822; "));
+            let lines = groups.map(|(_, rest)| rest.lines().take(2).collect::<Vec<_>>().join(" "));
+            told.extend(lines);
+        }
+    }
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "alice@home.example Action: delivered",
+            "away@home.example Action: relayed",
+            "both@home.example Action: relayed",
+            "list@home.example Action: delivered",
+        ]
+    );
+}
+
 #[tokio::test]
 async fn what_requires_tls_stays_in_the_house() {
     let house = House::new().await;
     let alias: Address = "away@home.example".parse().expect("an address");
-    house.server.directory.add_alias(&alias, &["alice@phone.example".parse().expect("an address")]).await.expect("an alias");
+    house.server.directory.add_alias(&alias, &["alice@phone.invalid".parse().expect("an address")]).await.expect("an alias");
     let mut pipe = house.talk();
     pipe.reply().await;
     assert!(!pipe.say("EHLO x").await.contains("REQUIRETLS"));
     assert_eq!(pipe.say("MAIL FROM:<c@else.example> REQUIRETLS").await, "530 5.7.10 REQUIRETLS wants TLS on this connection\r\n");
-    // The queue keeps it with the mail, whatever TLS-Required says (RFC 8689 §5).
+    // RFC 8689 §4.1: with REQUIRETLS the field is of no effect, in the queue and behind the alias. §5: the sender hears of it.
     let raw = format!("TLS-Required: No\r\n{MESSAGE}").into_bytes();
-    let mail =
-        crate::queue::NewMail { require_tls: true, ..crate::local::leaving(None, vec![alias.clone()], Vec::new(), raw.into()) };
+    let mail = NewMail {
+        require_tls: true,
+        return_full: true,
+        ..leaving(Some(house.alice.primary.clone()), vec![alias], Vec::new(), raw.into())
+    };
     house.server.queue.enqueue(mail).await.expect("queued");
-    let claimed = house.server.queue.claim().await.expect("claimed");
-    assert!(claimed[0].require_tls);
+    work_until_alice_has_mail(&house).await;
+    let told = house.wait_for(house.alice.id, Role::Inbox, 1).await;
+    assert!(told[0].contains("Status: 5.7.30\r\n") && told[0].contains("alice@phone.invalid"), "{}", told[0]);
+    assert!(!told[0].contains("\r\nhi\r\n"), "what was to be kept from others is not in the report: {}", told[0]);
+}
+
+/// RFC 8689 §3: a wish of the sender for each server on the way.
+#[tokio::test]
+async fn what_does_not_care_for_tls_says_so_wherever_it_goes() {
+    let house = House::new().await;
+    let outside = |name: &str| format!("{name}@phone.invalid").parse::<Address>().expect("an address");
+    let ours = |name: &str| format!("{name}@home.example").parse::<Address>().expect("an address");
+    let directory = &house.server.directory;
+    directory.add_alias(&ours("away"), &[outside("alias")]).await.expect("an alias");
+    let list = List { address: ours("list"), name: String::new(), posting: Posting::Anyone };
+    directory.add_list(list).await.expect("a list");
+    directory.add_list_member(&ours("list"), &outside("list")).await.expect("a member");
+    super::filtering::rules(&house, house.bob.id, "redirect \"redirect@phone.invalid\";").await;
+    let raw = format!("TLS-Required: No\r\n{MESSAGE}");
+    let to = ["away@home.example", "list@home.example", "bob@home.example"];
+    let reply = house.talk().send("carol@else.example", &to, &raw).await;
+    assert!(reply.starts_with("250 "), "{reply}");
+    let mut left = super::filtering::leaving(&house).await;
+    left.sort_by(|one, other| one.1.cmp(&other.1));
+    let to: Vec<&str> = left.iter().map(|(_, to, _)| to[0].as_str()).collect();
+    assert_eq!(to, ["alias@phone.invalid", "list@phone.invalid", "redirect@phone.invalid"]);
+    for (_, to, body) in &left {
+        assert!(body.contains("\r\nTLS-Required: No\r\n"), "{to:?}: {body}");
+    }
+    // Nothing is required of the way but by REQUIRETLS, which this does not lift.
+    for require_tls in [false, true] {
+        let outgoing = Outgoing {
+            id: "1".into(),
+            sender: None,
+            is_ascii: true,
+            message: raw.as_bytes().into(),
+            smtputf8: false,
+            return_full: false,
+            require_tls,
+            envid: None,
+            recipients: vec![OutgoingRecipient { address: outside("a"), notify: None, orcpt: None }],
+        };
+        let sent = outbound(&house).send(outside("a").domain(), &outgoing).await;
+        let said = sent[0].reply.to_string();
+        assert_eq!(said.starts_with("550 5.7.30 REQUIRETLS"), require_tls, "{said}");
+    }
 }

@@ -51,6 +51,17 @@ impl House {
     }
 
     pub async fn of(domain: &str, dns: &[SocketAddr], clock: Clock, policy: Policy) -> Self {
+        Self::ruled(domain, dns, clock, policy, true).await
+    }
+
+    /// A house without an admin, that trusts this machine.
+    pub async fn without_admin() -> Self {
+        let trusted = vec!["127.0.0.1/32".parse().expect("a network")];
+        let dns = ["192.0.2.53:53".parse().expect("an address")];
+        Self::ruled("home.example", &dns, Clock::system(), Policy { trusted, ..Policy::default() }, false).await
+    }
+
+    async fn ruled(domain: &str, dns: &[SocketAddr], clock: Clock, policy: Policy, has_admin: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let dir = folder.path();
         for name in ["queue", "run", "dkim", "tls", "mail"] {
@@ -59,7 +70,7 @@ impl House {
         let domain = Domain::parse(domain).expect("a domain");
         let directory = Directory::open(&Source::Sqlite(dir.join("identity.db")), clock.clone()).await.expect("a directory");
         directory.add_domain(&domain).await.expect("a domain");
-        let alice = person(&directory, "alice", &domain, true).await;
+        let alice = person(&directory, "alice", &domain, has_admin).await;
         let bob = person(&directory, "bob", &domain, false).await;
         let gate = dir.join("run/gate.sock");
         serve_gate(&gate, directory.clone());

@@ -5,6 +5,7 @@ mod addresses;
 mod arc;
 mod bounds;
 mod dkim2;
+mod edges;
 mod filtering;
 mod gates;
 mod homes;

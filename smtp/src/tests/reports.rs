@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Reports of other servers, from port 25 to what `hearth domain reports` shows.
 
-use hearth_mailstore::Role;
+use hearth_mailstore::{Durability, Role, quota};
 use hearth_types::Domain;
 
 use super::house::House;
@@ -49,4 +49,54 @@ async fn what_is_no_report_of_ours_is_a_mail() {
     house.talk().send("a@b.example", &["reports@home.example"], &report("home.example")).await;
     assert_eq!(house.mails(bob, Role::Inbox).await.len(), 1);
     assert_eq!(house.server.queue.list_reports(&house.domain).await.expect("reports").len(), 1);
+}
+
+/// RFC 5321 §4.5.1.
+#[tokio::test]
+async fn a_home_without_an_admin_answers_all_the_same() {
+    let house = House::without_admin().await;
+    let letter = "From: a@b.example\r\n\r\nWho is there?\r\n";
+    for to in ["postmaster", "abuse@home.example", "reports@home.example"] {
+        let reply = house.talk().send("a@b.example", &[to], letter).await;
+        assert!(reply.starts_with("250 "), "{to}: {reply}");
+    }
+    assert_eq!(house.mails(house.alice.id, Role::Inbox).await.len(), 3, "who is here longest has them");
+    let reply = house.talk().send("noreply@big.example", &["reports@home.example"], &report("home.example")).await;
+    assert!(reply.starts_with("250 "), "{reply}");
+    assert_eq!(house.server.queue.list_reports(&house.domain).await.expect("reports").len(), 1);
+    assert_eq!(house.mails(house.alice.id, Role::Inbox).await.len(), 3, "a report is in no mailbox");
+}
+
+#[tokio::test]
+async fn where_nobody_lives_reports_are_kept_and_letters_put_off() {
+    let house = House::without_admin().await;
+    for account in [house.alice.id, house.bob.id] {
+        house.server.directory.disable_account(account).await.expect("disabled");
+    }
+    for (to, count) in [("reports@home.example", 1), ("postmaster@home.example", 2), ("Postmaster", 3)] {
+        let letter = "From: a@b.example\r\n\r\nWho is there?\r\n";
+        let reply = house.talk().send("a@b.example", &[to], letter).await;
+        assert_eq!(reply, "450 4.2.1 nobody lives here yet; come again later\r\n", "{to}");
+        let said = report("home.example").replace("\"5\"", &format!("\"5-{count}\""));
+        let reply = house.talk().send("noreply@big.example", &[to], &said).await;
+        assert!(reply.starts_with("250 "), "{to}: {reply}");
+        assert_eq!(house.server.queue.list_reports(&house.domain).await.expect("reports").len(), count, "{to}");
+    }
+    let mut pipe = house.talk();
+    pipe.reply().await;
+    pipe.say("EHLO x").await;
+    pipe.say("MAIL FROM:<a@b.example>").await;
+    assert!(pipe.say("RCPT TO:<nobody@home.example>").await.starts_with("550 5.1.1"));
+}
+
+#[tokio::test]
+async fn a_full_mailbox_keeps_no_report_out() {
+    let house = House::new().await;
+    let full = house.server.store.write(house.alice.id, Durability::Synced, |tx| quota::set_limit(tx, Some(1)));
+    full.await.expect("full");
+    let reply = house.talk().send("noreply@big.example", &["reports@home.example"], &report("home.example")).await;
+    assert!(reply.starts_with("250 "), "{reply}");
+    assert_eq!(house.server.queue.list_reports(&house.domain).await.expect("reports").len(), 1);
+    let reply = house.talk().send("a@b.example", &["reports@home.example"], "From: a@b.example\r\n\r\nx\r\n").await;
+    assert!(reply.starts_with("452 4.2.2"), "{reply}");
 }

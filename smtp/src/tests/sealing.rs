@@ -2,6 +2,7 @@
 //! Mail that should be sealed and cannot be is kept, and its owner told; refused mail is sealed, or not kept.
 
 use hearth_identity::certs::{Certificate, Key, Source};
+use hearth_identity::directory::{Kind, NewAccount};
 use hearth_mailstore::{Role, mailbox, message};
 use hearth_types::Timestamp;
 use sequoia_openpgp::cert::CertBuilder;
@@ -86,4 +87,25 @@ async fn refused_mail_is_kept_sealed_or_not_at_all() {
     house.server.directory.change_sealing(house.alice.id, Some("AB12")).await.expect("chosen");
     refused().await;
     assert_eq!(rejects(&house).await.len(), 2);
+}
+
+/// One sync, whatever each of them has of it.
+#[tokio::test]
+async fn sealed_edited_and_plain_copies_are_one_batch() {
+    let house = House::new().await;
+    let fingerprint = certificate(&house).await;
+    house.server.directory.change_sealing(house.alice.id, Some(&fingerprint)).await.expect("chosen");
+    super::filtering::rules(&house, house.bob.id, "require \"editheader\"; addheader \"X-Mine\" \"yes\";").await;
+    let address: hearth_types::Address = "dora@home.example".parse().expect("an address");
+    let new = NewAccount { address, kind: Kind::Person, name: "Dora".into(), admin: false };
+    let dora = house.server.directory.add_account(new).await.expect("an account").id;
+    let before = house.server.store.journal_batches();
+    let to = ["alice@home.example", "bob@home.example", "dora@home.example"];
+    let reply = house.talk().send("carol@else.example", &to, MESSAGE).await;
+    assert!(reply.starts_with("250 "), "{reply}");
+    assert_eq!(house.server.store.journal_batches() - before, 1);
+    for (account, says) in [(house.alice.id, "BEGIN PGP MESSAGE"), (house.bob.id, "X-Mine: yes"), (dora, "Subject: Hello")] {
+        let mails = house.mails(account, Role::Inbox).await;
+        assert!(mails.len() == 1 && mails[0].contains(says), "{mails:?}");
+    }
 }

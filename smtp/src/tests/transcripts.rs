@@ -2,7 +2,7 @@
 //! Replays `tests/transcripts/smtp/*.txt`.
 //!
 //! Line 1 names the RFC section. `# port 25`, `# port 587 inside TLS`, `# LMTP` and `# from 192.0.2.7` say which door, and
-//! who is at it; `# greylisting`, `# rate sender=1/1` and `# alice is full` say what the house is like. `C:` lines are sent
+//! who is at it; `# greylisting`, `# rate sender=1/1`, `# alice is full` and `# nobody lives here` say what the house is like. `C:` lines are sent
 //! with CRLF; `\n`, `\r`, `\0` and `\\` stand for themselves, `\(1000)` for so many letters, and a `\` at the end of a line
 //! leaves out the CRLF. `S:` lines must come as they stand; `*` stands for anything. `S: (closed)` is the end.
 
@@ -108,6 +108,13 @@ async fn house(text: &str) -> House {
     if let Some(rate) = said(text, "# rate ") {
         policy.pace_percent = 100;
         assert!(policy.rates.change(rate), "{rate}");
+    }
+    if said(text, "# nobody lives here").is_some() {
+        let house = House::without_admin().await;
+        for account in [house.alice.id, house.bob.id] {
+            house.server.directory.disable_account(account).await.expect("disabled");
+        }
+        return house;
     }
     let house = House::of("home.example", &["192.0.2.53:53".parse().expect("an address")], Clock::system(), policy).await;
     if said(text, "# alice is full").is_some() {

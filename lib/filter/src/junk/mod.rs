@@ -115,7 +115,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::limits::TOKENS_MAX;
+    use crate::limits::{TOKEN_CHARS_MAX, TOKENS_MAX};
 
     fn parsed(from: &str, subject: &str, text: &str) -> Parsed {
         hearth_wire::message::parse(format!("From: {from}\r\nSubject: {subject}\r\n\r\n{text}\r\n").as_bytes())
@@ -179,8 +179,23 @@ mod tests {
     fn words_are_bounded() {
         let many = (0..10_000).map(|n| format!("word{n}")).collect::<Vec<_>>().join(" ");
         assert_eq!(tokens(&parsed("a@b.example", "s", &many)).len(), TOKENS_MAX);
+        // Two words that are the same so far are one.
+        for (same, count) in [(TOKEN_CHARS_MAX, 1), (TOKEN_CHARS_MAX - 1, 2)] {
+            let stem = "x".repeat(same);
+            let all = tokens(&parsed("a@b.example", "", &format!("{stem}a {stem}b")));
+            assert_eq!(all.iter().filter(|token| token.word.starts_with('x')).count(), count, "{same}");
+        }
         let long = "x".repeat(100_000);
         assert!(tokens(&parsed("a@b.example", &long, &long)).iter().all(|token| token.word.chars().count() < 60));
+    }
+
+    #[test]
+    fn the_most_telling_words_decide() {
+        let judged = |count: usize| {
+            let telling: Vec<Token> = (0..count).map(|n| Token { hash: n as i64, word: format!("word{n}") }).collect();
+            judge(&telling, &vec![Counts { good: 0, junk: 9 }; count], Counts { good: 9, junk: 9 }).telling
+        };
+        assert_eq!((judged(TELLING_MAX), judged(TELLING_MAX + 1)), (TELLING_MAX, TELLING_MAX));
     }
 
     #[test]

@@ -198,7 +198,8 @@ pub(super) fn runtime(hostname: &str) -> Runtime {
     let mut runtime = Runtime::new()
         .without_capabilities(declined())
         .with_cpu_limit(INSTRUCTIONS_MAX)
-        .with_max_nested_includes(INCLUDES_NESTED_MAX)
+        // The outermost counts as one.
+        .with_max_nested_includes(INCLUDES_NESTED_MAX + 1)
         .with_max_redirects(REDIRECTS_MAX)
         .with_max_out_messages(OUT_MESSAGES_MAX)
         .with_max_received_headers(HOPS_ANSWERED_MAX)

@@ -14,12 +14,13 @@ pub(super) fn open_end(text: &[u8]) -> Option<usize> {
         };
         let is_comment = first == b'#' || (first == b'/' && token > 1);
         if !is_comment && !first.is_ascii_whitespace() {
-            let line = text.len() - rest.len() + token;
-            last = Some((first, text.get(..line).unwrap_or(text).iter().filter(|octet| **octet == b'\n').count() + 1));
+            last = Some((first, text.len() - rest.len() + token));
         }
         rest = rest.get(token..).unwrap_or_default();
     }
-    last.filter(|(octet, _)| !matches!(octet, b';' | b'}')).map(|(_, line)| line)
+    let (_, end) = last.filter(|(octet, _)| !matches!(octet, b';' | b'}'))?;
+    // Counted for the last one alone: for each, a long script would take minutes.
+    Some(text.get(..end).unwrap_or(text).iter().filter(|octet| **octet == b'\n').count() + 1)
 }
 
 /// Octets up to the closing quote and with it.

@@ -11,6 +11,8 @@
 //! (deviates: sieve-rs reads the clock of the machine for `currentdate` and the Date of an answer.)
 
 mod answer;
+#[cfg(test)]
+mod bounds;
 mod chain;
 mod compile;
 mod ended;

@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ::sieve::runtime::RuntimeError;
 use ::sieve::{Context, Envelope, Event, Input, Mailbox, Recipient, Script as Name, SpamStatus};
 use hearth_mailstore::{Flag, FlagSet};
 use hearth_wire::message::parse_with_mail_parser;
 
 use super::compile::{Script, compile_for, guarded, one_line, runtime};
 use super::{Action, Event as Done, Lookup, Place, Ran, Remember, Subject, answer};
-use crate::limits::{FILED_MAX, LOOKUPS_MAX, MEMORY_SECONDS_MAX};
+use crate::limits::{FILED_MAX, LOOKUPS_MAX, MEMORY_SECONDS_MAX, OUT_MESSAGES_MAX};
 
 /// How sieve-rs names the memory of a vacation.
 const VACATION_ID: &str = "_v";
@@ -101,7 +102,7 @@ impl Run<'_> {
     fn finish(&mut self, context: &mut Context<'_>, script: &Script) -> Result<(), String> {
         let mut input = Input::Script { name: Name::Personal(String::new()), script: Arc::clone(&script.sieve) };
         while let Some(event) = context.run(input) {
-            input = self.answer(event.map_err(|error| error.to_string())?)?;
+            input = self.answer(event.map_err(|error| says(&error))?)?;
         }
         Ok(())
     }
@@ -192,6 +193,8 @@ impl Run<'_> {
                 let place = self.place(folder, mailbox_id, special_use, create);
                 Action::File { place, flags: flag_set(&flags), edited: self.made(message_id) }
             }
+            // sieve-rs counts what it sends to one address, and not what it sends to several (notices).
+            Event::SendMessage { .. } if self.sent() >= OUT_MESSAGES_MAX => return Ok(()),
             Event::SendMessage { recipient, message_id, .. } => match self.send(recipient, message_id) {
                 Some(action) => action,
                 None => return Ok(()),
@@ -205,6 +208,11 @@ impl Run<'_> {
         }
         self.ran.actions.push(action);
         Ok(())
+    }
+
+    /// Mails that leave because of this one.
+    fn sent(&self) -> usize {
+        self.ran.actions.iter().filter(|action| matches!(action, Action::Redirect { .. } | Action::Send { .. })).count()
     }
 
     fn place(&mut self, folder: String, id: Option<String>, special_use: Option<String>, create: bool) -> Place {
@@ -234,6 +242,14 @@ impl Run<'_> {
     fn made(&self, message: usize) -> Option<Arc<Vec<u8>>> {
         let raw = self.created.get(&message)?;
         Some(if self.written.contains(&message) { Arc::new(answer::make_sound(raw)) } else { Arc::clone(raw) })
+    }
+}
+
+/// sieve-rs has no words for the first.
+fn says(error: &RuntimeError) -> String {
+    match error {
+        RuntimeError::TooManyIncludes => "Too many scripts include each other.".to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -8,11 +8,11 @@ use hearth_mailstore::{Flag, FlagSet};
 use super::*;
 use crate::limits::{LOOKUPS_MAX, REDIRECTS_MAX, SCRIPT_BYTES_MAX};
 
-const MAIL: &str = "Received: by x; y\r\nFrom: Carol <carol@else.example>\r\nTo: alice@home.example\r\nSubject: Hello\r\n\
+pub(super) const MAIL: &str = "Received: by x; y\r\nFrom: Carol <carol@else.example>\r\nTo: alice@home.example\r\nSubject: Hello\r\n\
     Message-ID: <1@else.example>\r\n\r\nGood morning.\r\n";
 
 #[derive(Default)]
-struct House {
+pub(super) struct House {
     /// Path to (id, special use).
     mailboxes: BTreeMap<String, (&'static str, &'static str)>,
     remembered: Vec<String>,
@@ -20,7 +20,11 @@ struct House {
 }
 
 impl House {
-    fn new() -> Self {
+    pub(super) fn add_script(&mut self, name: &'static str, text: String) {
+        self.scripts.insert(name, text);
+    }
+
+    pub(super) fn new() -> Self {
         let mailboxes = [("INBOX", ("m1", "")), ("Junk", ("m2", "\\Junk")), ("Lists", ("m3", ""))];
         Self { mailboxes: mailboxes.into_iter().map(|(path, rest)| (path.to_string(), rest)).collect(), ..Self::default() }
     }
@@ -48,7 +52,7 @@ impl Lookup for House {
     }
 }
 
-fn run_on(house: &mut House, script: &str, mail: &str) -> Ran {
+pub(super) fn run_on(house: &mut House, script: &str, mail: &str) -> Ran {
     let script = compile(script.as_bytes()).unwrap_or_else(|error| panic!("{error}: {script}"));
     let subject = Subject {
         cut_from: None,
@@ -63,7 +67,7 @@ fn run_on(house: &mut House, script: &str, mail: &str) -> Ran {
     script.run(&subject, house)
 }
 
-fn run(script: &str) -> Ran {
+pub(super) fn run(script: &str) -> Ran {
     run_on(&mut House::new(), script, MAIL)
 }
 
@@ -72,7 +76,7 @@ fn path(path: &str, create: bool) -> Place {
 }
 
 /// The places of a run that did nothing but file.
-fn places(ran: &Ran) -> Vec<Place> {
+pub(super) fn places(ran: &Ran) -> Vec<Place> {
     assert_eq!(ran.error, None);
     ran.actions
         .iter()

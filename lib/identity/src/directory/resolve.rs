@@ -29,6 +29,8 @@ pub enum Resolution {
     List(List, Vec<Address>),
     /// A server of the house answers it: [`Directory::add_house_mail`].
     House,
+    /// An address that each home has, and nobody lives here (SMTP 450 4.2.1; a report may be taken all the same).
+    Vacant,
     /// The account is disabled, or everybody behind the address is (SMTP 550 5.2.1).
     Disabled,
     /// The expansion does not end within its bounds (SMTP 550 5.4.6).
@@ -42,6 +44,8 @@ pub enum Resolution {
 impl Directory {
     /// Where mail for an address goes: the address itself, then without its subaddress (RFC 5233), then
     /// what each home must have (postmaster, abuse), then the domain's catch-all.
+    ///
+    /// What each home must have is never missing: where whoever was given it cannot take its mail, the caretaker has it.
     pub async fn resolve(&self, address: &Address) -> Result<Resolution> {
         let address = address.clone();
         self.read(move |tx| resolve(tx, &address)).await
@@ -49,6 +53,11 @@ impl Directory {
 }
 
 impl Directory {
+    /// Who has the mail to postmaster, where nobody else was given it: an admin, or who is here longest.
+    pub async fn find_caretaker(&self) -> Result<Option<AccountId>> {
+        self.read(find_caretaker).await
+    }
+
     /// Does this address take reports of other servers, and nobody's mail? It does not where somebody was given it.
     pub async fn takes_reports(&self, address: &Address) -> Result<bool> {
         let base = address.without_subaddress();
@@ -63,6 +72,15 @@ fn resolve(tx: &mut Tx<'_>, address: &Address) -> Result<Resolution> {
     let Some(domain) = domain::find(tx, address.domain())? else {
         return Ok(Resolution::NotOurDomain);
     };
+    let resolution = resolve_in(tx, address, &domain)?;
+    let is_lost = matches!(resolution, Resolution::NoSuchUser | Resolution::Disabled | Resolution::TooMany);
+    if is_lost && must_be_answered(address.without_subaddress().local()) {
+        return Ok(find_caretaker(tx)?.map_or(Resolution::Vacant, Resolution::Account));
+    }
+    Ok(resolution)
+}
+
+fn resolve_in(tx: &mut Tx<'_>, address: &Address, domain: &DomainEntry) -> Result<Resolution> {
     if let Some(list) = list::find(tx, &address.without_subaddress().key())? {
         let members = list::members(tx, &list.address.key())?;
         return Ok(if members.is_empty() { Resolution::NoSuchUser } else { Resolution::List(list, members) });
@@ -71,8 +89,18 @@ fn resolve(tx: &mut Tx<'_>, address: &Address) -> Result<Resolution> {
     if find_target(tx, &address.key())?.is_none() && is_of_the_house(tx, address)? {
         return Ok(Resolution::House);
     }
-    expansion.follow(tx, address, &domain, 0)?;
+    expansion.follow(tx, address, domain, 0)?;
     Ok(expansion.into_resolution())
+}
+
+/// Who looks after the home: the admin that has been one longest, and without any the person that is here longest.
+fn find_caretaker(tx: &mut Tx<'_>) -> Result<Option<AccountId>> {
+    Ok(tx.find(
+        "SELECT id FROM account WHERE NOT disabled AND kind = 'person'
+         ORDER BY CASE WHEN admin THEN 0 ELSE 1 END, created_at, id LIMIT 1",
+        &[],
+        |row| row.get::<AccountId>(0),
+    )?)
 }
 
 /// Does the house itself publish a certificate for it?
@@ -132,7 +160,7 @@ impl Expansion {
             }
         }
         if must_be_answered(base.local()) {
-            return self.enter_admin(tx);
+            return self.enter_caretaker(tx);
         }
         if let Some(account) = domain.catch_all {
             self.found = true;
@@ -200,17 +228,11 @@ impl Expansion {
         Ok(())
     }
 
-    /// The admin that has been one longest.
-    fn enter_admin(&mut self, tx: &mut Tx<'_>) -> Result<()> {
-        let admin = tx.find(
-            "SELECT id FROM account WHERE admin AND NOT disabled AND kind = 'person' ORDER BY created_at, id LIMIT 1",
-            &[],
-            |row| row.get::<AccountId>(0),
-        )?;
-        if let Some(admin) = admin {
+    fn enter_caretaker(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        if let Some(caretaker) = find_caretaker(tx)? {
             self.found = true;
             self.direct = true;
-            self.accounts.insert(admin);
+            self.accounts.insert(caretaker);
         }
         Ok(())
     }

@@ -122,6 +122,39 @@ fn where_reports_go() {
     });
 }
 
+/// RFC 5321 §4.5.1: whoever is admin, and when nobody is.
+#[test]
+fn what_each_home_has_is_always_answered() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let all = ["postmaster@home.test", "Abuse+x@home.test", "reports@home.test"];
+        let everywhere = async |want: Resolution, when: &str| {
+            for text in all {
+                assert_eq!(directory.resolve(&address(text)).await.unwrap(), want, "{text} {when}");
+            }
+        };
+        everywhere(Resolution::Vacant, "of an empty home").await;
+        assert_eq!(directory.resolve(&address("nobody@home.test")).await.unwrap(), Resolution::NoSuchUser);
+        home.add("scanner", Kind::Service, false).await;
+        everywhere(Resolution::Vacant, "where a program lives").await;
+        let alice = home.person("alice").await.id;
+        let bob = home.person("bob").await.id;
+        everywhere(Resolution::Account(alice), "without an admin").await;
+        directory.disable_account(alice).await.unwrap();
+        everywhere(Resolution::Account(bob), "when the first one is away").await;
+        let boss = home.add("boss", Kind::Person, true).await.id;
+        everywhere(Resolution::Account(boss), "with an admin").await;
+        // Who was given it and cannot take it does not make it a name that nobody has.
+        directory.add_address(alice, &address("postmaster@home.test")).await.unwrap();
+        directory.add_alias(&address("abuse@home.test"), &[address("alice@home.test")]).await.unwrap();
+        let list = List { address: address("reports@home.test"), name: String::new(), posting: Posting::Anyone };
+        directory.add_list(list).await.unwrap();
+        everywhere(Resolution::Account(boss), "given to nobody that is here").await;
+        directory.enable_account(alice).await.unwrap();
+        assert_eq!(directory.resolve(&address("postmaster@home.test")).await.unwrap(), Resolution::Account(alice));
+    });
+}
+
 #[test]
 fn masked_addresses() {
     use hearth_types::Domain;

@@ -4,7 +4,7 @@
 use hearth_mailstore::scan::scan;
 use hearth_mailstore::{Error, FlagSet, Role, annotation, limits, mailbox};
 
-use crate::support::{ALICE, append, by_role, mail, on_each_engine, read, write};
+use crate::support::{ALICE, append, by_role, delivery, mail, on_each_engine, read, write};
 
 #[test]
 fn entries_are_set_and_removed() {
@@ -25,6 +25,28 @@ fn entries_are_set_and_removed() {
         assert!(read(&store, move |tx| annotation::list(tx, Some(folder))).await.is_empty(), "gone with its mailbox");
         store.remove_account(ALICE).await.expect("removes");
         assert!(read(&store, |tx| annotation::list(tx, None)).await.is_empty());
+    });
+}
+
+#[test]
+fn it_is_known_when_any_of_them_changed() {
+    on_each_engine(|home| async move {
+        let store = home.store().await;
+        let folder = write(&store, |tx| mailbox::add_path(tx, "a", None)).await.expect("adds").id;
+        let mut known = read(&store, annotation::changed_at).await;
+        assert_eq!(known, 0);
+        let mut moved = async || {
+            let now = read(&store, annotation::changed_at).await;
+            std::mem::replace(&mut known, now) != now
+        };
+        write(&store, move |tx| annotation::change(tx, Some(folder), "/shared/a", Some(b"1"))).await.expect("sets");
+        assert!(moved().await);
+        store.deliver(delivery("d", mail("a", ""), &[ALICE])).await.expect("delivers");
+        assert!(!moved().await, "a mail is none");
+        write(&store, move |tx| annotation::change(tx, None, "/shared/x", None)).await.expect("removes");
+        assert!(moved().await);
+        write(&store, move |tx| mailbox::remove(tx, folder)).await.expect("removes");
+        assert!(moved().await, "they go with their mailbox");
     });
 }
 

@@ -220,6 +220,57 @@ fn a_large_mail_comes_back_too() {
 }
 
 #[test]
+fn copies_that_differ_are_accepted_as_one() {
+    on_each_engine(|home| async move {
+        let store = home.store().await;
+        write(&store, |tx| quota::set_limit(tx, Some(10))).await.expect("sets");
+        let batches = store.journal_batches();
+        let all = vec![
+            delivery("d1-a", mail("edited", ""), &[account(2)]),
+            delivery("d1-b", mail("full", ""), &[ALICE]),
+            delivery("d1", mail("plain", ""), &[account(3), ALICE, account(4)]),
+        ];
+        let done = store.deliver_all(all).await.expect("delivers");
+        let taken: Vec<Vec<bool>> = done.iter().map(|each| each.iter().map(Result::is_ok).collect()).collect();
+        assert_eq!(taken, [vec![true], vec![false], vec![true, false, true]]);
+        let is_journalled = store.journal_batches() - batches;
+        assert!(is_journalled == 1 || journal_files(&home).is_empty(), "{is_journalled} syncs");
+        for (number, subject) in [(2, "edited"), (3, "plain"), (4, "plain")] {
+            let entry = inbox_of(&store, account(number)).await.remove(0);
+            let body = store.body(account(number), entry.id).await.expect("reads").expect("there").bytes().expect("reads");
+            assert!(String::from_utf8_lossy(&body).contains(&format!("Subject: {subject}")), "{number}");
+        }
+        // One that cannot be refuses all of them.
+        let bad = vec![delivery("d2", mail("x", ""), &[account(2)]), delivery("", mail("x", ""), &[account(3)])];
+        assert!(store.deliver_all(bad).await.is_err());
+        assert_eq!((inbox_of(&store, account(2)).await.len(), inbox_of(&store, account(3)).await.len()), (1, 1));
+    });
+}
+
+#[test]
+fn each_copy_of_a_batch_comes_back_after_a_power_cut() {
+    on_sqlite(|home| async move {
+        let large = [mail("large", ""), b"0123456789abcde\n".repeat(limits::BODY_IN_DB_BYTES_MAX / 8)].concat();
+        lose_what_was_not_synced(&home, async move |store| {
+            let to = [ALICE];
+            let all = vec![
+                delivery("d1-0", mail("edited", ""), &to),
+                delivery("d1-1", large.clone(), &to),
+                delivery("d1", mail("plain", ""), &[ALICE, account(2)]),
+            ];
+            store.deliver_all(all).await.expect("delivers");
+        })
+        .await;
+        let store = home.store().await;
+        let ids: Vec<_> = inbox_of(&store, ALICE).await.iter().map(|entry| entry.id).collect();
+        let subjects = read(&store, move |tx| message::summaries(tx, &ids)).await;
+        let subjects: Vec<_> = subjects.into_iter().filter_map(|s| s.parsed.envelope.subject).collect();
+        assert_eq!(subjects, ["edited", "large", "plain"]);
+        assert_eq!(inbox_of(&store, account(2)).await.len(), 1, "who has it already has it once");
+    });
+}
+
+#[test]
 fn a_torn_end_of_the_journal_is_left() {
     on_sqlite(|home| async move {
         lose_what_was_not_synced(&home, async |store| {

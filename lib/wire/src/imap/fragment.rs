@@ -225,12 +225,14 @@ mod tests {
 
     #[test]
     fn a_line_has_a_bound() {
-        for (length, event) in
-            [(limits::LINE_BYTES_BEFORE_LOGIN_MAX, Event::Command), (limits::LINE_BYTES_BEFORE_LOGIN_MAX + 1, Event::LineTooLong)]
+        for (bounds, max) in
+            [(Bounds::BEFORE_LOGIN, limits::LINE_BYTES_BEFORE_LOGIN_MAX), (Bounds::AFTER_LOGIN, limits::LINE_BYTES_MAX)]
         {
-            let mut line = vec![b'a'; length - 2];
-            line.extend_from_slice(b"\r\n");
-            assert_eq!(Fragmentizer::new(Bounds::BEFORE_LOGIN).push(&line).1, event);
+            for (length, event) in [(max, Event::Command), (max + 1, Event::LineTooLong)] {
+                let mut line = vec![b'a'; length - 2];
+                line.extend_from_slice(b"\r\n");
+                assert_eq!(Fragmentizer::new(bounds).push(&line).1, event);
+            }
         }
         let mut endless = Fragmentizer::new(Bounds::BEFORE_LOGIN);
         let mut pushed = 0;
@@ -254,17 +256,21 @@ mod tests {
 
     #[test]
     fn a_command_has_a_bound() {
-        let mut fragmentizer = Fragmentizer::new(Bounds::BEFORE_LOGIN);
-        let mut literals = 0;
-        loop {
-            let (_, event) = fragmentizer.push(b"{4096}\r\n");
-            let Event::Literal(literal) = event else { panic!("{event:?}") };
-            if !fragmentizer.accept(literal) {
-                break;
+        for (bounds, max) in
+            [(Bounds::BEFORE_LOGIN, limits::COMMAND_BYTES_BEFORE_LOGIN_MAX), (Bounds::AFTER_LOGIN, limits::COMMAND_BYTES_MAX)]
+        {
+            let mut fragmentizer = Fragmentizer::new(bounds);
+            let mut literals = 0;
+            loop {
+                let (_, event) = fragmentizer.push(b"{4096}\r\n");
+                let Event::Literal(literal) = event else { panic!("{event:?}") };
+                if !fragmentizer.accept(literal) {
+                    break;
+                }
+                assert_eq!(fragmentizer.push(&[b'x'; 4096]).1, Event::More);
+                literals += 1;
             }
-            assert_eq!(fragmentizer.push(&[b'x'; 4096]).1, Event::More);
-            literals += 1;
+            assert_eq!(literals, max / 4096 - 1);
         }
-        assert_eq!(literals, limits::COMMAND_BYTES_BEFORE_LOGIN_MAX / 4096 - 1);
     }
 }

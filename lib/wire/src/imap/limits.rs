@@ -11,8 +11,6 @@ pub const LINE_BYTES_BEFORE_LOGIN_MAX: usize = 16 * 1024;
 pub const COMMAND_BYTES_BEFORE_LOGIN_MAX: usize = 32 * 1024;
 /// Octets of one literal before login.
 pub const LITERAL_BYTES_BEFORE_LOGIN_MAX: u64 = 8 * 1024;
-/// Octets of a non-synchronizing literal that LITERAL- admits (RFC 7888 §5).
-pub const LITERAL_MINUS_BYTES_MAX: u64 = 4096;
 /// Octets of a tag.
 pub const TAG_BYTES_MAX: usize = 64;
 /// Ranges in one sequence set.

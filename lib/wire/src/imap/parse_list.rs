@@ -174,4 +174,13 @@ mod tests {
         assert!(parse(&many(LIST_PATTERNS_MAX)).is_ok());
         assert!(parse(&many(LIST_PATTERNS_MAX + 1)).is_err());
     }
+
+    #[test]
+    fn items_have_bounds() {
+        let parse = |count: usize| {
+            let items = vec!["MESSAGES"; count].join(" ");
+            parse_list(&mut Cursor::new(format!("\"\" % RETURN (STATUS ({items}))\r\n").as_bytes()), Charset::Utf7).is_ok()
+        };
+        assert!(parse(LIST_ITEMS_MAX) && !parse(LIST_ITEMS_MAX + 1));
+    }
 }

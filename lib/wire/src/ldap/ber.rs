@@ -144,6 +144,10 @@ mod tests {
             assert_eq!(header(octets), expected, "{octets:x?}");
         }
         assert_eq!(Reader::new(&[0x04, 0x05, 1]).element(), Err(LdapError::Syntax));
+        for (count, is_read) in [(LENGTH_OCTETS_MAX, true), (LENGTH_OCTETS_MAX + 1, false)] {
+            let octets = [vec![0x30, 0x80 | u8::try_from(count).unwrap()], vec![0; count]].concat();
+            assert_eq!(header(&octets).is_ok(), is_read, "{count}");
+        }
     }
 
     proptest! {

@@ -143,4 +143,16 @@ mod tests {
         long.extend(b"* markdown ** rfc822 message digest\r\n".repeat(10_000));
         assert!(is_safe_for_mail_parser(&long));
     }
+
+    #[test]
+    fn continued_octets_are_bounded_on_both_sides() {
+        let of = |octets: usize| {
+            let line = |length: usize| format!(" {}\r\n", "x".repeat(length - 3));
+            let first = "Content-Type: text/plain; a*0=b;\r\n";
+            let (whole, rest) = ((octets - first.len()) / 1000 - 1, (octets - first.len()) % 1000 + 1000);
+            format!("{first}{}{}\r\nx\r\n", line(1000).repeat(whole), line(rest)).into_bytes()
+        };
+        assert!(is_safe_for_mail_parser(&of(CONTINUED_BYTES_SAFE_MAX)));
+        assert!(!is_safe_for_mail_parser(&of(CONTINUED_BYTES_SAFE_MAX + 1)));
+    }
 }

@@ -260,4 +260,26 @@ mod tests {
         let fits = format!("X: {}\r\n", "a".repeat(FIELD_BYTES_MAX - 10));
         assert_eq!(field(&fits).text().len(), FIELD_BYTES_MAX - 10);
     }
+
+    #[test]
+    fn addresses_and_ids_are_bounded_on_both_sides() {
+        let to = |count: usize| field(&format!("To: {}\r\n", vec!["a@x.org"; count].join(", "))).addresses().len();
+        assert_eq!((to(ADDRESSES_MAX), to(ADDRESSES_MAX + 1)), (ADDRESSES_MAX, ADDRESSES_MAX));
+        let ids = |count: usize| {
+            let all: String = (0..count).map(|number| format!(" <{number}@x>")).collect();
+            field(&format!("References:{all}\r\n")).message_ids()
+        };
+        assert_eq!((ids(MESSAGE_IDS_MAX).len(), ids(MESSAGE_IDS_MAX)[0].as_str()), (MESSAGE_IDS_MAX, "0@x"));
+        assert_eq!(
+            (ids(MESSAGE_IDS_MAX + 1).len(), ids(MESSAGE_IDS_MAX + 1)[0].as_str()),
+            (MESSAGE_IDS_MAX, "1@x"),
+            "the last ones"
+        );
+        // RFC 2047 §2: words of 75 letters at most.
+        for (octets, words) in [(WORD_BYTES_MAX, 1), (WORD_BYTES_MAX + 1, 2)] {
+            let encoded = encode_words(&format!("{}\u{e9}", "x".repeat(octets - 2))).into_owned();
+            assert_eq!(encoded.split(' ').count(), words, "{encoded}");
+            assert!(encoded.split(' ').all(|word| word.len() <= 75), "{encoded}");
+        }
+    }
 }

@@ -453,4 +453,36 @@ mod tests {
         let parsed = parse((raw + "\r\n\r\nhello").as_bytes());
         assert_eq!(parsed.structure.mime_type(), "text/plain");
     }
+
+    #[test]
+    fn parameters_and_boundaries_are_bounded_on_both_sides() {
+        use super::super::limits::PARAMETERS_MAX;
+        let named = |before: usize| {
+            let others: String = (0..before).map(|number| format!("; p{number}=x")).collect();
+            let parsed = parse(format!("Content-Type: text/plain{others}; name=here\r\n\r\nx\r\n").as_bytes());
+            parsed.structure.parameter("name").is_some()
+        };
+        assert!(named(PARAMETERS_MAX - 1) && !named(PARAMETERS_MAX));
+        let parts = |length: usize| {
+            let edge = "b".repeat(length);
+            let raw = format!("Content-Type: multipart/mixed; boundary={edge}\r\n\r\n--{edge}\r\n\r\nx\r\n--{edge}--\r\n");
+            parse(raw.as_bytes()).structure.walk().len()
+        };
+        assert_eq!((parts(BOUNDARY_BYTES_MAX), parts(BOUNDARY_BYTES_MAX + 1)), (2, 1));
+    }
+
+    /// Of a long part the first octets are words for the index; the same of a long line.
+    #[test]
+    fn the_text_of_a_part_is_bounded_on_both_sides() {
+        for line in ["x\r\n".to_string(), "x".repeat(1000) + "\r\n", String::new()] {
+            let has = |octets: usize| {
+                let filler = match line.len() {
+                    0 => "x".repeat(octets),
+                    length => line.repeat(octets / length) + &" ".repeat(octets % length),
+                };
+                parse(format!("Content-Type: text/plain\r\n\r\n{filler}needle\r\n").as_bytes()).text.contains("needle")
+            };
+            assert!(has(TEXT_PART_BYTES_MAX - 200) && !has(TEXT_PART_BYTES_MAX), "{} octets", line.len());
+        }
+    }
 }

@@ -240,4 +240,10 @@ mod tests {
             assert_eq!(parse_command(line), Err(error), "{}", line.escape_ascii());
         }
     }
+
+    #[test]
+    fn a_clients_name_is_bounded_on_both_sides() {
+        let named = |length: usize| parse_command(format!("EHLO {}", "x".repeat(length)).as_bytes());
+        assert!(named(CLIENT_NAME_BYTES_MAX).is_ok() && named(CLIENT_NAME_BYTES_MAX + 1).is_err());
+    }
 }

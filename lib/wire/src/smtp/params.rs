@@ -302,4 +302,10 @@ mod tests {
             assert_eq!(Notify::parse(&notify.encode()), Ok(notify));
         }
     }
+
+    #[test]
+    fn an_original_recipient_is_bounded_on_both_sides() {
+        let of = |length: usize| RcptParams::parse(&format!("ORCPT=rfc822;{}", "a".repeat(length)));
+        assert!(of(ORCPT_BYTES_MAX).is_ok() && of(ORCPT_BYTES_MAX + 1).is_err());
+    }
 }

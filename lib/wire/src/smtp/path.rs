@@ -180,4 +180,15 @@ mod tests {
             }
         }
     }
+
+    /// A source route is read and dropped; it may be long, but not for ever.
+    #[test]
+    fn a_written_path_is_bounded_on_both_sides() {
+        let routed = |length: usize| {
+            let (route, mailbox) = ("@r.example,".repeat(200), ":a@x.org");
+            read(&format!("<{}{mailbox}>", &route[..length - mailbox.len()]))
+        };
+        assert_eq!(routed(WRITTEN_PATH_BYTES_MAX).as_deref(), Some("<a@x.org>"));
+        assert_eq!(routed(WRITTEN_PATH_BYTES_MAX + 1), None);
+    }
 }

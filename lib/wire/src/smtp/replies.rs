@@ -39,6 +39,8 @@ replies! {
     TOO_MANY_CONNECTIONS_421_4_7_0 = 421 7 0 "too many connections";
     /// Recipient limit.
     TOO_MANY_RECIPIENTS_452_4_5_3 = 452 5 3 "too many recipients, send the rest in another message";
+    /// An address that each home has, of one where nobody lives.
+    NOBODY_HERE_450_4_2_1 = 450 2 1 "nobody lives here yet; come again later";
     /// The recipient's mailbox is full.
     MAILBOX_FULL_452_4_2_2 = 452 2 2 "the mailbox is full";
     /// Our disk is full.

@@ -268,4 +268,17 @@ mod tests {
         let reply = read("550 4.1.1 no").expect("a reply").expect("whole");
         assert_eq!((reply.enhanced, &*reply.text), (None, "4.1.1 no"));
     }
+
+    #[test]
+    fn the_text_of_a_reply_is_bounded_on_both_sides() {
+        let line = "x".repeat(400);
+        let said = |lines: usize, last: &str| {
+            let text = format!("{}550 {last}", format!("550-{line}\r\n").repeat(lines));
+            read(&text).expect("a reply").expect("whole").text
+        };
+        let whole = REPLY_TEXT_BYTES_MAX / 401;
+        let room = REPLY_TEXT_BYTES_MAX - whole * 401;
+        assert_eq!(said(whole, &"y".repeat(room)).len(), REPLY_TEXT_BYTES_MAX, "all of it");
+        assert_eq!(said(whole, &"y".repeat(room + 1)).len(), REPLY_TEXT_BYTES_MAX, "and no more");
+    }
 }
