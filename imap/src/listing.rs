@@ -38,6 +38,30 @@ impl Listing {
     }
 }
 
+impl Listing {
+    /// The mailboxes whose messages or flags changed, as they were and as they are; `None` when more than that changed.
+    pub fn changed(&self, now: &Self) -> Option<(Self, Self)> {
+        let pairs = || self.mailboxes.iter().zip(&now.mailboxes);
+        let same = self.mailboxes.len() == now.mailboxes.len()
+            && pairs().all(|(old, new)| old.id == new.id && old.modseq == new.modseq)
+            && self.annotated == now.annotated
+            && self.lists == now.lists
+            && self.follows == now.follows;
+        if !same {
+            return None;
+        }
+        let state = |mailbox: &Mailbox| (mailbox.highest_modseq, mailbox.counts_modseq, mailbox.uid_validity);
+        let (old, new) = pairs().filter(|(old, new)| state(old) != state(new)).map(|(old, new)| (old.clone(), new.clone())).unzip();
+        let of = |mailboxes: Vec<Mailbox>| Self {
+            lists: now.lists.iter().filter(|(id, _)| mailboxes.iter().any(|mailbox| mailbox.id == *id)).copied().collect(),
+            follows: now.follows.clone(),
+            mailboxes,
+            ..Self::default()
+        };
+        Some((of(old), of(new)))
+    }
+}
+
 /// One account, kept fresh by whoever asks.
 pub struct ListingMirror {
     account: AccountId,
@@ -96,5 +120,37 @@ pub(crate) fn mailbox(path: &str) -> Mailbox {
         unseen: 0,
         deleted: 0,
         size_bytes: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(mailboxes: &[(i64, u64, u64)]) -> Listing {
+        let of = |&(id, modseq, highest_modseq): &(i64, u64, u64)| Mailbox {
+            id: MailboxId::from_i64(id),
+            modseq,
+            highest_modseq,
+            ..mailbox(&format!("m{id}"))
+        };
+        Listing { mailboxes: mailboxes.iter().map(of).collect(), ..Listing::default() }
+    }
+
+    #[test]
+    fn what_changed_is_all_that_is_looked_at() {
+        let before = listing(&[(1, 1, 1), (2, 1, 1), (3, 1, 1)]);
+        let (old, new) = before.changed(&listing(&[(1, 1, 1), (2, 1, 9), (3, 1, 1)])).expect("of messages alone");
+        let ids = |listing: &Listing| listing.mailboxes.iter().map(|one| (one.id.as_i64(), one.highest_modseq)).collect::<Vec<_>>();
+        assert_eq!((ids(&old), ids(&new)), (vec![(2, 1)], vec![(2, 9)]));
+        for more in [
+            listing(&[(1, 1, 1), (2, 9, 1), (3, 1, 1)]),
+            listing(&[(1, 1, 1), (2, 1, 1)]),
+            listing(&[(1, 1, 1), (2, 1, 1), (4, 1, 1)]),
+            Listing { annotated: 9, ..listing(&[(1, 1, 1), (2, 1, 1), (3, 1, 1)]) },
+            Listing { follows: vec![(AccountId::from_i64(7), MailboxId::from_i64(7))], ..before.clone() },
+        ] {
+            assert!(before.changed(&more).is_none(), "{more:?}");
+        }
     }
 }

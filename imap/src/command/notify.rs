@@ -55,7 +55,7 @@ pub async fn run(ctx: &mut Ctx, wanted: Option<Notify>) -> Outcome {
     }
     let mut watching = Watching { watch: Watch { groups }, accounts: Vec::new() };
     watching.accounts = look(ctx, &watching, false).await?;
-    let (me, picture) = (ctx.account()?, picture(&watching.accounts, false));
+    let (me, picture) = (ctx.account()?, picture(&watching.accounts, &told(&watching.accounts), false));
     if watching.watch.overflows(&picture, me) {
         return Ok(overflow());
     }
@@ -77,14 +77,17 @@ fn situation<'s>(ctx: &Ctx, me: AccountId, own: &'s [String]) -> Situation<'s> {
 }
 
 /// As it is decided upon; `entries` only where any of them changed.
-fn picture(accounts: &[Watched], entries: bool) -> Picture {
-    let Some((own, others)) = accounts.split_first() else { return Picture::default() };
-    let others: Vec<Other<'_>> = others
-        .iter()
-        .map(|other| Other { account: other.account, prefix: &other.prefix, reach: &other.reach, listing: &other.told })
-        .collect();
-    let picture = Picture::new(own.account, &own.told, &others);
-    if entries { picture.with_entries(own.account, &own.told, &others) } else { picture }
+fn picture(accounts: &[Watched], listings: &[&Listing], entries: bool) -> Picture {
+    let mut all = accounts.iter().zip(listings.iter().copied());
+    let Some((me, own)) = all.next() else { return Picture::default() };
+    let others: Vec<Other<'_>> =
+        all.map(|(other, listing)| Other { account: other.account, prefix: &other.prefix, reach: &other.reach, listing }).collect();
+    let picture = Picture::new(me.account, own, &others);
+    if entries { picture.with_entries(me.account, own, &others) } else { picture }
+}
+
+fn told(accounts: &[Watched]) -> Vec<&Listing> {
+    accounts.iter().map(|watched| watched.told.as_ref()).collect()
 }
 
 /// The accounts that are to be watched, as they stand now. `always` asks the store whatever the feed says.
@@ -144,13 +147,29 @@ async fn find_news(ctx: &mut Ctx, watching: &mut Watching, look_how: Look, own: 
         return Ok(Some(Vec::new()));
     }
     let me = ctx.account()?;
-    let same_entries = |(one, other): (&Watched, &Watched)| Arc::ptr_eq(&one.told.entries, &other.told.entries);
-    let entries = fresh.len() != watching.accounts.len() || !fresh.iter().zip(&watching.accounts).all(same_entries);
-    let (before, now) = (picture(&watching.accounts, entries), picture(&fresh, entries));
+    let pairs = || watching.accounts.iter().zip(&fresh);
+    let is_same = |(one, other): (&Watched, &Watched)| one.account == other.account && one.reach == other.reach;
+    let same_people = fresh.len() == watching.accounts.len() && pairs().all(is_same);
+    let changed = || pairs().map(|(one, other)| one.told.changed(&other.told)).collect::<Option<Vec<_>>>();
+    // Most often messages came or went in one mailbox of many: then it alone is looked at.
+    let (before, now) = match same_people.then(changed).flatten() {
+        Some(changed) => {
+            let (before, now): (Vec<_>, Vec<_>) = changed.iter().map(|(before, now)| (before, now)).unzip();
+            (picture(&watching.accounts, &before, false), picture(&fresh, &now, false))
+        }
+        None => {
+            let same_entries = |(one, other): (&Watched, &Watched)| Arc::ptr_eq(&one.told.entries, &other.told.entries);
+            let entries = !same_people || !pairs().all(same_entries);
+            let before = picture(&watching.accounts, &told(&watching.accounts), entries);
+            let now = picture(&fresh, &told(&fresh), entries);
+            if watching.watch.overflows(&now, me) {
+                watching.accounts = fresh;
+                return Ok(None);
+            }
+            (before, now)
+        }
+    };
     watching.accounts = fresh;
-    if watching.watch.overflows(&now, me) {
-        return Ok(None);
-    }
     Ok(Some(watching.watch.decide(&before, &now, situation(ctx, me, own))))
 }
 

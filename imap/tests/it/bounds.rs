@@ -2,12 +2,13 @@
 //! Bounds, each from both sides: what is within is done, one more is refused, and the session goes on where it can.
 
 use hearth_imap::limits::{
-    APPEND_MESSAGES_MAX, APPEND_PARTS_MAX, DISCARD_BYTES_MAX, EVENT_BYTES_MAX, EVENT_MESSAGES_MAX, HEADER_BYTES_MAX,
-    LOGIN_FAILURES_MAX, MISTAKES_BEFORE_LOGIN_MAX, MISTAKES_MAX, SEARCH_BODY_BYTES_MAX, SEARCH_TEXT_BYTES_MAX,
+    APPEND_MEMORY_BYTES_MAX, APPEND_MESSAGES_MAX, APPEND_PARTS_MAX, DISCARD_BYTES_MAX, EVENT_BYTES_MAX, EVENT_MESSAGES_MAX,
+    FETCH_BODIES_MAX, FETCH_PIECE_BYTES, FETCH_ROWS_MAX, FUZZY_TEXTS_MAX, HEADER_BYTES_MAX, LOGIN_FAILURES_MAX,
+    MISTAKES_BEFORE_LOGIN_MAX, MISTAKES_MAX, POP3_DELETE_MAX, SEARCH_BODY_BYTES_MAX, SEARCH_TEXT_BYTES_MAX,
 };
 use hearth_mailstore::{Durability, MailTx, script};
 
-use crate::harness::{Client, Home, PASSWORD, USER};
+use crate::harness::{Client, Home, PASSWORD, Protocol, USER};
 
 async fn signed_in(home: &Home) -> Client {
     let mut client = home.connect(true);
@@ -139,5 +140,58 @@ async fn messages_that_a_script_runs_for() {
         client.command("g", "EXAMINE Archive").await;
         let flags = client.command("h", "FETCH * FLAGS").await;
         assert_eq!(flags[0].contains("$met"), met, "{size}: {flags:?}");
+    }
+}
+
+/// What is read, held and written in pieces comes whole, whether it is one piece or one more than that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pieces_are_no_bounds_to_who_asks() {
+    let home = Home::new().await;
+    let count = FETCH_ROWS_MAX.max(FETCH_BODIES_MAX).max(POP3_DELETE_MAX) + 1;
+    for number in 1..=count {
+        home.add_mail("INBOX", format!("Subject: s{number}\r\n\r\nbody {number}\r\n").into_bytes()).await;
+    }
+    let mut client = signed_in(&home).await;
+    client.command("s", "EXAMINE INBOX").await;
+    for (max, item, is_one) in [(FETCH_ROWS_MAX, "ENVELOPE", "(\"s"), (FETCH_BODIES_MAX, "BODY.PEEK[TEXT]", "body ")] {
+        for asked in [max, max + 1] {
+            let lines = client.command("f", &format!("FETCH 1:{asked} {item}")).await;
+            let found = lines.iter().filter(|line| line.contains(is_one) || line.contains("ENVELOPE (NIL \"s")).count();
+            assert_eq!(found, asked, "{item}");
+        }
+    }
+    let mut popper = home.connect_to(Protocol::Pop3, true);
+    popper.sign_in_to(Protocol::Pop3).await;
+    for number in 1..=POP3_DELETE_MAX + 1 {
+        popper.send(format!("DELE {number}\r\n").as_bytes()).await;
+        assert!(popper.line().await.is_some_and(|line| line.starts_with("+OK")));
+    }
+    popper.send(b"QUIT\r\n").await;
+    assert!(popper.line().await.is_some_and(|line| line.starts_with("+OK")));
+    let left = client.command("l", "STATUS INBOX (MESSAGES)").await;
+    assert!(left.iter().any(|line| line.contains(&format!("(MESSAGES {})", count - POP3_DELETE_MAX - 1))), "{left:?}");
+    // In memory, in a file; written at once, and in more than one piece.
+    let memory = usize::try_from(APPEND_MEMORY_BYTES_MAX).expect("fits");
+    for size in [memory, memory + 1, FETCH_PIECE_BYTES, FETCH_PIECE_BYTES + 1] {
+        let raw = format!("Subject: x\r\n\r\n{}", "y".repeat(size - 14));
+        client.send(format!("a APPEND Drafts {{{size}+}}\r\n{raw}\r\n").as_bytes()).await;
+        while !client.line().await.expect("an answer").starts_with("a OK") {}
+        client.command("e", "EXAMINE Drafts").await;
+        client.send(b"g FETCH * BODY.PEEK[]\r\n").await;
+        assert!(client.line().await.is_some_and(|line| line.ends_with(&format!("{{{size}}}"))), "{size}");
+        assert_eq!(client.octets(size).await, raw.as_bytes());
+        while !client.line().await.expect("an end").starts_with("g OK") {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_that_are_looked_for_by_their_words() {
+    let home = Home::new().await;
+    let mut client = signed_in(&home).await;
+    client.command("s", "EXAMINE INBOX").await;
+    for (count, answer) in [(FUZZY_TEXTS_MAX, "a OK"), (FUZZY_TEXTS_MAX + 1, "a NO [LIMIT]")] {
+        let keys: Vec<String> = (0..count).map(|number| format!("FUZZY TEXT word{number}")).collect();
+        let said = last(&mut client, "a", &format!("SEARCH {}", keys.join(" "))).await;
+        assert!(said.starts_with(answer), "{count}: {said}");
     }
 }

@@ -338,4 +338,52 @@ mod tests {
         static SCRIPT: [(u8, &[&[u8]]); 1] = [(b'E', &ENDLESS)];
         assert!(judged(0, &SCRIPT).await.0.is_err());
     }
+
+    /// What a judge that says this one packet to the negotiation gets back.
+    async fn negotiated_with(packet: Vec<u8>) -> io::Result<Heard> {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move {
+            let length = theirs.read_u32().await.expect("a packet");
+            theirs.read_exact(&mut vec![0; length as usize]).await.expect("a packet");
+            let _ = theirs.write_u32(packet.len() as u32).await;
+            let _ = theirs.write_all(&packet).await;
+            // All that it can leave out is left out: the end of the mail alone is asked about.
+            while let Ok(length) = theirs.read_u32().await {
+                let mut asked = vec![0; length as usize];
+                theirs.read_exact(&mut asked).await.expect("a packet");
+                if matches!(asked.first(), Some(b'D' | b'Q')) {
+                    continue;
+                }
+                let _ = theirs.write_u32(1).await;
+                let _ = theirs.write_all(b"c").await;
+            }
+        });
+        let case = Case {
+            id: "1",
+            hostname: "mail.home.example",
+            ip: "192.0.2.1".parse().expect("an address"),
+            port: 40_000,
+            host: None,
+            hello: "c.example",
+            sender: None,
+            recipients: &[],
+            message: &Message::from(RAW),
+        };
+        converse(ours, &case).await
+    }
+
+    #[tokio::test]
+    async fn versions_and_packets_are_bounded_on_both_sides() {
+        let said = |version: u32, length: usize| {
+            let mut packet = [&b"O"[..], &version.to_be_bytes(), &0x31_u32.to_be_bytes(), &0_u32.to_be_bytes()].concat();
+            packet.resize(length.max(packet.len()), 0);
+            packet
+        };
+        assert!(negotiated_with(said(VERSION_MIN, 0)).await.is_ok());
+        assert!(negotiated_with(said(VERSION_MIN - 1, 0)).await.is_err());
+        // What is too long is not read; what is not is looked at.
+        let long = |length| async move { negotiated_with(said(VERSION_MIN, length)).await.map_err(|error| error.to_string()) };
+        let (within, beyond) = (long(PACKET_BYTES_MAX).await, long(PACKET_BYTES_MAX + 1).await);
+        assert!(beyond.is_err() && within != beyond, "{within:?} {beyond:?}");
+    }
 }

@@ -129,12 +129,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     fn said(&self, reply: Reply) -> Sent {
         // 3yz where it does not belong is no answer.
         let reply = if reply.severity() == Severity::Continue { Reply::named(451, 5, 0, "an answer out of order") } else { reply };
-        Sent { reply, host: Some(self.host.clone()), host_reports: false }
+        Sent { host: Some(self.host.clone()), ..Sent::ours(reply) }
     }
 
     fn broke(&self, what: &dyn std::fmt::Display) -> Sent {
         let reply = Reply::named(451, 4, 2, "").saying(format!("the conversation with {} broke: {what}", self.host));
-        Sent { reply, host: None, host_reports: false }
+        Sent::ours(reply)
     }
 
     async fn deliver(&mut self, mail: &Outgoing) -> Vec<Sent> {

@@ -80,12 +80,14 @@ pub struct Sent {
     pub host: Option<String>,
     /// The host will send the reports that the sender asked for (RFC 3461 §5.2).
     pub host_reports: bool,
+    /// An alias of ours passes it on to another home, which is asked for no report (RFC 3461 §5.2.7.1).
+    pub passed_on: bool,
 }
 
 impl Sent {
     /// Of our own.
     pub fn ours(reply: Reply) -> Self {
-        Self { reply, host: None, host_reports: false }
+        Self { reply, host: None, host_reports: false, passed_on: false }
     }
 
     /// Does the other server have the mail?
@@ -150,10 +152,9 @@ impl Outbound {
     }
 
     async fn connect(&self, host: &Host) -> Result<TcpStream, Sent> {
-        let failed = |error: &dyn std::fmt::Display| Sent {
-            reply: Reply::named(451, 4, 1, "").saying(format!("cannot connect to {} ({}): {error}", host.name, host.address)),
-            host: None,
-            host_reports: false,
+        let failed = |error: &dyn std::fmt::Display| {
+            let says = format!("cannot connect to {} ({}): {error}", host.name, host.address);
+            Sent::ours(Reply::named(451, 4, 1, "").saying(says))
         };
         let connecting = async {
             let socket = if host.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;

@@ -117,7 +117,9 @@ async fn attempt(
     if server.directory.find_domain(domain).await?.is_some() {
         let (mut sent, mut here) = (Vec::with_capacity(mail.recipients.len()), Here::default());
         for due in &mail.recipients {
-            sent.push(Sent::ours(deliver_here(server, mail, due, &message, &mut here).await?));
+            here.passed_on = false;
+            let reply = deliver_here(server, mail, due, &message, &mut here).await?;
+            sent.push(Sent { passed_on: here.passed_on, ..Sent::ours(reply) });
         }
         return Ok((sent, here.onward));
     }
@@ -157,6 +159,8 @@ async fn is_ascii(message: &Message) -> Result<bool, Trouble> {
 #[derive(Default)]
 struct Here {
     onward: Vec<NewMail>,
+    /// What was tried last goes on to another home.
+    passed_on: bool,
     /// Who has it, or the reply of who has not: several addresses of one person are one delivery, and one answer to each.
     became: BTreeMap<AccountId, Option<Reply>>,
 }
@@ -246,6 +250,7 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, message: &Mess
             ..local::leaving(mail.sender.clone(), forwards, head.into_bytes(), message.clone())
         };
         here.onward.push(forwarded);
+        here.passed_on = true;
     }
     Ok(ACCEPTED_250_2_6_0)
 }
@@ -281,6 +286,7 @@ async fn settle(server: &Server, mail: Claimed, sent: Vec<Sent>, onward: Vec<New
         if sent.is_done() {
             match &sent.host {
                 _ if !notify.success => {}
+                None if sent.passed_on => told.relayed.push(failure),
                 None => told.delivered.push(failure),
                 Some(_) if !sent.host_reports => told.relayed.push(failure),
                 Some(_) => {}

@@ -10,7 +10,7 @@ use hearth_types::{AccountId, Address, Clock, Timestamp};
 
 use super::house::House;
 use crate::outbound::Outbound;
-use crate::queue::worker;
+use crate::queue::{NewMail, NewRecipient, worker};
 
 const MESSAGE: &str =
     "From: Carol <carol@else.example>\r\nTo: alice@home.example\r\nSubject: Hello\r\nMessage-ID: <1@else.example>\r\n\r\nhi\r\n";
@@ -199,6 +199,30 @@ pub(super) async fn work_until_alice_has_mail(house: &House) {
     }
     house.server.stop.request();
     working.await.expect("ended");
+}
+
+/// RFC 3461 §5.2.7.1.
+#[tokio::test]
+async fn what_an_alias_of_ours_passes_on_is_relayed() {
+    let house = House::new().await;
+    let alias: Address = "away@home.example".parse().expect("an address");
+    house.server.directory.add_alias(&alias, &["x@phone.invalid".parse().expect("an address")]).await.expect("an alias");
+    let success = hearth_wire::smtp::Notify { success: true, failure: false, delay: false };
+    let to = [alias, house.bob.primary.clone()].map(|to| NewRecipient { notify: Some(success), ..NewRecipient::to(to) });
+    let sender = Some(house.alice.primary.clone());
+    let message = MESSAGE.as_bytes().into();
+    let queued = NewMail { recipients: to.to_vec(), ..crate::local::leaving(sender, Vec::new(), Vec::new(), message) };
+    house.server.queue.enqueue(queued).await.expect("queued");
+    work_until_alice_has_mail(&house).await;
+    let told = house.wait_for(house.alice.id, Role::Inbox, 1).await;
+    let mut all: Vec<String> = told;
+    all.extend(leaving(&house).await.into_iter().map(|(_, _, body)| body));
+    let has = |recipient: &str, action: &str| {
+        let field = format!("Final-Recipient: rfc822; {recipient}\r\nAction: {action}\r\n");
+        all.iter().any(|mail| mail.contains(&field))
+    };
+    assert!(has("away@home.example", "relayed") && !has("away@home.example", "delivered"), "{all:?}");
+    assert!(has("bob@home.example", "delivered"), "{all:?}");
 }
 
 #[tokio::test]

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use hearth_filter::junk::{SENDER_JUNK_FROM, THROWN_FROM};
 use hearth_mailstore::address_book::FIRST;
-use hearth_mailstore::{Role, card, mailbox, message};
-use hearth_types::{AccountId, Clock};
+use hearth_mailstore::{Content, Delivery, FlagSet, Recipient, Role, Target, card, lesson, mailbox, memory, message};
+use hearth_types::{AccountId, Clock, Timestamp};
 
 use super::house::House;
 use super::sessions::submission;
 use super::vectors::{Zone, server, text};
+use crate::limits::{LEARNT_BYTES_MAX, LESSONS_AT_ONCE_MAX, SENDER_KNOWN, WRITTEN_TO_KEPT, WRITTEN_TO_MAX};
+use crate::local::written_to;
 use crate::policy::Policy;
 use crate::state::Kind;
 
@@ -133,4 +135,72 @@ async fn who_borrows_a_name_from_the_address_book_is_a_stranger() {
     let junk = reasons(&house, Role::Junk).await;
     assert!(junk.len() == 1 && junk[0].starts_with("It reads like junk: "), "{junk:?}");
     assert!(took[0] < delay && took[1] >= delay, "a first mail waits, but not that of somebody known: {took:?}");
+}
+
+fn remembers(house: &House, id: String) -> impl Future<Output = bool> + '_ {
+    let read = house.server.store.read(house.alice.id, move |tx| memory::is_remembered(tx, &id));
+    async move { read.await.expect("read") }
+}
+
+#[tokio::test]
+async fn how_many_and_how_long_people_are_known() {
+    let clock = Clock::fixed(Timestamp::from_secs(1_795_366_800));
+    let house = House::with("home.example", &["192.0.2.53:53".parse().expect("an address")], clock.clone()).await;
+    let mut pipe = submission(&house).await;
+    pipe.sign_in(&house.alice.primary).await;
+    let people: Vec<String> = (0..=WRITTEN_TO_MAX).map(|number| format!("p{number}@else.example")).collect();
+    let to: Vec<&str> = people.iter().map(String::as_str).collect();
+    let reply = pipe.transact("alice@home.example", &to, "From: alice@home.example\r\n\r\nhi\r\n").await;
+    assert!(reply.starts_with("250 "), "{reply}");
+    assert!(send(&house, "carol@else.example", "hi").await.starts_with("250 "));
+    let written_to = |number: usize| remembers(&house, written_to(&people[number]));
+    let sender = || remembers(&house, "sender carol@else.example".to_string());
+    assert_eq!((written_to(WRITTEN_TO_MAX - 1).await, written_to(WRITTEN_TO_MAX).await), (true, false));
+    let second = Duration::from_secs(1);
+    clock.advance(SENDER_KNOWN - second);
+    assert!(sender().await);
+    clock.advance(second);
+    assert!(!sender().await && written_to(0).await);
+    clock.advance(WRITTEN_TO_KEPT - SENDER_KNOWN - second);
+    assert!(written_to(0).await);
+    clock.advance(second);
+    assert!(!written_to(0).await);
+}
+
+/// Mails put into Alice's INBOX as they are, and then called junk.
+async fn junk(house: &House, sizes: &[usize]) {
+    for (number, size) in sizes.iter().enumerate() {
+        let head = format!("From: <eve{number}@else.example>\r\n\r\n");
+        let raw = format!("{head}{}", "word ".repeat(*size)).into_bytes()[..*size].to_vec();
+        let recipient = Recipient {
+            account: house.alice.id,
+            prefix: Vec::new(),
+            targets: vec![Target::Role(Role::Inbox)],
+            flags: FlagSet::EMPTY,
+        };
+        let id = format!("junk-{number}-{size}-{}", house.server.clock.now().millis());
+        let received_at = house.server.clock.now();
+        let delivery = Delivery { id, content: Content::Bytes(raw), received_at, recipients: vec![recipient] };
+        house.server.store.deliver(delivery).await.expect("delivered");
+    }
+    move_all(house, house.alice.id, Role::Inbox, Role::Junk).await;
+}
+
+/// How many were learnt, once the next mail has come.
+async fn learnt(house: &House) -> u32 {
+    assert!(send(house, "bob@home.example", "hi").await.starts_with("250 "));
+    let counted = house.server.store.read(house.alice.id, |tx| lesson::counts(tx, &[]));
+    counted.await.expect("read").0.junk
+}
+
+#[tokio::test]
+async fn what_is_learnt_at_once() {
+    let house = House::new().await;
+    let large = usize::try_from(LEARNT_BYTES_MAX).expect("fits");
+    junk(&house, &[large, large + 1]).await;
+    assert_eq!(learnt(&house).await, 1, "one is too large");
+    let house = House::new().await;
+    junk(&house, &vec![100; LESSONS_AT_ONCE_MAX + 1]).await;
+    let max = u32::try_from(LESSONS_AT_ONCE_MAX).expect("fits");
+    assert_eq!((learnt(&house).await, learnt(&house).await), (max, max + 1), "the rest with the next mail");
 }
