@@ -75,6 +75,10 @@ async fn an_address_book_from_first_to_last() {
     assert_eq!(some["notFound"], json!(["nobody"]));
     assert_eq!(home.error("AddressBook/get", json!({"properties": ["colour"]})).await, "invalidArguments");
 
+    let whole = home.one("AddressBook/get", json!({"ids": [&work]})).await["list"][0].clone();
+    let again = home.one("AddressBook/set", json!({"update": {&work: whole}})).await;
+    assert_eq!((&again["updated"], &again["oldState"]), (&json!({&work: null}), &again["newState"]));
+
     // With an error, the default stays; one that is not there is passed over.
     let id = first["id"].as_str().expect("an id");
     let arguments = json!({"onSuccessSetIsDefault": id, "create": {"x": {"name": ""}}});
@@ -284,6 +288,21 @@ async fn a_photo_comes_as_a_blob_and_goes_as_one() {
     ] {
         assert_eq!(home.refused(&other, json!({"media": media})).await["type"], error, "{media}");
     }
+}
+
+#[tokio::test]
+async fn the_blobs_of_a_card_are_bounded_on_both_sides() {
+    let home = Home::new().await;
+    let id = home.card(json!({})).await;
+    let upload = home.upload(PIXEL).await;
+    let media = |count: u64| -> Value {
+        (0..count).map(|n| (format!("m{n}"), json!({"kind": "logo", "blobId": upload}))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let most = hearth_mailstore::limits::CARD_BYTES_MAX as u64 / crate::limits::BLOB_BYTES_COUNTED_MIN;
+    assert_eq!(home.refused(&id, json!({"media": media(most)})).await, Value::Null);
+    assert_eq!(home.refused(&id, json!({"media": media(most + 1)})).await["type"], "tooLarge");
+    let part = json!({"media": {"p": {"kind": "logo", "blobId": format!("{upload}_1")}}});
+    assert_eq!(home.refused(&id, part).await["type"], "blobNotFound");
 }
 
 #[tokio::test]
