@@ -55,6 +55,10 @@ pub const DRAFT_HEADERS_MAX: usize = 200;
 pub const KEYWORDS_PER_EMAIL_MAX: usize = hearth_mailstore::limits::KEYWORDS_MAX;
 /// RFC 9610 §1.4.1 maxAddressBooksPerCard: as many as there are.
 pub const ADDRESS_BOOKS_PER_CARD_MAX: usize = hearth_mailstore::limits::ADDRESS_BOOKS_MAX;
+/// A blob that a card names counts as so many octets at least: to find it costs more than it holds.
+pub const BLOB_BYTES_COUNTED_MIN: u64 = 4096;
+/// Words and phrases that one filter of cards looks for.
+pub const CARD_FILTER_WORDS_MAX: usize = 64;
 /// E-mail addresses whose OpenPGP certificates one ContactCard/get may ask for.
 pub const OPENPGP_ADDRESSES_MAX: usize = 500;
 /// Verified credentials that are remembered so that not every request asks the gate.

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! JMAP over the front door, with an app password and with an access token, beside an IMAP session.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+
 use anyhow::{Context as _, Result, ensure};
-use hearth_tests::{Home, Imap};
+use hearth_tests::{Dns, Home, HomeBuilder, Imap, run};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -53,7 +58,8 @@ impl<'h> Jmap<'h> {
     }
 
     async fn call(&self, calls: Value) -> Result<Vec<Value>> {
-        let body = json!({"using": ["urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail"], "methodCalls": calls});
+        let using = ["urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail", "urn:ietf:params:jmap:contacts"];
+        let body = json!({"using": using, "methodCalls": calls});
         let answer = self.with_credential(self.http.post(self.url("apiUrl"))).json(&body).send().await?;
         ensure!(answer.status().is_success(), "{}", answer.text().await?);
         let answer: Value = answer.json().await?;
@@ -157,5 +163,87 @@ async fn without_a_credential_there_is_nothing() -> Result<()> {
         ensure!(answer.status() == StatusCode::UNAUTHORIZED, "{what}: {}", answer.status());
         ensure!(answer.headers().contains_key("www-authenticate"), "{what}");
     }
+    Ok(())
+}
+
+/// A mail of a stranger to alice: who sends it, and who it says wrote it.
+fn stranger_writes(at: SocketAddr, sender: &str, from: &str, to: &str) -> Result<()> {
+    let mut stream = BufReader::new(TcpStream::connect(at)?);
+    let pitch = "Congratulations winner! Claim your lottery prize now, click the link, viagra and casino bonus inside.";
+    let mail = format!("From: <{from}>\r\nTo: {to}\r\nSubject: x\r\n\r\n{pitch}\r\n.\r\n");
+    let (sender, to) = (format!("MAIL FROM:<{sender}>\r\n"), format!("RCPT TO:<{to}>\r\n"));
+    for say in ["", "EHLO mx.stranger.example\r\n", &sender, &to, "DATA\r\n", &mail, "QUIT\r\n"] {
+        stream.get_mut().write_all(say.as_bytes())?;
+        loop {
+            let mut line = String::new();
+            stream.read_line(&mut line)?;
+            ensure!(line.starts_with(['2', '3']), "after {say:?}: {line:?}");
+            if line.get(3..4) == Some(" ") {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_makes_a_stranger_known_and_helps_no_forger() -> Result<()> {
+    let spf = || "@ 60 IN TXT \"v=spf1 ip4:127.0.0.0/8 -all\"\n".to_string();
+    let dns = Dns::start(&[("friend.example", spf()), ("forger.example", spf())])?;
+    let home = HomeBuilder::default().dns(dns.address).env("HEARTH_SMTP__FIRST_SENDER_DELAY_SECONDS", "0").start()?;
+    let alice = &home.alice.address;
+    let jmap = Jmap::open(&home, Credential::AppPassword(alice.clone(), home.alice.app_password.clone())).await?;
+    let account = jmap.account();
+    let (friend, forger) = ("carol@friend.example", "eve@forger.example");
+    let counts = async || -> Result<(u64, u64)> {
+        let answers = jmap.call(json!([["Mailbox/get", {"accountId": account, "ids": null}, "0"]])).await?;
+        let list = answers[0][1]["list"].as_array().cloned().context("mailboxes")?;
+        let of =
+            |role: &str| list.iter().find(|mailbox| mailbox["role"] == role).and_then(|mailbox| mailbox["totalEmails"].as_u64());
+        of("inbox").zip(of("junk")).context("counts")
+    };
+    stranger_writes(home.at(25), friend, friend, alice)?;
+    ensure!(counts().await? == (0, 1), "a stranger's: {:?}\n{}", counts().await?, home.log());
+
+    let answers = jmap
+        .call(json!([
+            ["AddressBook/get", {"accountId": account}, "0"],
+            ["ContactCard/query", {"accountId": account, "filter": {"email": friend}}, "1"],
+        ]))
+        .await?;
+    ensure!(answers[1][1]["ids"] == json!([]), "{answers:?}");
+    let book = answers[0][1]["list"][0]["id"].as_str().with_context(|| format!("{answers:?}"))?;
+    let card = json!({"addressBookIds": {book: true}, "name": {"full": "Carol"}, "emails": {"e": {"address": friend}}});
+    let done = jmap.call(json!([["ContactCard/set", {"accountId": account, "create": {"c": card}}, "0"]])).await?;
+    ensure!(done[0][1]["created"]["c"]["id"].is_string(), "{done:?}");
+
+    stranger_writes(home.at(25), friend, friend, alice)?;
+    ensure!(counts().await? == (1, 1), "a friend's: {:?}\n{}", counts().await?, home.log());
+    stranger_writes(home.at(25), forger, friend, alice)?;
+    ensure!(counts().await? == (1, 2), "a forger's: {:?}\n{}", counts().await?, home.log());
+
+    let mut imap = Imap::sign_in(&home, alice, &home.alice.app_password).await?;
+    imap.ok("SELECT INBOX").await?;
+    let reason = imap.ok("FETCH 1 BODY[HEADER.FIELDS (X-Hearth-Reason)]").await?;
+    ensure!(reason.iter().any(|line| line.contains("carol@friend.example is in your address book.")), "{reason:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jmaplib_keeps_an_address_book() -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Where `tests/run` puts the packages of `relying/requirements.txt`.
+    let python = folder.join("../target/interop/python/bin/python");
+    if !python.is_file() {
+        assert!(std::env::var("HEARTH_TEST_STRANGERS").as_deref() != Ok("all"), "Python's packages are not installed");
+        return Ok(());
+    }
+    let home = Home::start()?;
+    let mut script = Command::new(python);
+    script.arg(folder.join("interop/jmap/contacts.py"));
+    script.env("URL", home.url("mail", "/.well-known/jmap")).env("HOST", home.address.to_string()).env("CA", home.ca());
+    script.env("ADDRESS", &home.alice.address).env("PASSWORD", &home.alice.app_password);
+    let said = run(&mut script).with_context(|| home.log())?.text;
+    ensure!(said.contains("2 cards are left"), "{said}");
     Ok(())
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! AddressBook and ContactCard: what a person's own people are, and what may be done with them.
 
-use hearth_identity::certs::Seen;
+use hearth_identity::certs::{Certificate, Identity, Seen, Source};
 use hearth_types::Timestamp;
 
 use super::*;
@@ -74,6 +74,10 @@ async fn an_address_book_from_first_to_last() {
     assert_eq!(some["list"], json!([{"id": work, "name": "Office", "description": "colleagues"}]));
     assert_eq!(some["notFound"], json!(["nobody"]));
     assert_eq!(home.error("AddressBook/get", json!({"properties": ["colour"]})).await, "invalidArguments");
+
+    let whole = home.one("AddressBook/get", json!({"ids": [&work]})).await["list"][0].clone();
+    let again = home.one("AddressBook/set", json!({"update": {&work: whole}})).await;
+    assert_eq!((&again["updated"], &again["oldState"]), (&json!({&work: null}), &again["newState"]));
 
     // With an error, the default stays; one that is not there is passed over.
     let id = first["id"].as_str().expect("an id");
@@ -287,6 +291,21 @@ async fn a_photo_comes_as_a_blob_and_goes_as_one() {
 }
 
 #[tokio::test]
+async fn the_blobs_of_a_card_are_bounded_on_both_sides() {
+    let home = Home::new().await;
+    let id = home.card(json!({})).await;
+    let upload = home.upload(PIXEL).await;
+    let media = |count: u64| -> Value {
+        (0..count).map(|n| (format!("m{n}"), json!({"kind": "logo", "blobId": upload}))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let most = hearth_mailstore::limits::CARD_BYTES_MAX as u64 / crate::limits::BLOB_BYTES_COUNTED_MIN;
+    assert_eq!(home.refused(&id, json!({"media": media(most)})).await, Value::Null);
+    assert_eq!(home.refused(&id, json!({"media": media(most + 1)})).await["type"], "tooLarge");
+    let part = json!({"media": {"p": {"kind": "logo", "blobId": format!("{upload}_1")}}});
+    assert_eq!(home.refused(&id, part).await["type"], "blobNotFound");
+}
+
+#[tokio::test]
 async fn what_the_house_knows_of_keys_is_shown_to_who_asks() {
     let home = Home::new().await;
     let seen = |fingerprint: &str, source: &str, via: &str, confidence: u8| Seen {
@@ -315,6 +334,49 @@ async fn what_the_house_knows_of_keys_is_shown_to_who_asks() {
     });
     assert!(best == &expected && best["firstSeen"].is_string(), "{best}");
     assert_eq!(known["Bob@b.example"][1]["confidence"], 20);
+}
+
+#[tokio::test]
+async fn of_its_own_people_the_house_is_certain() {
+    let home = Home::new().await;
+    let alice = Address::parse("alice@home.localhost").expect("an address");
+    let identity = Identity {
+        user_id: "<alice@home.localhost>".into(),
+        address: alice.clone(),
+        created_at: Timestamp::from_secs(1000),
+        expires_at: None,
+        revoked: false,
+        block: b"block".to_vec(),
+    };
+    let certificate = Certificate {
+        fingerprint: "AC1F40D8B1A9F2B5D1E3C0A4879E63B10D6C5D2F".into(),
+        account: Some(home.account.parse().expect("an id")),
+        source: Source::Generated,
+        secret_stored: false,
+        algorithm: 22,
+        bits: 256,
+        created_at: Timestamp::from_secs(1000),
+        expires_at: None,
+        revoked: false,
+        whole: b"whole".to_vec(),
+        head: b"head".to_vec(),
+        tail: b"tail".to_vec(),
+        keys: Vec::new(),
+        identities: vec![identity],
+    };
+    let fingerprint = certificate.fingerprint.clone();
+    home.directory.store_cert(certificate).await.expect("stored");
+    let id = home.card(json!({"emails": {"a": {"address": "alice@home.localhost"}}})).await;
+    let ask = json!({"ids": [&id], "properties": ["home.hearth:openpgp"]});
+    let known =
+        async || home.one("ContactCard/get", ask.clone()).await["list"][0]["home.hearth:openpgp"]["alice@home.localhost"].clone();
+    assert_eq!(known().await, json!([]), "what its owner did not publish is not told");
+    home.directory.publish_cert(&fingerprint, vec![alice]).await.expect("published");
+    let expected = json!([{
+        "fingerprint": fingerprint, "source": "local", "via": null, "confidence": 120, "isRevoked": false,
+        "firstSeen": null, "lastSeen": null
+    }]);
+    assert_eq!(known().await, expected);
 }
 
 #[tokio::test]

@@ -33,7 +33,8 @@ pub fn run(reading: &mut Reading<'_, '_>, mut args: Args) -> Result<Arguments, M
     Ok(get::to_wire(own, reading.tx.modseq()?, list, not_found))
 }
 
-fn to_wire(book: &AddressBook, properties: &HashSet<&'static str>) -> Value {
+/// An AddressBook.
+pub fn to_wire(book: &AddressBook, properties: &HashSet<&'static str>) -> Value {
     let value = |property: &str| -> Value {
         match property {
             "id" => book.id.to_string().into(),

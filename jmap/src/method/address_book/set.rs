@@ -6,7 +6,7 @@ use hearth_mailstore::{Durability, MailTx};
 use hearth_types::AddressBookId;
 use serde_json::{Map, Value, json};
 
-use super::get::{PROPERTIES, rights};
+use super::get::{PROPERTIES, rights, to_wire};
 use crate::ctx::{ChangeFuture, Changing, CreatedIds, Outcome};
 use crate::error::{MethodError, SetError};
 use crate::method::args::Args;
@@ -99,7 +99,7 @@ fn create_one(tx: &mut MailTx<'_>, object: Map<String, Value>) -> Result<Result<
 fn update_one(
     tx: &mut MailTx<'_>,
     key: &str,
-    patch: Map<String, Value>,
+    mut patch: Map<String, Value>,
     destroy: &[String],
     ids: &CreatedIds,
 ) -> Result<Result<String, SetError>, MethodError> {
@@ -107,6 +107,10 @@ fn update_one(
         return Ok(Err(SetError::WillDestroy));
     }
     let Some(id) = find_id(key, ids) else { return Ok(Err(SetError::NotFound)) };
+    let Some(book) = address_book::find(tx, id)? else { return Ok(Err(SetError::NotFound)) };
+    // RFC 8620 §5.3: a client may say again what it cannot change.
+    let now = to_wire(&book, &PROPERTIES.iter().copied().collect());
+    patch.retain(|name, value| now.get(name) != Some(value));
     let change = match parse_properties(patch) {
         Ok(change) => change,
         Err(error) => return Ok(Err(error)),

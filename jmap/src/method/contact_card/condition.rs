@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Which cards a query admits, and in which order (RFC 9610 §3.3.1, §3.3.2). Pure.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 
 use hearth_mailstore::limits::SEARCH_WORDS_MAX;
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::card::Object;
 use crate::error::MethodError;
+use crate::limits::CARD_FILTER_WORDS_MAX;
 use crate::method::args::{Args, Id};
 use crate::method::email::condition::UtcDate;
 use crate::method::email::object::parse_utc_date;
@@ -71,7 +73,25 @@ pub type Filter = Tree<Vec<Condition>>;
 
 /// Reads a filter.
 pub fn parse_card_filter(filter: Value) -> Result<Filter, MethodError> {
-    parse_filter(filter, &parse_conditions)
+    let filter = parse_filter(filter, &parse_conditions)?;
+    if count_words(&filter) > CARD_FILTER_WORDS_MAX {
+        return Err(MethodError::UnsupportedFilter("it looks for too many words".to_string()));
+    }
+    Ok(filter)
+}
+
+/// Each word is looked for in every card.
+fn count_words(filter: &Filter) -> usize {
+    match filter {
+        Tree::Condition(conditions) => conditions
+            .iter()
+            .map(|condition| match condition {
+                Condition::Text(_, words) => words.len(),
+                _ => 0,
+            })
+            .sum(),
+        Tree::And(below) | Tree::Or(below) | Tree::Not(below) => below.iter().map(count_words).sum(),
+    }
 }
 
 fn parse_conditions(mut args: Args) -> Result<Vec<Condition>, MethodError> {
@@ -94,6 +114,16 @@ fn parse_conditions(mut args: Args) -> Result<Vec<Condition>, MethodError> {
 /// Does the filter admit the card? `is_in` knows the address books.
 pub fn admits(filter: &Filter, card: &Object, is_in: &impl Fn(&str) -> bool) -> bool {
     let date = |name: &str| card.get(name).and_then(Value::as_str).and_then(parse_utc_date);
+    // What is looked at in more than one condition is put into lower case once.
+    let lowered = RefCell::new(Vec::<(Part, Vec<String>)>::new());
+    let has = |part: Part, words: &[String]| {
+        let mut lowered = lowered.borrow_mut();
+        if !lowered.iter().any(|(known, _)| *known == part) {
+            lowered.push((part, texts(card, part).into_iter().map(str::to_lowercase).collect()));
+        }
+        let texts = lowered.iter().find(|(known, _)| *known == part).map_or(&[][..], |(_, texts)| texts.as_slice());
+        words.iter().all(|word| texts.iter().any(|text| text.contains(word)))
+    };
     let holds = |condition: &Condition| match condition {
         Condition::InBook(id) => is_in(id),
         // RFC 9553 §2.1.4: who is nothing else is an individual.
@@ -104,10 +134,7 @@ pub fn admits(filter: &Filter, card: &Object, is_in: &impl Fn(&str) -> bool) -> 
         }
         Condition::Before(name, at) => date(name).is_some_and(|date| date < *at),
         Condition::From(name, at) => date(name).is_some_and(|date| date >= *at),
-        Condition::Text(part, words) => {
-            let texts: Vec<String> = texts(card, *part).into_iter().map(str::to_lowercase).collect();
-            words.iter().all(|word| texts.iter().any(|text| text.contains(word)))
-        }
+        Condition::Text(part, words) => has(*part, words),
     };
     filter.admits(&|conditions: &Vec<Condition>| conditions.iter().all(holds))
 }
@@ -298,6 +325,16 @@ mod tests {
         }
         let many = |count: usize| words(&(0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(" ")).len();
         assert_eq!((many(SEARCH_WORDS_MAX), many(SEARCH_WORDS_MAX + 1)), (SEARCH_WORDS_MAX, SEARCH_WORDS_MAX));
+    }
+
+    #[test]
+    fn the_words_of_a_filter_are_bounded_on_both_sides() {
+        let with = |words: usize| {
+            let conditions: Vec<Value> = (0..words).map(|n| json!({"note": n.to_string()})).collect();
+            parse_card_filter(json!({"operator": "OR", "conditions": conditions}))
+        };
+        assert!(with(CARD_FILTER_WORDS_MAX).is_ok());
+        assert_eq!(with(CARD_FILTER_WORDS_MAX + 1).expect_err("too many").name(), "unsupportedFilter");
     }
 
     #[test]

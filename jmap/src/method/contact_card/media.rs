@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 
 use super::card::Object;
 use crate::blob;
-use crate::blob_id::BlobRef;
+use crate::blob_id::{BlobRef, Source};
 use crate::error::{MethodError, SetError};
+use crate::limits::BLOB_BYTES_COUNTED_MIN;
 
 /// The beginnings of files that are pictures.
 const PICTURES: &[(&[u8], &str)] = &[
@@ -34,7 +35,7 @@ struct Data {
 
 /// Puts the octets in place of the blobs that a client named, and refuses a photo that is no picture. Was there any?
 pub fn keep(tx: &mut MailTx<'_>, card: &mut Object) -> Result<Result<bool, SetError>, MethodError> {
-    let mut has_blobs = false;
+    let (mut has_blobs, mut left) = (false, CARD_BYTES_MAX as u64);
     for medium in media_mut(card) {
         let is_photo = medium.get("kind").is_some_and(|kind| kind == "photo");
         let blob = medium.remove("blobId");
@@ -42,7 +43,7 @@ pub fn keep(tx: &mut MailTx<'_>, card: &mut Object) -> Result<Result<bool, SetEr
         let data = match blob {
             Some(id) => {
                 has_blobs = true;
-                match load(tx, id.as_str().unwrap_or_default(), medium)? {
+                match load(tx, id.as_str().unwrap_or_default(), medium, &mut left)? {
                     Ok(data) => Some(data),
                     Err(error) => return Ok(Err(error)),
                 }
@@ -63,14 +64,17 @@ pub fn keep(tx: &mut MailTx<'_>, card: &mut Object) -> Result<Result<bool, SetEr
     Ok(Ok(has_blobs))
 }
 
-/// The octets of a blob that stands in a medium, whose uri it replaces.
-fn load(tx: &mut MailTx<'_>, id: &str, medium: &mut Object) -> Result<Result<Data, SetError>, MethodError> {
+/// The octets of a blob that stands in a medium, whose uri it replaces. All blobs of a card together are no larger than it.
+fn load(tx: &mut MailTx<'_>, id: &str, medium: &mut Object, left: &mut u64) -> Result<Result<Data, SetError>, MethodError> {
     let missing = || Ok(Err(SetError::BlobNotFound(vec![id.to_string()])));
-    let Some(blob) = BlobRef::parse(id) else { return missing() };
+    // What was uploaded is a picture, or holds none: it is not taken apart for one.
+    let is_part = |blob: &BlobRef| matches!(blob.source, Source::Upload(_)) && blob.part.is_some();
+    let Some(blob) = BlobRef::parse(id).filter(|blob| !is_part(blob)) else { return missing() };
     let Some(found) = blob::find(tx, &blob)? else { return missing() };
-    if found.encoded_size_bytes() > CARD_BYTES_MAX as u64 {
+    let Some(rest) = left.checked_sub(found.encoded_size_bytes().max(BLOB_BYTES_COUNTED_MIN)) else {
         return Ok(Err(SetError::TooLarge));
-    }
+    };
+    *left = rest;
     let octets = found.octets()?;
     medium.remove("uri");
     let named = medium.get("mediaType").and_then(Value::as_str).filter(|name| is_media_type(name));
@@ -161,9 +165,7 @@ mod tests {
         let a = &shown["media"]["a"];
         assert_eq!((a.get("uri"), &a["mediaType"]), (None, &json!("image/png")));
         assert_eq!((&shown["media"]["b"], &shown["media"]["c"]), (&card["media"]["b"], &card["media"]["c"]));
-        let Some(BlobRef { source: crate::blob_id::Source::Card(of, hash), part: None }) =
-            a["blobId"].as_str().and_then(BlobRef::parse)
-        else {
+        let Some(BlobRef { source: Source::Card(of, hash), part: None }) = a["blobId"].as_str().and_then(BlobRef::parse) else {
             panic!("{a}");
         };
         assert_eq!((of, find(stored.clone(), hash)), (id, Some(b"hello".to_vec())));

@@ -5,6 +5,7 @@
 mod annotations;
 mod changes;
 mod contacts;
+mod contacts_law;
 mod delivery;
 mod feed;
 mod filtering;
