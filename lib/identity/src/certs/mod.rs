@@ -18,7 +18,7 @@ mod known;
 pub mod log;
 mod proof;
 mod sealing;
-mod seen;
+pub(crate) mod seen;
 mod shown;
 mod stored;
 #[cfg(test)]

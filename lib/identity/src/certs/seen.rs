@@ -2,7 +2,8 @@
 //! Certificates of people elsewhere: what was found, where, and since when. A cache with a history, not a directory: it is
 //! shown to the people of this house alone, and what nobody asks for any more is forgotten.
 
-use hearth_types::{AccountId, Address, Timestamp};
+use hearth_db::Tx;
+use hearth_types::{AccountId, Address, Domain, Timestamp};
 
 use crate::directory::Directory;
 use crate::error::Result;
@@ -56,6 +57,18 @@ pub struct AutocryptPeer {
     pub mutual: bool,
     /// When the mail was sent.
     pub effective_at: Timestamp,
+}
+
+/// More than what a domain says of its own addresses (`wkd`, `dane`): its home was believed.
+const MORE_THAN_PUBLISHED: u32 = 80;
+
+/// Forgets what a home was asked for, and what is thought surer because of its word.
+pub(crate) fn forget_word(tx: &mut Tx<'_>, home: &Domain) -> Result<()> {
+    tx.execute(
+        "DELETE FROM cert_seen WHERE (source = 'friend' AND via = $1) OR (confidence > $2 AND address_key LIKE $3)",
+        &[home, &MORE_THAN_PUBLISHED, &format!("%@{home}")],
+    )?;
+    Ok(())
 }
 
 impl Directory {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The log, what was seen elsewhere, what the house certifies and whom it reminds, on each engine.
 
-use hearth_types::Timestamp;
+use hearth_types::{Address, Timestamp};
 
 use super::log::{first_head, head_after, leaf_of, statement};
 use super::tests::certificate;
@@ -174,11 +174,35 @@ fn the_house_has_its_own_addresses_and_certifies_others() {
             (directory.list_trusted_homes().await.expect("a list")[0].bytes.as_slice(), is_vouched().await),
             (&b"later"[..], (true, true))
         );
+        let bob = address("bob@b.test");
+        let seen = |fingerprint: &str, source: &str, via: &str, confidence: u8| Seen {
+            fingerprint: fingerprint.into(),
+            source: source.into(),
+            via: via.into(),
+            confidence,
+            bytes: b"cert".to_vec(),
+            first_seen_at: Timestamp::default(),
+            last_seen_at: Timestamp::default(),
+        };
+        let of_friend = [seen("F", "friend", "b.test", 110), seen("W", "wkd", "openpgpkey.b.test", 120)];
+        let sources = async |address: &Address| {
+            let all = directory.list_seen_certs(address).await.expect("a list");
+            all.into_iter().map(|seen| seen.fingerprint).collect::<Vec<_>>()
+        };
+        let others = [seen("D", "dane", "b.test", 80), seen("X", "friend", "c.test", 40)];
+        directory.note_seen_certs(&bob, [of_friend.to_vec(), others.to_vec()].concat()).await.expect("noted");
+        directory.note_seen_certs(&address("eve@e.test"), vec![seen("E", "wkd", "e.test", 120)]).await.expect("noted");
         assert!(refresh(fingerprint.as_str(), true).await.expect("refreshed"));
         assert_eq!(is_vouched().await, (false, false), "it was ended");
+        let mut left = sources(&bob).await;
+        left.sort();
+        assert_eq!(left, ["D", "X"], "what was sure by its word alone is no longer");
+        assert_eq!(sources(&address("eve@e.test")).await, ["E"], "its word was for its own domain");
+        directory.note_seen_certs(&bob, of_friend.to_vec()).await.expect("noted");
         assert!(directory.end_friend(&b).await.expect("removed"));
         assert!(!directory.end_friend(&b).await.expect("removed"));
         assert_eq!(is_vouched().await, (false, false), "what it said goes with it");
+        assert_eq!(sources(&bob).await.len(), 2);
         assert!(!directory.friend_lets(&b, "keys").await.expect("asked"));
         assert!(!directory.change_friend_right(&b, "received", "keys", true).await.expect("refused"));
         let ended = &directory.list_friends().await.expect("a list")[0];

@@ -4,6 +4,7 @@
 use hearth_types::{Domain, Timestamp};
 
 use crate::Directory;
+use crate::certs::seen;
 use crate::error::Result;
 
 /// Another home that this one has paired with.
@@ -61,6 +62,7 @@ impl Directory {
             )?;
             if kept > 0 && is_revoked {
                 tx.execute("DELETE FROM cert_vouch WHERE NOT approved AND issuer = $1", &[&fingerprint])?;
+                seen::forget_word(tx, &domain)?;
             }
             Ok(kept > 0)
         })
@@ -82,6 +84,7 @@ impl Directory {
                 &[&domain],
             )?;
             let trusted = tx.execute("DELETE FROM trusted_home WHERE domain = $1", &[&domain])?;
+            seen::forget_word(tx, &domain)?;
             Ok(ended + trusted > 0)
         })
         .await
