@@ -245,6 +245,7 @@ pub const ALL: &[Rfc] = &[
     rfc(8693, "OAuth token exchange"),
     rfc(8707, "OAuth resource indicators"),
     rfc(8725, "JWT best current practices"),
+    rfc(8878, "Zstandard compression"),
     rfc(8887, "JMAP over WebSocket"),
     rfc(8949, "CBOR"),
     rfc(8970, "IMAP PREVIEW"),
