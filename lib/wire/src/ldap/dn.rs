@@ -18,20 +18,21 @@ pub fn parse_dn(text: &str) -> Result<Vec<Rdn>> {
         return Err(LdapError::TooMuch);
     }
     let mut steps = Vec::new();
-    let mut rest = text.trim_start();
+    // Of what is blank, SPACE alone may stand around a part: any other is a letter of its value (RFC 4514 §2.4).
+    let mut rest = text.trim_start_matches(' ');
     while !rest.is_empty() {
         let (attribute, after) = rest.split_once('=').ok_or(LdapError::Syntax)?;
-        let attribute = attribute.trim().to_ascii_lowercase();
+        let attribute = attribute.trim_matches(' ').to_ascii_lowercase();
         let sound = attribute.starts_with(|c: char| c.is_ascii_alphanumeric())
             && attribute.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
         if !sound {
             return Err(LdapError::Syntax);
         }
-        let (value, after) = read_value(after.trim_start())?;
+        let (value, after) = read_value(after.trim_start_matches(' '))?;
         steps.push(Rdn { attribute, value });
         rest = match after {
             // A comma wants a step behind it.
-            Some(after) if after.trim().is_empty() => return Err(LdapError::Syntax),
+            Some(after) if after.trim_matches(' ').is_empty() => return Err(LdapError::Syntax),
             Some(after) => after,
             None => "",
         };
@@ -129,6 +130,8 @@ mod tests {
         assert_eq!(dn("CN=Before\\0dAfter"), Ok(vec![step("cn", "Before\rAfter")]));
         assert_eq!(dn("CN=Lu\\C4\\8Di\\C4\\87"), Ok(vec![step("cn", "Lu\u{10d}i\u{107}")]));
         assert_eq!(dn("cn=a\\ "), Ok(vec![step("cn", "a ")]));
+        assert_eq!(dn("cn=\\0ca"), Ok(vec![step("cn", "\u{c}a")]));
+        assert_eq!(dn(&normalize_dn("cn=\\0ca").unwrap()), dn("cn=\\0ca"));
         for bad in ["alice", "=x", "a=b,", "a=b+c=d", "a=b\\", "a=b\\zz", "a=\\ff", "a b=c", "a=\"b\""] {
             assert_eq!(dn(bad), Err(LdapError::Syntax), "{bad}");
         }
