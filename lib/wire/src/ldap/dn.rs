@@ -131,6 +131,8 @@ mod tests {
         assert_eq!(dn("CN=Lu\\C4\\8Di\\C4\\87"), Ok(vec![step("cn", "Lu\u{10d}i\u{107}")]));
         assert_eq!(dn("cn=a\\ "), Ok(vec![step("cn", "a ")]));
         assert_eq!(dn("cn= \u{2000}x"), Ok(vec![step("cn", "\u{2000}x")]));
+        assert_eq!(dn("cn=\\0ca"), Ok(vec![step("cn", "\u{c}a")]));
+        assert_eq!(dn(&normalize_dn("cn=\\0ca").unwrap()), dn("cn=\\0ca"));
         for bad in ["alice", "=x", "a=b,", "a=b+c=d", "a=b\\", "a=b\\zz", "a=\\ff", "a b=c", "a=\"b\""] {
             assert_eq!(dn(bad), Err(LdapError::Syntax), "{bad}");
         }
