@@ -28,7 +28,7 @@ use crate::door::Pace;
 use crate::fault::Failure;
 use crate::limits::LOGIN_TIME_MAX;
 use crate::listing::Listings;
-use crate::mirror::{Mirror, Mirrors};
+use crate::mirror::{Held, Mirrors};
 use crate::pop3::Maildrops;
 use crate::registry::{self, Situation};
 use crate::session::deadlines;
@@ -114,7 +114,7 @@ pub struct Selected {
     /// The owner's modseq as it grows.
     pub feed: watch::Receiver<u64>,
     /// The process' copy of it.
-    pub mirror: Arc<Mirror>,
+    pub mirror: Held,
     /// What the client knows of it.
     pub view: View,
     /// UIDs that the last SEARCH RETURN (SAVE) found.

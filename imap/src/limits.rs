@@ -18,7 +18,7 @@ pub const WRITE_TIME_MAX: Duration = Duration::from_secs(120);
 /// While idling, rights and the store are looked at this often even if nobody called: that somebody left a group calls nobody.
 pub const IDLE_LOOK: Duration = Duration::from_secs(120);
 
-/// A mailbox that was selected is remembered so long after it was opened ...
+/// A mailbox that was selected is remembered so long after it was closed ...
 pub const MIRROR_KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 /// ... as long as all that are remembered have no more messages than this: each is a line of 24 octets.
 pub const MIRROR_LINES_KEPT_MAX: usize = 32 * 1024;

@@ -2,7 +2,7 @@
 //! The mailboxes of an account as they stand at one moment, for those who hear of changes (NOTIFY): one copy per process,
 //! shared by its sessions, and read when something has changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use hearth_mailstore::acl::{self, Entry};
@@ -52,11 +52,10 @@ impl Listing {
         }
         let state = |mailbox: &Mailbox| (mailbox.highest_modseq, mailbox.counts_modseq, mailbox.uid_validity);
         let (old, new) = pairs().filter(|(old, new)| state(old) != state(new)).map(|(old, new)| (old.clone(), new.clone())).unzip();
-        let of = |mailboxes: Vec<Mailbox>| Self {
-            lists: now.lists.iter().filter(|(id, _)| mailboxes.iter().any(|mailbox| mailbox.id == *id)).copied().collect(),
-            follows: now.follows.clone(),
-            mailboxes,
-            ..Self::default()
+        let of = |mailboxes: Vec<Mailbox>| {
+            let ids: HashSet<MailboxId> = mailboxes.iter().map(|mailbox| mailbox.id).collect();
+            let lists = now.lists.iter().filter(|(id, _)| ids.contains(id)).copied().collect();
+            Self { lists, follows: now.follows.clone(), mailboxes, ..Self::default() }
         };
         Some((of(old), of(new)))
     }

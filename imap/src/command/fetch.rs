@@ -203,10 +203,15 @@ async fn write_rest(ctx: &mut Ctx, renderer: Renderer) -> Result<(), Failure> {
             });
             let (rest, bytes) = read.await.map_err(Trouble::from)?;
             renderer = rest;
-            bytes?
+            bytes
         } else {
-            renderer.next(FETCH_PIECE_BYTES)?
+            renderer.next(FETCH_PIECE_BYTES)
         };
+        // The response has begun, and no reply can stand inside it.
+        let bytes = bytes.map_err(|error| {
+            tracing::error!(account = ?ctx.selected().ok().map(|selected| selected.account), %error, "a message cannot be read on");
+            Failure::Gone(std::io::Error::other(error))
+        })?;
         ctx.write(&bytes).await?;
     }
     Ok(())

@@ -93,7 +93,7 @@ async fn run_elsewhere(ctx: &mut Ctx, tag: &str, search: &Search) -> Outcome {
         if !search.sources.iter().any(|source| covers(source, found, seen.is_foreign(me), open == Some((seen.account, found.id)))) {
             continue;
         }
-        let mirror = ctx.shared.mirrors.open(seen.account, found.id);
+        let mirror = ctx.shared.mirrors.peek(seen.account, found.id);
         let now = match mirror.refresh(&ctx.shared.store, None).await {
             // Deleted a moment ago.
             Err(hearth_mailstore::Error::NoSuchMailbox) => continue,
