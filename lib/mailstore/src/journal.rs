@@ -17,7 +17,7 @@ mod frame;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +32,7 @@ use crate::body::PackedData;
 use crate::delivery::{self, Accepted, Delivered};
 use crate::error::{Error, Result};
 use crate::limits::{
-    BATCH_MAX, GATHER_MAX, GATHER_MIN, GATHER_PART, GATHER_STEP, RESERVE_BYTES, SEGMENT_AGE_MAX, SEGMENT_BYTES_MAX,
+    BATCH_MAX, GATHER_MAX, GATHER_MIN, GATHER_PART, GATHER_STEP, RESERVE_BYTES, SEGMENT_AGE_MAX, SEGMENT_BYTES_MAX, WRITE_BYTES,
 };
 use crate::store::{Inner, Kept, Store};
 
@@ -66,7 +66,7 @@ struct Rhythm {
 /// What is accepted or refused as one: a mail, and the copies of it that are not the same for everybody.
 struct Waiting {
     all: Vec<Arc<Accepted>>,
-    frames: Vec<u8>,
+    frames: Vec<Vec<u8>>,
     answer: oneshot::Sender<Result<Vec<Vec<Delivered>>>>,
 }
 
@@ -211,7 +211,7 @@ impl Journal {
     /// Appends deliveries, in one batch and with all others that wait, and commits them. Called inside the runtime.
     pub async fn deliver(store: &Store, all: Vec<Accepted>) -> Result<Vec<Vec<Delivered>>> {
         let journal = store.journal()?;
-        let frames = all.iter().map(frame::write).collect::<Result<Vec<_>>>()?.concat();
+        let frames = all.iter().map(frame::write).collect::<Result<Vec<_>>>()?;
         let all = all.into_iter().map(Arc::new).collect();
         let (answer, answered) = oneshot::channel();
         let take_up_work = {
@@ -287,11 +287,12 @@ impl Journal {
 
     /// Writes and syncs a batch; on failure nothing of it is left.
     fn append(&self, batch: &[Waiting], now: Timestamp) -> Result<Arc<Content>> {
-        let bytes: Vec<u8> = batch.iter().flat_map(|waiting| waiting.frames.iter().copied()).collect();
+        let frames = || batch.iter().flat_map(|waiting| &waiting.frames);
+        let len: u64 = frames().map(|frame| frame.len() as u64).sum();
         let all = || batch.iter().flat_map(|waiting| &waiting.all);
         // A journal that is full to the last byte could not be emptied: its mail needs room in the mailboxes too.
         let space = rustix::fs::statvfs(&self.folder).map_err(std::io::Error::from)?;
-        if space.f_bavail.saturating_mul(space.f_frsize) < RESERVE_BYTES.saturating_add(2 * bytes.len() as u64) {
+        if space.f_bavail.saturating_mul(space.f_frsize) < RESERVE_BYTES.saturating_add(2 * len) {
             return Err(Error::Full);
         }
         let mut current = lock(&self.segment);
@@ -306,7 +307,7 @@ impl Journal {
             sync_folder(&self.folder)?;
         }
         let Some(segment) = current.as_mut() else { return Err(Error::Gone) };
-        let written = segment.file.write_all(&bytes).and_then(|()| segment.file.sync_data());
+        let written = write_frames(&segment.file, frames()).and_then(|()| segment.file.sync_data());
         if let Err(error) = written {
             // Back to where it was; if that fails too, a torn frame at the end is harmless, and nothing is added after it.
             if segment.file.set_len(segment.len).and_then(|()| segment.file.sync_data()).is_err() {
@@ -314,7 +315,7 @@ impl Journal {
             }
             return Err(error.into());
         }
-        segment.len += bytes.len() as u64;
+        segment.len += len;
         self.batches.fetch_add(1, Ordering::Relaxed);
         let copies = all().map(|accepted| accepted.copies.len()).sum();
         segment.content.pending.fetch_add(copies, Ordering::AcqRel);
@@ -499,6 +500,19 @@ fn put_off(
         lock(&journal.late).push(Late { accepted: accepted.clone(), copy: index, content: content.clone() });
     }
     Delivered { id: copy.message, place: None, again: false }
+}
+
+/// One behind the other, in a few large writes.
+fn write_frames<'f>(file: &File, mut frames: impl Iterator<Item = &'f Vec<u8>>) -> std::io::Result<()> {
+    let mut out = BufWriter::with_capacity(WRITE_BYTES, file);
+    match frames.try_for_each(|frame| out.write_all(frame)).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            // What was not written stays so: dropped, it would be written behind what is cut off now.
+            drop(out.into_parts());
+            Err(error)
+        }
+    }
 }
 
 /// The same failure for each of a batch.

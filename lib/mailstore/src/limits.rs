@@ -82,6 +82,8 @@ pub const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub const SEGMENT_AGE_MAX: Duration = Duration::from_secs(30);
 /// Free space below which mail is refused, so that what was accepted finds room in its mailbox.
 pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of small deliveries that are written to it at once.
+pub const WRITE_BYTES: usize = 256 * 1024;
 /// Deliveries of one batch: one sync.
 pub const BATCH_MAX: usize = 256;
 /// A batch waits for this part of the time that the one before took to be synced ...

@@ -265,7 +265,10 @@ impl Store {
     /// everybody. As [`Store::deliver`], with the outcomes in the order of the deliveries.
     pub async fn deliver_all(&self, deliveries: Vec<Delivery>) -> Result<Vec<Vec<Result<Delivered, Refusal>>>> {
         let inner = self.0.clone();
-        let accepting = move || deliveries.into_iter().map(|delivery| inner.accept(delivery)).collect::<Result<Vec<_>>>();
+        let accepting = move || {
+            let mut taken = HashMap::new();
+            deliveries.into_iter().map(|delivery| inner.accept(delivery, &mut taken)).collect::<Result<Vec<_>>>()
+        };
         let (accepted, mut outcomes): (Vec<_>, Vec<_>) = blocking(accepting).await?.into_iter().unzip();
         let delivered = if accepted.iter().all(|one| one.copies.is_empty()) {
             Vec::new()
@@ -525,7 +528,8 @@ impl Inner {
 
     /// Reads, compresses and checks a delivery; outcomes that are known already are in their places.
     #[expect(clippy::type_complexity, reason = "two lists that belong together for one call")]
-    fn accept(&self, delivery: Delivery) -> Result<(Accepted, Vec<Option<Result<Delivered, Refusal>>>)> {
+    /// `taken`: messages and bytes that were accepted for each account just now, and that its quota does not count yet.
+    fn accept(&self, delivery: Delivery, taken: &mut Taken) -> Result<(Accepted, Vec<Option<Result<Delivered, Refusal>>>)> {
         delivery::check(&delivery)?;
         if !self.config.delivers {
             return Err(Error::NoJournal);
@@ -540,7 +544,7 @@ impl Inner {
         let (mut outcomes, mut accepted) = (Vec::new(), Vec::new());
         let mut parsed_is_for_first = true;
         for (index, recipient) in delivery.recipients.into_iter().enumerate() {
-            let refused = self.refusal(&recipient, packed.len)?;
+            let refused = self.refusal(&recipient, packed.len, taken)?;
             outcomes.push(refused.map(Err));
             match refused {
                 None => accepted.push(recipient),
@@ -555,11 +559,15 @@ impl Inner {
         Ok((Accepted { id: delivery.id, received_at: delivery.received_at, packed, copies }, outcomes))
     }
 
-    fn refusal(&self, recipient: &Recipient, len: u64) -> Result<Option<Refusal>> {
+    fn refusal(&self, recipient: &Recipient, len: u64, taken: &mut Taken) -> Result<Option<Refusal>> {
         let quota = self.read_now(recipient.account, quota::find)?;
-        let size = len + recipient.prefix.len() as u64;
-        let is_over = !quota.admits(1, size);
-        Ok(is_over.then_some(Refusal::OverQuota))
+        let (messages, bytes) = taken.entry(recipient.account).or_default();
+        let (messages_then, bytes_then) = (*messages + 1, *bytes + len + recipient.prefix.len() as u64);
+        if !quota.admits(messages_then, bytes_then) {
+            return Ok(Some(Refusal::OverQuota));
+        }
+        (*messages, *bytes) = (messages_then, bytes_then);
+        Ok(None)
     }
 
     /// Closes what nobody used for a while.
@@ -574,6 +582,9 @@ impl Inner {
         });
     }
 }
+
+/// Messages and bytes by account.
+type Taken = HashMap<AccountId, (u64, u64)>;
 
 fn remove_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
     for sql in [

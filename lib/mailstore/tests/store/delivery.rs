@@ -248,6 +248,22 @@ fn copies_that_differ_are_accepted_as_one() {
 }
 
 #[test]
+fn copies_for_one_person_count_together() {
+    on_each_engine(|home| async move {
+        let store = home.store().await;
+        store.deliver(delivery("first", mail("edited", ""), &[ALICE])).await.expect("delivers");
+        let size = read(&store, quota::find).await.used_bytes;
+        for (limit, taken) in [(2 * size, [true, true]), (2 * size - 1, [true, false])] {
+            let before = read(&store, quota::find).await.used_bytes;
+            write(&store, move |tx| quota::set_limit(tx, Some(before + limit))).await.expect("sets");
+            let all = [0, 1].map(|number| delivery(&format!("{limit}-{number}"), mail("edited", ""), &[ALICE]));
+            let done = store.deliver_all(all.into()).await.expect("delivers");
+            assert_eq!(done.iter().map(|each| each[0].is_ok()).collect::<Vec<_>>(), taken, "{limit}");
+        }
+    });
+}
+
+#[test]
 fn each_copy_of_a_batch_comes_back_after_a_power_cut() {
     on_sqlite(|home| async move {
         let large = [mail("large", ""), b"0123456789abcde\n".repeat(limits::BODY_IN_DB_BYTES_MAX / 8)].concat();
