@@ -5,13 +5,14 @@ mod support;
 
 use std::time::Duration;
 
-use hearth_identity::directory::{Kind, MemberRole, NewAccount};
+use hearth_identity::directory::{Kind, MemberRole, NewAccount, SessionKind};
+use hearth_identity::limits::REVOCATION_KEEP;
 use hearth_identity::login::{Refusal, Service};
 use hearth_oauth::policy::Policy;
 use hearth_types::{AccountId, Address, Secret};
 use hearth_web::axum::http::StatusCode;
 use support::factors::{add_totp, code, password, second};
-use support::{Browser, House, PASSWORD, on_both_engines, request};
+use support::{Browser, House, PASSWORD, claims, on_both_engines, request};
 
 async fn parents(house: &House) -> AccountId {
     let address = Address::parse("parents@home.example").unwrap();
@@ -122,6 +123,40 @@ async fn what_was_let_in_before_the_rule_ends_with_its_next_refresh() {
         let known = house.directory.find_account_by_address(&address).await.unwrap().unwrap();
         house.directory.add_group_member(group, known.id, MemberRole::Member).await.unwrap();
         assert_eq!(house.refresh(&of_bob).await.error(), (400, "invalid_grant".into()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_let_in_with_two_factors_outlives_its_browser() {
+    on_both_engines(async |house| {
+        let group = parents(&house).await;
+        let carol = house.admin().await;
+        let (mut admin, mut alice) = (house.browser(), house.browser());
+        admin.sign_in(carol).await;
+        press(&mut admin, "twice", &group.to_string(), &[]).await;
+        alice.sign_in("alice").await;
+        let (key, _) = add_totp(&house, &mut alice).await;
+        house.clock.advance(Duration::from_secs(30));
+        let page = password(&mut alice).await;
+        second(&mut alice, &page, &code(&house, &key)).await;
+        let (_, refresh) = tokens(&house, &mut alice).await;
+        let again = house.refresh(&refresh).await.json();
+        let methods = claims(again["id_token"].as_str().unwrap())["amr"].clone();
+        assert!(methods.as_array().is_some_and(|methods| methods.len() >= 2), "{methods}");
+
+        // The browser's session ends, and its row goes with a later sign-in.
+        let sessions = house.directory.list_sessions(house.alice.id).await.unwrap();
+        let browser = sessions.iter().find(|session| session.kind == SessionKind::Browser).unwrap().id;
+        house.directory.end_session(browser).await.unwrap();
+        house.clock.advance(REVOCATION_KEEP + Duration::from_secs(60));
+        let mut elsewhere = house.browser();
+        let page = password(&mut elsewhere).await;
+        second(&mut elsewhere, &page, &code(&house, &key)).await;
+        assert_eq!(house.directory.find_session(browser).await.unwrap(), None, "its row is gone");
+        let refreshed = house.refresh(again["refresh_token"].as_str().unwrap()).await;
+        assert_eq!(refreshed.status, StatusCode::OK, "{}", refreshed.body);
+        assert_eq!(claims(refreshed.json()["id_token"].as_str().unwrap())["amr"], methods);
     })
     .await;
 }

@@ -89,7 +89,7 @@ pub struct NewGrant {
     pub label: String,
     /// What was granted.
     pub scopes: Vec<String>,
-    /// How the person proved who they are, when no browser session says so.
+    /// How the person proved who they are; what the browser session says counts before it, as long as there is one.
     pub auth_methods: String,
     /// When they did.
     pub authenticated_at: Timestamp,
@@ -222,13 +222,15 @@ fn redeem(
         return Ok(Err(CodeRefusal::Mismatch));
     };
     let code = found.code;
+    // The row of the browser session goes some time after it has ended; how they proved it then still holds.
+    let methods = tx.find("SELECT auth_methods FROM session WHERE id = $1", &[&code.session], |row| row.get::<String>(0))?;
     let new = NewGrant {
         client: code.client,
         account: code.account,
         parent: Some(code.session),
         label,
         scopes: code.scopes.clone(),
-        auth_methods: String::new(),
+        auth_methods: methods.unwrap_or_default(),
         authenticated_at: code.authenticated_at,
     };
     let session = begin_grant(tx, &new, &lives.audience, now)?;
