@@ -17,6 +17,11 @@ pub const OBJECTS_IN_GET_MAX: usize = 1000;
 pub const OBJECTS_IN_SET_MAX: usize = 1000;
 /// Levels of arrays and objects in a request's JSON (serde_json stops there as well).
 pub const JSON_DEPTH_MAX: usize = 100;
+/// Levels of arrays and objects in a card, itself the first: a patch puts what is deep at a deep place. What is kept has to be
+/// read again, and serde_json reads 127.
+pub const CARD_DEPTH_MAX: usize = JSON_DEPTH_MAX;
+/// Paths of one patch.
+pub const PATCH_PATHS_MAX: usize = 10_000;
 /// Ids that a client may hand in as `createdIds`, and that one request may add to them.
 pub const CREATED_IDS_MAX: usize = 10_000;
 /// Tokens of a back-reference's path.

@@ -8,7 +8,7 @@ use super::args::Args;
 use super::changes::parse_state;
 use crate::ctx::{CreatedIds, Outcome};
 use crate::error::{MethodError, SetError};
-use crate::limits::OBJECTS_IN_SET_MAX;
+use crate::limits::{OBJECTS_IN_SET_MAX, PATCH_PATHS_MAX};
 use crate::pointer::parse_pointer;
 use crate::request::is_id;
 
@@ -86,15 +86,20 @@ pub fn resolve_id<'a>(text: &'a str, created: &'a CreatedIds) -> Option<&'a str>
 /// RFC 8620 §5.3: the keys of a PatchObject as paths. None may be within another, and none may be in an array,
 /// which no property of ours that can be patched is.
 pub fn parse_patch(patch: Map<String, Value>) -> Result<Vec<(Vec<String>, Value)>, SetError> {
-    let paths = patch
+    if patch.len() > PATCH_PATHS_MAX {
+        return Err(SetError::TooLarge);
+    }
+    let mut paths = patch
         .into_iter()
         .map(|(key, value)| match parse_pointer(&format!("/{key}")) {
             Ok(path) => Ok((path, value)),
             Err(error) => Err(SetError::InvalidPatch(format!("{key}: {}", error.why()))),
         })
         .collect::<Result<Vec<_>, _>>()?;
-    for (path, _) in &paths {
-        if paths.iter().any(|(other, _)| other.len() < path.len() && path.starts_with(other)) {
+    // In this order what is within a path follows it, and nothing else stands between.
+    paths.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for ((path, _), (next, _)) in paths.iter().zip(paths.iter().skip(1)) {
+        if next.starts_with(path) {
             return Err(SetError::InvalidPatch(format!(
                 "{} is patched as a whole and in part",
                 path.first().map_or("", String::as_str)
@@ -206,6 +211,24 @@ mod tests {
         for wrong in [json!({"keywords": {}, "keywords/$seen": true}), json!({"a/b": 1, "a/b/c": 2}), json!({"a~": 1})] {
             assert_eq!(parse(wrong).expect_err("wrong").name(), "invalidPatch");
         }
+    }
+
+    #[test]
+    fn what_is_within_another_path_is_found_wherever_it_stands() {
+        let parse = |value: Value| parse_patch(value.as_object().expect("an object").clone()).map(drop);
+        // `-` and `0` stand on both sides of the slash.
+        for beside in ["a-b", "a0", "a/b-c/d", "a/b0", "a/c", "A"] {
+            assert_eq!(parse(json!({"a/b": 1, beside: 2})), Ok(()), "{beside}");
+            let wrong = parse(json!({"a/b": 1, beside: 2, "a/b/c/d": 3})).expect_err("wrong");
+            assert_eq!(wrong.name(), "invalidPatch", "{beside}");
+        }
+    }
+
+    #[test]
+    fn paths_are_bounded_on_both_sides() {
+        let patch = |n: usize| (0..n).map(|n| (format!("keywords/k{n}"), Value::Bool(true))).collect::<Map<_, _>>();
+        assert_eq!(parse_patch(patch(PATCH_PATHS_MAX)).map(|paths| paths.len()), Ok(PATCH_PATHS_MAX));
+        assert_eq!(parse_patch(patch(PATCH_PATHS_MAX + 1)), Err(SetError::TooLarge));
     }
 
     #[test]
