@@ -46,7 +46,7 @@ pub fn find(tx: &mut MailTx<'_>, blob: &BlobRef) -> Result<Option<Found>, Method
         Source::Message(id) => message::body(tx, id)?,
         Source::Upload(id) => hearth_mailstore::blob::find(tx, id)?.map(|(_, body)| body),
         Source::Card(id, hash) => {
-            let card = card::find(tx, id)?.map(|card| from_store(&card.content));
+            let card = card::find(tx, id)?.map(|card| from_store(&card.content)).transpose()?;
             card.and_then(|card| media::find(card, hash)).map(Body::from_bytes)
         }
     };

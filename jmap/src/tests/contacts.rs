@@ -5,7 +5,7 @@ use hearth_identity::certs::{Certificate, Identity, Seen, Source};
 use hearth_types::Timestamp;
 
 use super::*;
-use crate::limits::OPENPGP_ADDRESSES_MAX;
+use crate::limits::{CARD_DEPTH_MAX, OPENPGP_ADDRESSES_MAX};
 
 const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\nand so on";
 
@@ -303,6 +303,19 @@ async fn the_blobs_of_a_card_are_bounded_on_both_sides() {
     assert_eq!(home.refused(&id, json!({"media": media(most + 1)})).await["type"], "tooLarge");
     let part = json!({"media": {"p": {"kind": "logo", "blobId": format!("{upload}_1")}}});
     assert_eq!(home.refused(&id, part).await["type"], "blobNotFound");
+}
+
+#[tokio::test]
+async fn what_is_deep_at_a_deep_place_is_refused_and_the_card_stays() {
+    let home = Home::new().await;
+    let nested = |levels: usize| (0..levels).fold(json!("end"), |below, _| json!({ "x": below }));
+    let id = home.card(json!({"example.com:deep": nested(80)})).await;
+    let path = format!("example.com:deep{}", "/x".repeat(10));
+    let refused = home.refused(&id, json!({ &path: nested(CARD_DEPTH_MAX - 10) })).await;
+    assert_eq!((&refused["type"], &refused["properties"]), (&json!("invalidProperties"), &json!(["example.com:deep"])));
+    assert_eq!(home.show(&id).await["example.com:deep"], nested(80));
+    assert_eq!(home.refused(&id, json!({ &path: nested(CARD_DEPTH_MAX - 11) })).await, Value::Null);
+    assert_eq!(home.show(&id).await["example.com:deep"], nested(CARD_DEPTH_MAX - 1));
 }
 
 #[tokio::test]

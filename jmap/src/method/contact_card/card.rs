@@ -2,12 +2,13 @@
 //! A Card as a whole (RFC 9553 §2): what is filled in, what it has to have, what the store is told of it. Pure.
 
 use hearth_mailstore::card::Content;
-use hearth_types::{Address, Timestamp};
+use hearth_types::{Address, Timestamp, Trouble};
 use serde_json::{Map, Value};
 
 use super::openpgp;
 use super::rules::check_property;
-use crate::error::SetError;
+use crate::error::{MethodError, SetError};
+use crate::limits::CARD_DEPTH_MAX;
 use crate::method::email::object::utc_date;
 
 /// The versions of JSContact that IANA has registered (RFC 9553 §1.9).
@@ -38,6 +39,8 @@ pub fn check(card: &Object) -> Result<(), SetError> {
     for (name, value) in card {
         if name == openpgp::PROPERTY {
             blame(name, "the server sets it");
+        } else if depth(value) >= CARD_DEPTH_MAX {
+            blame(name, "it is nested too deeply");
         } else if let Err(why) = check_property(name, value) {
             blame(name, &why);
         }
@@ -72,9 +75,18 @@ pub fn to_store(card: Object) -> Content {
     Content { uid, addresses, json: Value::Object(card).to_string() }
 }
 
-/// What was kept, again. Anything else was never written.
-pub fn from_store(json: &str) -> Object {
-    serde_json::from_str(json).unwrap_or_default()
+/// What was kept, again. Anything else was never written: it is our failure, and no empty card.
+pub fn from_store(json: &str) -> Result<Object, MethodError> {
+    serde_json::from_str(json).map_err(|error| MethodError::ours(&Trouble::new(format!("a card that was kept: {error}"))))
+}
+
+/// Levels of arrays and objects. A request's are bounded, and so is what it was put into.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(object) => 1 + object.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// The e-mail addresses on a card (RFC 9553 §2.3.1), as they are written there.
@@ -133,12 +145,29 @@ mod tests {
     }
 
     #[test]
+    fn a_card_is_so_deep_that_it_can_be_read_again() {
+        let nested = |levels: usize| {
+            (0..levels).fold(json!(1), |below, level| if level % 2 == 0 { json!([below]) } else { json!({"x": below}) })
+        };
+        let with = |levels: usize| object(json!({"@type": "Card", "version": "1.0", "uid": "x", "example.com:x": nested(levels)}));
+        let most = with(CARD_DEPTH_MAX - 1);
+        assert_eq!(check(&most), Ok(()));
+        assert_eq!(from_store(&to_store(most.clone()).json), Ok(most));
+        match check(&with(CARD_DEPTH_MAX)) {
+            Err(SetError::InvalidProperties(names, why)) => assert_eq!(names, ["example.com:x"], "{why}"),
+            other => panic!("{other:?}"),
+        }
+        // What cannot be read is never shown as a card without anything in it.
+        assert_eq!(from_store(&to_store(with(200)).json).expect_err("too deep").name(), "serverFail");
+    }
+
+    #[test]
     fn addresses_are_found_as_they_are_compared() {
         let card = object(json!({"uid": "x", "emails": {
             "a": {"address": "Bob@B.example"}, "b": {"address": "bob@b.example"}, "c": {"address": "not one"}
         }}));
         let content = to_store(card.clone());
         assert_eq!((content.uid.as_str(), content.addresses.as_slice()), ("x", ["bob@b.example".to_string()].as_slice()));
-        assert_eq!(from_store(&content.json), card);
+        assert_eq!(from_store(&content.json), Ok(card));
     }
 }

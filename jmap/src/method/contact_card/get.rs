@@ -37,7 +37,7 @@ pub fn run(reading: &mut Reading<'_, '_>, mut args: Args) -> Result<Arguments, M
             not_found.push(id.to_string());
             continue;
         };
-        let mut object = from_store(&found.content);
+        let mut object = from_store(&found.content)?;
         if wants_keys {
             let keys = openpgp::of_card(reading.house, &object, &mut left)?;
             object.insert(openpgp::PROPERTY.to_string(), keys);

@@ -36,13 +36,26 @@ pub fn find(reading: &mut Reading<'_, '_>, filter: Option<&Filter>, sort: &[Comp
     }
     let books = books(reading, filter)?;
     let mut found: Vec<(Vec<Key>, CardId)> = Vec::new();
+    let mut failed = None;
     card::each(reading.tx, |id, json| {
-        let card = from_store(json);
+        if failed.is_some() {
+            return;
+        }
+        let card = match from_store(json) {
+            Ok(card) => card,
+            Err(error) => {
+                failed = Some(error);
+                return;
+            }
+        };
         let is_in = |book: &str| books.get(book).is_some_and(|cards| cards.contains(&id));
         if filter.is_none_or(|filter| admits(filter, &card, &is_in)) {
             found.push((keys(&card, sort), id));
         }
     })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
     found.sort_by(|(a, _), (b, _)| compare(a, b, sort));
     Ok(found.into_iter().map(|(_, id)| id).collect())
 }

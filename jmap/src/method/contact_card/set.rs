@@ -124,7 +124,7 @@ fn update_one(
 ) -> Result<Result<(String, Value), SetError>, MethodError> {
     let found = find_id(key, ids).map(|id| store::find(tx, id)).transpose()?.flatten();
     let Some(found) = found else { return Ok(Err(SetError::NotFound)) };
-    let before = from_store(&found.content);
+    let before = from_store(&found.content)?;
     let (mut card, books) = match patched(&found, &before, patch, ids) {
         Ok(changed) => changed,
         Err(error) => return Ok(Err(error)),
