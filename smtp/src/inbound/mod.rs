@@ -35,6 +35,9 @@ use told::{Asked, Became};
 use verdict::Verdict;
 use wishes::Wishes;
 
+/// A full mailbox, where others have the mail already and nobody comes again with it.
+pub(crate) const MAILBOX_FULL_552_5_2_2: Reply = Reply::named(552, 2, 2, "the mailbox is full");
+
 /// Which way a mail came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
@@ -248,7 +251,7 @@ async fn deliver(
     }
     counter!("smtp_mailboxes_delivered_total").increment((people.len() - full) as u64);
     let became = people.iter().zip(outcomes).zip(rejected).map(|(((account, _), outcome), rejected)| match outcome {
-        Err(Refusal::OverQuota) => (*account, Some(Reply::named(552, 2, 2, "the mailbox is full"))),
+        Err(Refusal::OverQuota) => (*account, Some(MAILBOX_FULL_552_5_2_2)),
         Ok(()) => (*account, rejected),
     });
     let mut became = by_address(transaction, &became.collect());

@@ -2,8 +2,9 @@
 //! A mail that somebody of this home gets: what their own mail says of it, what their own rules want, the mailboxes.
 //!
 //! `plan.rs` finds out, per person and without changing anything, what is to be done; [`carry_out`] does it: what
-//! leaves the house goes into the queue first, then the mailboxes, then what must be remembered. Both port 25 and the
-//! queue's worker come through here, so that a mail from a neighbour is filtered like one from a stranger.
+//! leaves the house goes into the queue first, aside; then the mailboxes; then it goes on, for those whose mailbox took
+//! the mail, and what must be remembered is written down. Both port 25 and the queue's worker come through here, so that
+//! a mail from a neighbour is filtered like one from a stranger.
 //!
 //! **It fails** as a whole before anything is in a mailbox, or not at all: rules that are wrong, a classifier that
 //! cannot be asked, an answer that cannot be written never cost the mail.
@@ -98,15 +99,17 @@ pub(crate) async fn carry_out(
     arrival: &Arrival,
     plans: Vec<Plan>,
 ) -> Result<Vec<Result<(), Refusal>>, Fault<Reply>> {
-    let mut queued = Vec::new();
-    let mut plans = plans;
+    let (mut queued, mut plans) = (Vec::new(), plans);
     at_rest::seal(server, arrival, &mut plans).await.map_err(Fault::Ours)?;
-    for mail in plans.iter_mut().flat_map(Plan::take_leaving) {
-        match server.queue.enqueue(mail).await {
-            Ok(id) => queued.push(id),
-            Err(error) => {
-                take_back(server, queued).await;
-                return Err(not_queued(error));
+    for (at, plan) in plans.iter_mut().enumerate() {
+        for mail in plan.take_leaving() {
+            // Aside: what a mailbox has no room for comes again, and may not have left before.
+            match server.queue.enqueue_aside(mail).await {
+                Ok(id) => queued.push((at, id)),
+                Err(error) => {
+                    take_back(server, queued).await;
+                    return Err(not_queued(error));
+                }
             }
         }
     }
@@ -118,6 +121,13 @@ pub(crate) async fn carry_out(
             return Err(not_stored(error));
         }
     };
+    let (leave, stay): (Vec<_>, Vec<_>) = queued.into_iter().partition(|(at, _)| outcomes.get(*at).is_some_and(Result::is_ok));
+    take_back(server, stay).await;
+    for (_, id) in leave {
+        if let Err(error) = server.queue.retry(Some(id)).await {
+            tracing::error!(queue = %id, %error, "a copy that may leave could not be sent on at once; it waits for a lease's time");
+        }
+    }
     for (plan, outcome) in plans.into_iter().zip(&outcomes) {
         if outcome.is_ok() {
             finish(server, arrival, plan).await;
@@ -126,8 +136,8 @@ pub(crate) async fn carry_out(
     Ok(outcomes)
 }
 
-async fn take_back(server: &Server, queued: Vec<Id>) {
-    for id in queued {
+async fn take_back(server: &Server, queued: Vec<(usize, Id)>) {
+    for (_, id) in queued {
         if let Err(error) = server.queue.drop_mail(id).await {
             tracing::error!(queue = %id, %error, "a copy that should not leave could not be taken back");
         }

@@ -7,7 +7,7 @@ use hearth_types::id::Id;
 
 use super::body::{self, Packed};
 use super::{NewMail, NewRecipient, Queue, QueueError};
-use crate::limits::QUEUE_LIFETIME;
+use crate::limits::{LEASE, QUEUE_LIFETIME};
 use crate::message::Message;
 
 /// A mail whose body is packed, ready for its rows.
@@ -27,15 +27,28 @@ impl Queue {
 
     /// Puts a mail into the queue; synced when it answers.
     pub async fn enqueue_as(&self, id: Id, mail: NewMail) -> Result<(), QueueError> {
-        let ready = self.make_ready(id, mail).await?;
         let now = self.clock.now();
-        let written = self.database.write(Durability::Synced, move |tx| insert(tx, &ready, now)).await;
+        self.enqueue_due(id, mail, now, now).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Puts a mail into the queue that nobody may send yet: [`Queue::retry`] lets it go, and so does the end of a lease,
+    /// where whoever put it aside died.
+    pub(crate) async fn enqueue_aside(&self, mail: NewMail) -> Result<Id, QueueError> {
+        let now = self.clock.now();
+        let id = Id::new(now);
+        self.enqueue_due(id, mail, now, now.after(LEASE)).await?;
+        Ok(id)
+    }
+
+    async fn enqueue_due(&self, id: Id, mail: NewMail, now: Timestamp, due_at: Timestamp) -> Result<(), QueueError> {
+        let ready = self.make_ready(id, mail).await?;
+        let written = self.database.write(Durability::Synced, move |tx| insert_due(tx, &ready, now, due_at)).await;
         if written.as_ref().is_err_and(QueueError::is_full) {
             body::remove(&self.dir, id);
         }
-        written?;
-        self.wake.notify_one();
-        Ok(())
+        written
     }
 
     /// Puts mails into the queue under new ids, all of them or none; synced when it answers.
@@ -86,6 +99,10 @@ impl Queue {
 }
 
 pub(super) fn insert(tx: &mut Tx<'_>, ready: &Ready, now: Timestamp) -> Result<(), QueueError> {
+    insert_due(tx, ready, now, now)
+}
+
+fn insert_due(tx: &mut Tx<'_>, ready: &Ready, now: Timestamp, due_at: Timestamp) -> Result<(), QueueError> {
     let Ready { id, mail, packed } = ready;
     let sender = mail.sender.as_ref().map(ToString::to_string).unwrap_or_default();
     tx.execute(
@@ -110,7 +127,7 @@ pub(super) fn insert(tx: &mut Tx<'_>, ready: &Ready, now: Timestamp) -> Result<(
     mail.recipients
         .iter()
         .zip(&mut positions)
-        .try_for_each(|(recipient, position)| insert_recipient(tx, *id, position, recipient, now))
+        .try_for_each(|(recipient, position)| insert_recipient(tx, *id, position, recipient, due_at))
 }
 
 fn insert_recipient(
@@ -118,7 +135,7 @@ fn insert_recipient(
     message: Id,
     position: i64,
     recipient: &NewRecipient,
-    now: Timestamp,
+    due_at: Timestamp,
 ) -> Result<(), QueueError> {
     let (kind, original) = match &recipient.orcpt {
         Some(orcpt) => (Some(orcpt.kind.clone()), Some(orcpt.address.clone())),
@@ -134,7 +151,7 @@ fn insert_recipient(
             &recipient.address.to_string(),
             recipient.address.domain(),
             &false,
-            &now,
+            &due_at,
             &recipient.notify.map(hearth_wire::smtp::Notify::encode),
             &kind,
             &original,

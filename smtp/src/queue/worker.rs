@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hearth_filter::Judgement;
 use hearth_identity::directory::Resolution;
 use hearth_identity::limits::HOUSE_MAIL_BYTES_MAX;
+use hearth_mailstore::Refusal;
 use hearth_types::{AccountId, Address, Domain, Fault, Trouble};
 use hearth_wire::smtp::replies::{
     ACCEPTED_250_2_6_0, MAILBOX_FULL_452_4_2_2, NO_SUCH_USER_550_5_1_1, NOBODY_HERE_450_4_2_1, TOO_BIG_552_5_3_4,
@@ -23,6 +24,7 @@ use super::claim::{Claimed, Due, Settled};
 use super::schedule::{self, Next};
 use super::{NewMail, QueueError};
 use crate::ctx::Server;
+use crate::inbound::MAILBOX_FULL_552_5_2_2;
 use crate::inbound::check::Findings;
 use crate::limits::{DESTINATIONS_MAX, LEASE, QUEUE_LOOK, RETURNED_BYTES_MAX};
 use crate::lists::{self, Post};
@@ -224,21 +226,29 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, message: &Mess
     let mut plans = local::plan(server, &arrival, &people).await?;
     let rejected: Vec<Option<Reply>> = plans.iter_mut().map(|plan| plan.rejected.take()).collect();
     // With all else that goes on, in the transaction that settles this: tried again, nothing leaves twice.
-    let leaving: Vec<NewMail> = plans.iter_mut().flat_map(local::Plan::take_leaving).collect();
+    let leaving: Vec<Vec<NewMail>> = plans.iter_mut().map(local::Plan::take_leaving).collect();
     let outcomes = match local::carry_out(server, &arrival, plans).await {
         Ok(outcomes) => outcomes,
         Err(Fault::Peer(reply)) => return Ok(reply),
         Err(Fault::Ours(trouble)) => return Err(trouble),
     };
-    here.onward.extend(leaving);
-    for (((account, _), outcome), rejected) in people.into_iter().zip(outcomes).zip(rejected) {
-        here.became.insert(account, outcome.map_or(Some(MAILBOX_FULL_452_4_2_2), |()| rejected));
+    for ((((account, _), outcome), rejected), leaving) in people.into_iter().zip(outcomes).zip(rejected).zip(leaving) {
+        let reply = match outcome {
+            Ok(()) => {
+                here.onward.extend(leaving);
+                rejected
+            }
+            // It is tried again with all that its rules do.
+            Err(Refusal::OverQuota) => Some(MAILBOX_FULL_452_4_2_2),
+        };
+        here.became.insert(account, reply);
     }
     let replies: Vec<Option<&Reply>> = accounts.iter().map(|account| here.became.get(account)?.as_ref()).collect();
-    if let Some(Some(first)) = replies.first()
+    let failed = replies.iter().flatten().next().map(|reply| (*reply).clone());
+    if let Some(reply) = &failed
         && replies.iter().all(|reply| reply.is_some_and(|reply| forwards.is_empty() || *reply == MAILBOX_FULL_452_4_2_2))
     {
-        return Ok((*first).clone());
+        return Ok(reply.clone());
     }
     if !forwards.is_empty() {
         let head = format!("Delivered-To: {}\r\n", due.address);
@@ -252,7 +262,12 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, message: &Mess
         here.onward.push(forwarded);
         here.passed_on = true;
     }
-    Ok(ACCEPTED_250_2_6_0)
+    Ok(match failed {
+        None => ACCEPTED_250_2_6_0,
+        // Others behind the address have it: a second attempt would be one for them too, so this is the last word.
+        Some(reply) if reply == MAILBOX_FULL_452_4_2_2 => MAILBOX_FULL_552_5_2_2,
+        Some(reply) => reply,
+    })
 }
 
 /// For a server of the house that reads its mail from the directory.

@@ -7,6 +7,7 @@ mod bounds;
 mod dkim2;
 mod edges;
 mod filtering;
+mod full;
 mod gates;
 mod homes;
 mod house;
