@@ -73,10 +73,19 @@ pub type CreatedIds = HashMap<String, String>;
 #[derive(Clone, Copy)]
 pub enum Run {
     /// It looks only. Calls of this kind that follow each other see one snapshot.
-    Read(fn(&mut Reading<'_, '_>, Args) -> Result<Arguments, MethodError>),
+    Read(ReadFn),
+    /// It looks only, and what it found is filled in from elsewhere when the snapshot is closed: no transaction is open
+    /// while it waits. What refers back to it within the same snapshot sees it unfilled.
+    ReadAndFill(ReadFn, for<'r> fn(&'r House, Arguments, &'r mut Room) -> FillFuture<'r>),
     /// It changes something, in transactions of its own.
     Change(fn(Changing, Args) -> ChangeFuture),
 }
+
+/// What looks, within a snapshot.
+pub type ReadFn = fn(&mut Reading<'_, '_>, Args) -> Result<Arguments, MethodError>;
+
+/// What fills in, while it runs.
+pub type FillFuture<'r> = Pin<Box<dyn Future<Output = Result<Arguments, MethodError>> + Send + 'r>>;
 
 /// What a change is, while it runs.
 pub type ChangeFuture = Pin<Box<dyn Future<Output = Result<Outcome, MethodError>> + Send>>;
@@ -85,8 +94,6 @@ pub type ChangeFuture = Pin<Box<dyn Future<Output = Result<Outcome, MethodError>
 pub struct Reading<'r, 't> {
     /// The snapshot.
     pub tx: &'r mut MailTx<'t>,
-    /// What else there is.
-    pub house: &'r House,
     /// Whose request it is.
     pub caller: &'r Caller,
     /// Ids made so far.

@@ -3,7 +3,7 @@
 //! back-references resolved, their responses gathered.
 //!
 //! Reading calls that follow each other run in one transaction on one blocking thread: `Email/query`
-//! and the `Email/get` behind it see one snapshot and cost one hop.
+//! and the `Email/get` behind it see one snapshot and cost one hop. What is not in the mail is filled in afterwards.
 
 use std::sync::Arc;
 
@@ -55,9 +55,13 @@ pub async fn run(house: &Arc<House>, caller: &Caller, request: Request) -> Answe
         while let Some(next) = calls.next_if(|(_, method)| !matches!(method, Some(Method { run: Run::Change(_), .. }))) {
             batch.push(next);
         }
+        let methods: Vec<_> = batch.iter().map(|(_, method)| *method).collect();
         let (new, room) = run_reads(house, caller, batch, &so_far).await;
         so_far.room = room;
-        Arc::make_mut(&mut so_far.responses).extend(new);
+        for (response, method) in new.into_iter().zip(methods) {
+            let response = fill(house, method, response, &mut so_far.room).await;
+            Arc::make_mut(&mut so_far.responses).push(response);
+        }
     }
     let created_ids = wants_ids.then(|| Arc::unwrap_or_clone(so_far.created));
     Answered { responses: Arc::unwrap_or_clone(so_far.responses), created_ids }
@@ -105,7 +109,7 @@ async fn run_change(
 /// Runs reading calls in one snapshot; when the snapshot itself cannot be had, each of them failed.
 async fn run_reads(house: &Arc<House>, caller: &Caller, batch: Vec<Planned>, so_far: &SoFar) -> (Vec<Invocation>, Room) {
     let names: Vec<_> = batch.iter().map(|(call, _)| (call.name.clone(), call.call_id.clone())).collect();
-    let (mut so_far, their_caller, its_house) = (so_far.clone(), caller.clone(), Arc::clone(house));
+    let (mut so_far, their_caller) = (so_far.clone(), caller.clone());
     let room = so_far.room;
     let read: Result<_, MethodError> = house
         .store
@@ -116,10 +120,12 @@ async fn run_reads(house: &Arc<House>, caller: &Caller, batch: Vec<Planned>, so_
                 let (responses, created, room) = (&so_far.responses, &so_far.created, &mut so_far.room);
                 let find = |id: &str| responses.iter().chain(&new).find(|response| response.call_id == id);
                 let result = match method.map(|method| method.run) {
-                    Some(Run::Read(read)) => resolve_references(arguments, find).and_then(|arguments| {
-                        let mut reading = Reading { tx, house: &its_house, caller: &their_caller, created, room };
-                        read(&mut reading, Args::new(arguments))
-                    }),
+                    Some(Run::Read(read) | Run::ReadAndFill(read, _)) => {
+                        resolve_references(arguments, find).and_then(|arguments| {
+                            let mut reading = Reading { tx, caller: &their_caller, created, room };
+                            read(&mut reading, Args::new(arguments))
+                        })
+                    }
                     _ => Err(MethodError::UnknownMethod),
                 };
                 new.push(to_response(name, call_id, result));
@@ -130,6 +136,17 @@ async fn run_reads(house: &Arc<House>, caller: &Caller, batch: Vec<Planned>, so_
     read.unwrap_or_else(|error| {
         (names.into_iter().map(|(name, call_id)| to_response(name, call_id, Err(error.clone()))).collect(), room)
     })
+}
+
+/// Fills in what the snapshot did not have, if the method has such a thing and did not fail.
+async fn fill(house: &House, method: Option<&'static Method>, response: Invocation, room: &mut Room) -> Invocation {
+    match method {
+        Some(Method { name, run: Run::ReadAndFill(_, fill), .. }) if response.name == *name => {
+            let filled = fill(house, response.arguments, room).await;
+            to_response(response.name, response.call_id, filled)
+        }
+        _ => response,
+    }
 }
 
 fn to_response(name: String, call_id: String, result: Result<Arguments, MethodError>) -> Invocation {

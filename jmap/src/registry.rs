@@ -121,7 +121,7 @@ pub const METHODS: &[Method] = &[
     method("AddressBook/get", CONTACTS, Run::Read(address_book::get::run)),
     method("AddressBook/changes", CONTACTS, Run::Read(address_book::changes::run)),
     method("AddressBook/set", CONTACTS, Run::Change(address_book::set::run)),
-    method("ContactCard/get", CONTACTS, Run::Read(contact_card::get::run)),
+    method("ContactCard/get", CONTACTS, Run::ReadAndFill(contact_card::get::run, contact_card::openpgp::fill)),
     method("ContactCard/changes", CONTACTS, Run::Read(contact_card::changes::run)),
     method("ContactCard/query", CONTACTS, Run::Read(contact_card::query::run)),
     method("ContactCard/queryChanges", CONTACTS, Run::Read(contact_card::query_changes::run)),

@@ -350,6 +350,27 @@ async fn what_the_house_knows_of_keys_is_shown_to_who_asks() {
 }
 
 #[tokio::test]
+async fn keys_are_filled_in_when_no_snapshot_is_open() {
+    let home = Home::new().await;
+    let id = home.card(json!({"emails": {"a": {"address": "bob@b.example"}}})).await;
+    let ask = json!({"ids": [&id], "properties": ["home.hearth:openpgp"]});
+    // Between other calls, each answers in its place; one that fails stays an error.
+    let got = home
+        .call(&[
+            ("ContactCard/query", json!({})),
+            ("ContactCard/get", ask.clone()),
+            ("ContactCard/get", json!({"ids": 1, "properties": ["home.hearth:openpgp"]})),
+            ("ContactCard/get", json!({"ids": [&id]})),
+        ])
+        .await;
+    let names: Vec<&str> = got.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["ContactCard/query", "ContactCard/get", "error", "ContactCard/get"]);
+    let expected = json!({"id": &id, "home.hearth:openpgp": {"bob@b.example": []}});
+    assert_eq!((&got[1].1["list"][0], &got[1].1["notFound"]), (&expected, &json!([])));
+    assert!(got[3].1["list"][0].get("home.hearth:openpgp").is_none());
+}
+
+#[tokio::test]
 async fn of_its_own_people_the_house_is_certain() {
     let home = Home::new().await;
     let alice = Address::parse("alice@home.localhost").expect("an address");

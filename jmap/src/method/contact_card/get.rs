@@ -39,8 +39,7 @@ pub fn run(reading: &mut Reading<'_, '_>, mut args: Args) -> Result<Arguments, M
         };
         let mut object = from_store(&found.content)?;
         if wants_keys {
-            let keys = openpgp::of_card(reading.house, &object, &mut left)?;
-            object.insert(openpgp::PROPERTY.to_string(), keys);
+            object.insert(openpgp::PROPERTY.to_string(), openpgp::of_card(&object, &mut left)?);
         }
         media::show(&mut object, id);
         let object = to_wire(object, &found, properties.as_ref());
