@@ -17,12 +17,12 @@ use hearth_mailstore::Refusal;
 use hearth_types::id::Id;
 use hearth_types::{AccountId, Address, Fault, Timestamp, Trouble};
 use hearth_wire::smtp::replies::{
-    ACCEPTED_250_2_6_0, HEADER_TOO_BIG_554_5_6_0, LOOP_554_5_4_6, MAILBOX_FULL_452_4_2_2, NO_SPACE_452_4_3_1,
+    ACCEPTED_250_2_6_0, HEADER_TOO_BIG_554_5_6_0, LOOP_554_5_4_6, MAILBOX_FULL_452_4_2_2, NO_SPACE_452_4_3_1, NOBODY_HERE_450_4_2_1,
 };
 use hearth_wire::smtp::{Reply, header_is_bounded};
 use metrics::counter;
 
-use crate::ctx::{Ctx, Outcome};
+use crate::ctx::{Ctx, Outcome, Server};
 use crate::judges::{self, Case, Opinion};
 use crate::limits::RECEIVED_MAX;
 use crate::local::{self, Arrival};
@@ -36,7 +36,16 @@ use verdict::Verdict;
 use wishes::Wishes;
 
 /// A full mailbox, where others have the mail already and nobody comes again with it.
-pub(crate) const MAILBOX_FULL_552_5_2_2: Reply = Reply::named(552, 2, 2, "the mailbox is full");
+const MAILBOX_FULL_552_5_2_2: Reply = Reply::named(552, 2, 2, "the mailbox is full");
+
+/// What a report says in place of a reply that puts off: nobody comes again with the mail.
+pub(crate) fn last_word(reply: Reply) -> Reply {
+    match () {
+        () if reply == MAILBOX_FULL_452_4_2_2 => MAILBOX_FULL_552_5_2_2,
+        () if reply == NOBODY_HERE_450_4_2_1 => Reply::named(550, 2, 1, "nobody lives here yet"),
+        () => reply,
+    }
+}
 
 /// Which way a mail came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,16 +211,9 @@ async fn deliver(
 ) -> Result<Became, Fault<Reply>> {
     let (server, lists) = (&ctx.server, wishes.posted.len());
     let mut refused = wishes.refused;
-    let (mut at_house, before) = (0, refused.len());
-    for recipient in transaction.recipients.iter().filter(|recipient| recipient.goal == Goal::House) {
-        at_house += 1;
-        let reply = for_the_house(server, &recipient.address, &arrival.message).await?;
-        if reply != ACCEPTED_250_2_6_0 {
-            refused.push((recipient.address.clone(), reply));
-        }
-    }
-    if let (Some((_, reply)), true, 0) = (refused.get(before), refused.len() - before == transaction.recipients.len(), lists) {
-        return Err(Fault::Peer(reply.clone()));
+    let at_house = transaction.recipients.iter().filter(|recipient| recipient.goal == Goal::House).count();
+    if lists == 0 && at_house == transaction.recipients.len() {
+        return only_for_the_house(server, transaction, arrival, refused).await;
     }
     let (mailboxes, forwards) = goals(transaction);
     if forwards.values().any(|through| arrival.delivered_to.contains(&through.to_string().to_lowercase())) {
@@ -246,24 +248,64 @@ async fn deliver(
         }
     };
     let full = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::OverQuota)).count();
-    if full > 0 && full == outcomes.len() && forwarded.is_empty() && lists == 0 {
+    if full > 0 && full == outcomes.len() && forwarded.is_empty() && lists + at_house == 0 {
         return Err(Fault::Peer(MAILBOX_FULL_452_4_2_2));
     }
     counter!("smtp_mailboxes_delivered_total").increment((people.len() - full) as u64);
+    // Last: what is put down for the house cannot be taken back, and nobody comes again from here on.
+    for address in houses(transaction) {
+        let reply = for_the_house(server, address, &arrival.message).await.unwrap_or_else(|trouble| {
+            tracing::error!(mail = %arrival.id, trouble = %trouble, "a mail for the house could not be put down; its sender is told");
+            Reply::named(554, 3, 0, "it could not be put down")
+        });
+        if reply != ACCEPTED_250_2_6_0 {
+            refused.push((address.clone(), reply));
+        }
+    }
     let became = people.iter().zip(outcomes).zip(rejected).map(|(((account, _), outcome), rejected)| match outcome {
         Err(Refusal::OverQuota) => (*account, Some(MAILBOX_FULL_552_5_2_2)),
         Ok(()) => (*account, rejected),
     });
-    let mut became = by_address(transaction, &became.collect());
+    let became = by_address(transaction, &became.collect());
+    Ok(told_of(became, refused, wishes.posted, arrival))
+}
+
+/// Where all that is left of a transaction is the house's: nothing else can go twice when the sender comes again.
+async fn only_for_the_house(
+    server: &Server,
+    transaction: &Transaction,
+    arrival: &Arrival,
+    mut refused: Vec<(Address, Reply)>,
+) -> Result<Became, Fault<Reply>> {
+    let before = refused.len();
+    for address in houses(transaction) {
+        let reply = for_the_house(server, address, &arrival.message).await?;
+        if reply != ACCEPTED_250_2_6_0 {
+            refused.push((address.clone(), reply));
+        }
+    }
+    match refused.get(before) {
+        Some((_, reply)) if refused.len() - before == transaction.recipients.len() => Err(Fault::Peer(reply.clone())),
+        _ => Ok(told_of(by_address(transaction, &BTreeMap::new()), refused, Vec::new(), arrival)),
+    }
+}
+
+/// The addresses that a server of the house answers.
+fn houses(transaction: &Transaction) -> impl Iterator<Item = &Address> {
+    transaction.recipients.iter().filter(|recipient| recipient.goal == Goal::House).map(|recipient| &recipient.address)
+}
+
+/// What the sender may hear of it.
+fn told_of(mut became: Became, refused: Vec<(Address, Reply)>, posted: Vec<Address>, arrival: &Arrival) -> Became {
     became.arrived.retain(|address| refused.iter().all(|(refused, _)| refused != address));
-    became.arrived.extend(wishes.posted);
+    became.arrived.extend(posted);
     if arrival.judgement == Judgement::Welcome {
-        became.failed.extend(refused);
+        became.failed.extend(refused.into_iter().map(|(address, reply)| (address, last_word(reply))));
     } else {
         // Nobody writes to a forger.
         (became.arrived, became.relayed) = (Vec::new(), Vec::new());
     }
-    Ok(became)
+    became
 }
 
 /// Every mailbox once, with the address that led to it first; and every address elsewhere once.

@@ -24,8 +24,8 @@ use super::claim::{Claimed, Due, Settled};
 use super::schedule::{self, Next};
 use super::{NewMail, QueueError};
 use crate::ctx::Server;
-use crate::inbound::MAILBOX_FULL_552_5_2_2;
 use crate::inbound::check::Findings;
+use crate::inbound::last_word;
 use crate::limits::{DESTINATIONS_MAX, LEASE, QUEUE_LOOK, RETURNED_BYTES_MAX};
 use crate::lists::{self, Post};
 use crate::local::{self, Arrival};
@@ -265,8 +265,7 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, message: &Mess
     Ok(match failed {
         None => ACCEPTED_250_2_6_0,
         // Others behind the address have it: a second attempt would be one for them too, so this is the last word.
-        Some(reply) if reply == MAILBOX_FULL_452_4_2_2 => MAILBOX_FULL_552_5_2_2,
-        Some(reply) => reply,
+        Some(reply) => last_word(reply),
     })
 }
 
