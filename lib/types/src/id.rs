@@ -2,8 +2,9 @@
 //! Identifiers: 63 bits, ordered by the time of their making, written as 13 letters.
 //!
 //! The high 43 bits are milliseconds since the epoch (enough until the year 2248), the low 20 are
-//! random for the first of a millisecond and count on from it for the next: what one process makes never meets
-//! itself. They fit a BIGINT, sort by age, and are unique per table by its primary key. Written in
+//! random for the first of a millisecond and count on from it for the next. Those of one process ascend: what is made at
+//! an earlier moment than the last (a clock was set back, a thread came late) counts on from that, and says a time that is
+//! a little late; two of them never meet. They fit a BIGINT, sort by age, and are unique per table by its primary key. Written in
 //! Crockford's base 32, lower case, they serve OBJECTID (RFC 8474), JMAP (RFC 8620 §1.2) and the log.
 
 use std::fmt;
@@ -33,8 +34,8 @@ impl Id {
     fn after(last: &AtomicI64, now: Timestamp, random: u32) -> Self {
         let moment = (now.millis().max(0) << RANDOM_BITS) & i64::MAX;
         // By chance alone, two of a thousand in one millisecond would be the same in every third one.
-        let next = |last: i64| match last & !RANDOM_MASK == moment {
-            true => moment | (last + 1) & RANDOM_MASK,
+        let next = |last: i64| match moment <= last & !RANDOM_MASK {
+            true => last.saturating_add(1),
             false => moment | i64::from(random) & RANDOM_MASK,
         };
         let before = last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
@@ -207,9 +208,20 @@ mod tests {
             threads.into_iter().for_each(|thread| all.extend(thread.join().expect("ids")));
         });
         assert_eq!(all.len(), 1 << RANDOM_BITS);
-        assert!(all.iter().all(|id| id >> RANDOM_BITS == now.millis()));
+        assert!(all.iter().all(|id| [now.millis(), now.millis() + 1].contains(&(id >> RANDOM_BITS))));
         let later = Id::after(&last, Timestamp::from_secs(1_800_000_001), 7);
         assert_eq!(later.0 & RANDOM_MASK, 7, "the next moment begins by chance");
+    }
+
+    #[test]
+    fn ids_ascend_though_the_clock_goes_back() {
+        let last = AtomicI64::new(0);
+        let at = |millis: i64, random| Id::after(&last, Timestamp::from_millis(millis), random);
+        let hour = 3_600_000;
+        let ids = [at(hour, 7), at(hour + 1, 9), at(hour, 7), at(0, 7), at(-1, 7), at(hour + 1, 7), at(hour + 2, 7)];
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+        assert_eq!((ids[2].0 & RANDOM_MASK, ids[6].0 & RANDOM_MASK), (10, 7), "on from the last; a new moment by chance");
+        assert!(ids[5].0 >> RANDOM_BITS == hour + 1);
     }
 
     #[test]
