@@ -48,6 +48,9 @@ impl Directory {
     /// What each home must have is never missing: where whoever was given it cannot take its mail, the caretaker has it.
     pub async fn resolve(&self, address: &Address) -> Result<Resolution> {
         let address = address.clone();
+        if must_be_answered(address.without_subaddress().local()) {
+            return self.scan(move |tx| resolve(tx, &address)).await;
+        }
         self.read(move |tx| resolve(tx, &address)).await
     }
 }
@@ -55,7 +58,7 @@ impl Directory {
 impl Directory {
     /// Who has the mail to postmaster, where nobody else was given it: an admin, or who is here longest.
     pub async fn find_caretaker(&self) -> Result<Option<AccountId>> {
-        self.read(find_caretaker).await
+        self.scan(find_caretaker).await
     }
 
     /// Does this address take reports of other servers, and nobody's mail? It does not where somebody was given it.
@@ -93,7 +96,8 @@ fn resolve_in(tx: &mut Tx<'_>, address: &Address, domain: &DomainEntry) -> Resul
     Ok(expansion.into_resolution())
 }
 
-/// Who looks after the home: the admin that has been one longest, and without any the person that is here longest.
+/// Who looks after the home: of the admins the one that is here longest, and without any the person that is. It reads all
+/// accounts.
 fn find_caretaker(tx: &mut Tx<'_>) -> Result<Option<AccountId>> {
     Ok(tx.find(
         "SELECT id FROM account WHERE NOT disabled AND kind = 'person'
