@@ -331,7 +331,11 @@ async fn what_the_house_knows_of_keys_is_shown_to_who_asks() {
         last_seen_at: Timestamp::default(),
     };
     let bob = Address::parse("bob@b.example").expect("an address");
-    let found = vec![seen("AAAA", "autocrypt", "bob@b.example", 20), seen("BBBB", "wkd", "openpgpkey.b.example", 80)];
+    let found = vec![
+        seen("AAAA", "keyserver", "keys.example", 40),
+        seen("BBBB", "wkd", "openpgpkey.b.example", 80),
+        seen("CCCC", "autocrypt", "their mail", 20),
+    ];
     home.directory.note_seen_certs(&bob, found).await.expect("noted");
     let emails = json!({"a": {"address": "Bob@b.example"}, "b": {"address": "eve@b.example"}, "c": {"address": "none"}});
     let id = home.card(json!({"emails": emails})).await;
@@ -346,7 +350,8 @@ async fn what_the_house_knows_of_keys_is_shown_to_who_asks() {
         "firstSeen": best["firstSeen"], "lastSeen": best["firstSeen"]
     });
     assert!(best == &expected && best["firstSeen"].is_string(), "{best}");
-    assert_eq!(known["Bob@b.example"][1]["confidence"], 20);
+    assert_eq!(known["Bob@b.example"][1]["confidence"], 40);
+    assert_eq!(known["Bob@b.example"].as_array().map(Vec::len), Some(2), "what came in somebody's mail is theirs alone");
 }
 
 #[tokio::test]
