@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use futures_util::future::join_all;
 use hearth_boot::Config;
 use hearth_identity::Directory;
-use hearth_identity::certs::{Seen, TrustedHome};
+use hearth_identity::certs::{Seen, Shown, TrustedHome};
 use hearth_net::dns::{Options, Resolver};
 use hearth_net::fetch::Fetcher;
 use hearth_net::tls::Connector;
@@ -132,7 +132,14 @@ impl Finder {
     /// What the domain of an address itself publishes for it; nothing is remembered.
     pub async fn find_published(&self, address: &Address) -> Result<Vec<Found>, Trouble> {
         let now = system_time(self.clock.now());
-        let scales = Arc::new(Scales { address: address.clone(), authority: None, homes: Vec::new(), seen: Vec::new(), now });
+        let scales = Arc::new(Scales {
+            address: address.clone(),
+            authority: None,
+            homes: Vec::new(),
+            seen: Vec::new(),
+            shown: Vec::new(),
+            now,
+        });
         let mut all = Vec::new();
         for source in [Source::Wkd, Source::Dane] {
             for (via, said) in self.ask_within(FOUND_WITHIN, source, AccountId::from_i64(0), address).await? {
@@ -175,6 +182,7 @@ impl Finder {
             authority: authority_of(&self.directory).await?,
             homes: self.directory.list_trusted_homes().await?,
             seen: seen.to_vec(),
+            shown: self.directory.find_shown_certs_by_address(address).await?,
             now: system_time(self.clock.now()),
         });
         let begun = Instant::now();
@@ -220,6 +228,8 @@ struct Scales {
     authority: Option<Vec<u8>>,
     homes: Vec<TrustedHome>,
     seen: Vec<Seen>,
+    /// What is published here for it.
+    shown: Vec<Shown>,
     now: SystemTime,
 }
 
@@ -247,7 +257,7 @@ impl Scales {
                 fingerprint: clean.fingerprint().to_string(),
                 source,
                 via: via.to_string(),
-                confidence: source.confidence(via, &self.address).max(flows).min(COMPLETE),
+                confidence: self.worth(source, via, clean.fingerprint()).max(flows).min(COMPLETE),
                 usable: is_usable(&whole, self.now),
                 revoked: clean.is_revoked(),
                 first_seen_at: None,
@@ -256,6 +266,14 @@ impl Scales {
             });
         }
         all
+    }
+
+    /// How sure an answer makes us by itself: of what is published here it depends on how that was proven.
+    fn worth(&self, source: Source, via: &str, fingerprint: &str) -> u8 {
+        match source {
+            Source::Local => self.shown.iter().find(|shown| shown.fingerprint == fingerprint).map_or(0, Shown::confidence),
+            _ => source.confidence(via, &self.address),
+        }
     }
 
     /// Verified, and with what was seen of it before: who shows an old copy does not undo a revocation.
@@ -294,12 +312,13 @@ fn remembered(seen: &Seen, now: Timestamp) -> Option<Found> {
     })
 }
 
+/// What is of no use is noted as such: a memory of it is no reason to encrypt to it.
 fn to_seen(found: &Found) -> Seen {
     Seen {
         fingerprint: found.fingerprint.clone(),
         source: found.source.as_str().to_string(),
         via: found.via.clone(),
-        confidence: found.confidence,
+        confidence: if found.usable && !found.revoked { found.confidence } else { 0 },
         bytes: found.bytes.clone(),
         first_seen_at: Timestamp::default(),
         last_seen_at: Timestamp::default(),

@@ -15,7 +15,7 @@ use crate::limits::{ASKED_WITHIN, FETCH_BYTES_MAX, FETCH_REDIRECTS_MAX, FRIENDS_
 /// A way to a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// This house: its owner proved the address by living here.
+    /// This house: its owner proved the address, by living here or by a letter.
     Local,
     /// A friend's home.
     Friend,
@@ -89,10 +89,11 @@ impl Source {
     }
 
     /// How sure an answer makes us, 0 to 120 (complete), before anybody's certification is weighed: a domain speaks for
-    /// its own addresses, a friend of somebody else's repeats what it heard, a mail field is anybody's word.
+    /// its own addresses, a friend of somebody else's repeats what it heard, a mail field is anybody's word. What is published
+    /// here says itself how sure the house is ([`Shown::confidence`](hearth_identity::certs::Shown::confidence)).
     pub fn confidence(self, via: &str, address: &Address) -> u8 {
         match self {
-            Self::Local => 120,
+            Self::Local => 0,
             Self::Friend if via == address.domain().as_str() => 110,
             Self::Wkd | Self::Dane => 80,
             Self::Friend | Self::Keyserver => 40,
@@ -249,7 +250,6 @@ mod tests {
     fn what_a_source_is_worth() {
         let bob = Address::parse("bob@b.example").unwrap();
         let worth = |source: Source, via: &str| source.confidence(via, &bob);
-        assert_eq!(worth(Source::Local, "this house"), 120);
         assert_eq!((worth(Source::Friend, "b.example"), worth(Source::Friend, "c.example")), (110, 40));
         assert!(worth(Source::Wkd, "b.example") > worth(Source::Keyserver, "keys.openpgp.org"));
         for source in Source::ALL {

@@ -257,6 +257,28 @@ async fn what_cannot_be_used_is_told_with_the_reason_and_never_preferred() {
     // An old copy of the revoked one, from somebody who would like it to be used.
     let told = look(revoked.clean.whole()).await;
     assert_eq!((told.found[0].usable, told.found[0].revoked), (false, true), "what was seen once stays");
+    // A card shows the good one first, and no confidence in the others.
+    let known = house.directory.list_known_certs(&address(BOB)).await.unwrap();
+    let sure: Vec<u8> = known.iter().map(|known| known.confidence).collect();
+    assert_eq!((known[0].fingerprint.as_str(), sure.as_slice()), (good.clean.fingerprint(), [80, 0, 0, 0, 0].as_slice()));
+}
+
+#[tokio::test]
+async fn of_a_stranger_who_answered_a_letter_the_house_is_as_sure_as_it_says_elsewhere() {
+    let house = House::new().await;
+    let (alice, made) = house.alice().await;
+    let bob = bob();
+    house.directory.store_cert(bob.clean.to_certificate(None, Source::Imported, false, |_| true)).await.unwrap();
+    house.directory.publish_cert(bob.clean.fingerprint(), vec![address(BOB)]).await.unwrap();
+    let (world, _) = publisher().await;
+    let finder = world.finder(&house, "");
+    for (of, fingerprint, sure) in [(BOB, bob.clean.fingerprint(), 60), ("alice@home.example", made.clean.fingerprint(), 120)] {
+        let told = finder.find(alice, &address(of), true).await.unwrap();
+        let [found] = told.found.as_slice() else { panic!("{of}: {:?}", told.found) };
+        assert_eq!((found.fingerprint.as_str(), found.source, found.confidence), (fingerprint, FoundBy::Local, sure), "{of}");
+        let known = house.directory.list_known_certs(&address(of)).await.unwrap();
+        assert_eq!(known[0].confidence, sure, "{of}: a card says the same");
+    }
 }
 
 #[tokio::test]
