@@ -109,7 +109,7 @@ pub(super) async fn refresh(place: &Place, directory: &Directory, own: &str) -> 
             }
         };
         let is_revoked = Clean::from_stored(&bytes, now())?.is_revoked();
-        if bytes != home.bytes && directory.refresh_friend(&home.domain, &home.fingerprint, bytes, is_revoked).await? {
+        if bytes != home.bytes && directory.refresh_friend(&home, bytes, is_revoked).await? {
             changed += 1;
         }
         if is_revoked {
@@ -154,9 +154,14 @@ async fn add(place: &Place, domain: &str, fingerprint: Option<&str>, out: &Out) 
         bail!("{domain} publishes {}, which is not {said}; nothing was changed", found.fingerprint);
     }
     let gate = OpenGate::open(&place.config).await?;
-    let house = house::open(&directory, gate.gate()).await;
+    let opened = async {
+        let turn = house::take_turn(&place.config).await?;
+        anyhow::Ok((house::open(&directory, gate.gate()).await?, turn))
+    };
+    let opened = opened.await;
     gate.close().await;
-    let house = house?.ok_or_else(|| anyhow!("this house ended its own certificate; a new one: hearth key generate --house"))?;
+    let (house, _turn) = opened?;
+    let house = house.ok_or_else(|| anyhow!("this house ended its own certificate; a new one: hearth key generate --house"))?;
     let bytes = authority::trust(&house.secret, &found.bytes, &domain, now())?;
     directory.add_friend(&domain, &found.fingerprint, bytes).await?;
     note(&directory, "friend.added", &domain).await?;

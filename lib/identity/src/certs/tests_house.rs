@@ -5,7 +5,7 @@ use hearth_types::Timestamp;
 
 use super::log::{LOG_PAGE_MAX, first_head, head_after, leaf_of, statement};
 use super::tests::certificate;
-use super::{AutocryptPeer, Certificate, Key, SHOWN_MAX, Seen, SignedHead, Source, Vouch};
+use super::{AutocryptPeer, Certificate, Key, SHOWN_MAX, Seen, SignedHead, Source, TrustedHome, Vouch};
 use crate::directory::Resolution;
 use crate::limits::{
     AUTOCRYPT_PEERS_MAX, HOUSE_MAIL_BYTES_MAX, HOUSE_MAILS_MAX, SEEN_KEEP, SEEN_MAX, SEEN_OF_ADDRESS_MAX, TOLD_LISTED_MAX,
@@ -183,11 +183,16 @@ fn a_friend_s_word_counts_while_it_is_a_friend_and_its_home_s_certificate_is_ali
         assert!(directory.change_friend_right(&b, "received", "keys", true).await.expect("changed"));
         assert!(directory.friend_lets(&b, "keys").await.expect("asked") && !directory.friend_may(&b, "keys").await.expect("asked"));
         // What its home says of its certificate is taken over, as long as it is that one; when it was ended, its word goes.
-        let (fingerprint, another) = ("B".repeat(40), "C".repeat(40));
-        let refresh = |fingerprint, is_revoked| directory.refresh_friend(&b, fingerprint, b"later".to_vec(), is_revoked);
-        assert!(!refresh(another.as_str(), true).await.expect("another one"));
-        assert_eq!(directory.list_trusted_homes().await.expect("a list")[0].bytes, b"cert");
-        assert!(refresh(fingerprint.as_str(), false).await.expect("refreshed"));
+        let kept = async || directory.list_trusted_homes().await.expect("a list").remove(0);
+        let refresh = async |home: &TrustedHome, is_revoked| {
+            directory.refresh_friend(home, b"later".to_vec(), is_revoked).await.expect("refreshed")
+        };
+        let before = kept().await;
+        let another = TrustedHome { fingerprint: "C".repeat(40), ..before.clone() };
+        assert!(!refresh(&another, true).await, "another one");
+        assert_eq!(kept().await, before);
+        assert!(refresh(&before, false).await);
+        assert!(!refresh(&before, true).await, "somebody was quicker");
         assert_eq!(
             (directory.list_trusted_homes().await.expect("a list")[0].bytes.as_slice(), is_vouched().await),
             (&b"later"[..], (true, true))
@@ -201,16 +206,21 @@ fn a_friend_s_word_counts_while_it_is_a_friend_and_its_home_s_certificate_is_ali
             first_seen_at: Timestamp::default(),
             last_seen_at: Timestamp::default(),
         };
+        let by_wkd = |confidence| vec![Seen { source: "wkd".into(), confidence, ..bob.clone() }];
         for who in ["bob@b.test", "bob@sub.b.test"] {
             directory.note_seen_certs(&address(who), vec![bob.clone()]).await.expect("noted");
         }
+        directory.note_seen_certs(&address("published@b.test"), by_wkd(80)).await.expect("noted");
+        directory.note_seen_certs(&address("certified@b.test"), by_wkd(120)).await.expect("noted");
         home.clock.advance(std::time::Duration::from_secs(5));
-        assert!(refresh(fingerprint.as_str(), true).await.expect("refreshed"));
+        assert!(refresh(&kept().await, true).await);
         assert_eq!(is_vouched().await, (false, false), "it was ended");
         let changed = directory.list_changed_certs(directory.now(), Timestamp::from_millis(i64::MAX)).await.expect("a list");
         assert_eq!(changed, [FINGERPRINT], "who refreshes learns of it");
         let how_sure = async |who: &str| directory.list_seen_certs(&address(who)).await.expect("a list")[0].confidence;
         assert_eq!((how_sure("bob@b.test").await, how_sure("bob@sub.b.test").await), (40, 120));
+        let (published, certified) = (how_sure("published@b.test").await, how_sure("certified@b.test").await);
+        assert_eq!((published, certified), (80, 80), "what the domain itself publishes is worth no less");
         // It rests, with its rights, until the next certificate was compared.
         assert_eq!(directory.list_friends().await.expect("a list")[0].state, "suspended");
         assert!(!directory.friend_lets(&b, "keys").await.expect("asked"));
@@ -231,6 +241,52 @@ fn a_friend_s_word_counts_while_it_is_a_friend_and_its_home_s_certificate_is_ali
         assert!(!directory.change_friend_right(&b, "received", "keys", true).await.expect("refused"));
         let ended = &directory.list_friends().await.expect("a list")[0];
         assert!(ended.state == "ended" && ended.ended_at.is_some());
+    });
+}
+
+#[test]
+fn a_house_that_closes_says_nothing_more_and_is_no_surer_by_its_friends() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let alice = home.person("alice").await.id;
+        directory.store_cert(certificate(FINGERPRINT, alice, &["alice@home.test"])).await.expect("stored");
+        let issuer = "A".repeat(40);
+        let word = Vouch {
+            fingerprint: FINGERPRINT.into(),
+            user_id: "<alice@home.test>".into(),
+            issuer: issuer.clone(),
+            packet: b"(ours)".to_vec(),
+            created_at: directory.now(),
+            expires_at: directory.now().after(std::time::Duration::from_secs(100)),
+        };
+        directory.store_vouches(vec![word]).await.expect("stored");
+        directory.add_friend(&domain("b.test"), &"B".repeat(40), b"cert".to_vec()).await.expect("a friend");
+        let seen = |source: &str, confidence| Seen {
+            fingerprint: "D".repeat(40),
+            source: source.into(),
+            via: "b.test".into(),
+            confidence,
+            bytes: b"cert".to_vec(),
+            first_seen_at: Timestamp::default(),
+            last_seen_at: Timestamp::default(),
+        };
+        let rows = [
+            ("certified@b.test", "friend", 120, 40),
+            ("asked@b.test", "friend", 110, 110),
+            ("both@b.test", "wkd", 120, 80),
+            ("published@b.test", "wkd", 80, 80),
+            ("stranger@c.test", "friend", 120, 120),
+        ];
+        for (who, source, before, _) in rows {
+            directory.note_seen_certs(&address(who), vec![seen(source, before)]).await.expect("noted");
+        }
+        for _ in 0..2 {
+            directory.close_house(&issuer).await.expect("closed");
+            assert!(directory.list_vouches(FINGERPRINT).await.expect("a list").is_empty());
+            for (who, _, _, after) in rows {
+                assert_eq!(directory.list_seen_certs(&address(who)).await.expect("a list")[0].confidence, after, "{who}");
+            }
+        }
     });
 }
 

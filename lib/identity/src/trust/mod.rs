@@ -5,6 +5,7 @@ use hearth_db::Tx;
 use hearth_types::{Domain, Timestamp};
 
 use crate::Directory;
+use crate::certs::TrustedHome;
 use crate::certs::house::remove_vouches;
 use crate::error::Result;
 
@@ -23,14 +24,22 @@ pub struct Friend {
     pub ended_at: Option<Timestamp>,
 }
 
-/// What is left of how sure we were of somebody when their home's word counts no more, until they are looked for again.
+/// What hearsay is worth: all that is left of somebody whom a friend's home told of, when its word counts no more.
 const HEARSAY: u32 = 40;
 
-/// People of a domain whose certificates were found are no surer by its home's word.
-fn forget_how_sure(tx: &mut Tx<'_>, domain: &Domain) -> Result<()> {
+/// What a domain itself publishes of its people is worth (`hearth_keyserver::find::Source::confidence`); it stays so.
+const PUBLISHED: u32 = 80;
+
+/// What a friend that is asked for its own people is worth; no certification has its part in it.
+const ASKED: u32 = 110;
+
+/// People of a domain whose certificates were found are no surer by its home's word, until they are looked for again: those
+/// of whom we were surer than so much.
+fn forget_how_sure(tx: &mut Tx<'_>, domain: &Domain, above: u32) -> Result<()> {
     tx.execute(
-        "UPDATE cert_seen SET confidence = $2 WHERE address_key LIKE $1 AND confidence > $2",
-        &[&format!("%@{domain}"), &HEARSAY],
+        "UPDATE cert_seen SET confidence = CASE WHEN source = 'friend' THEN $2 ELSE $3 END
+          WHERE address_key LIKE $1 AND confidence > CASE WHEN source = 'friend' THEN $2 ELSE $3 END AND confidence > $4",
+        &[&format!("%@{domain}"), &HEARSAY, &PUBLISHED, &above],
     )?;
     Ok(())
 }
@@ -60,28 +69,47 @@ impl Directory {
         .await
     }
 
-    /// Keeps what a friend's home says of its own certificate now, as long as it is that certificate. When the home ended it, the
-    /// friendship rests until the next one was compared, and what it certified here is not shown any longer.
-    pub async fn refresh_friend(&self, domain: &Domain, fingerprint: &str, bytes: Vec<u8>, is_revoked: bool) -> Result<bool> {
-        let (domain, fingerprint, now) = (domain.clone(), fingerprint.to_string(), self.now());
+    /// Keeps what a friend's home says of its own certificate now, as long as what is kept of it is what `home` was read as;
+    /// `false` when somebody was quicker. When the home ended it, the friendship rests until the next one was compared, and
+    /// what it certified here is not shown any longer.
+    pub async fn refresh_friend(&self, home: &TrustedHome, bytes: Vec<u8>, is_revoked: bool) -> Result<bool> {
+        let (TrustedHome { domain, fingerprint, bytes: before, .. }, now) = (home.clone(), self.now());
         self.write(move |tx| {
             let kept = tx.execute(
-                "UPDATE trusted_home SET bytes = $3 WHERE domain = $1 AND fingerprint = $2",
-                &[&domain, &fingerprint, &bytes],
+                "UPDATE trusted_home SET bytes = $3 WHERE domain = $1 AND fingerprint = $2 AND bytes = $4",
+                &[&domain, &fingerprint, &bytes, &before],
             )?;
+            if kept == 0 {
+                return Ok(false);
+            }
             tx.execute(
                 "UPDATE friend SET node_key = $3 WHERE domain = $1 AND node_fingerprint = $2 AND state = 'paired'",
                 &[&domain, &fingerprint, &bytes],
             )?;
-            if kept > 0 && is_revoked {
+            if is_revoked {
                 tx.execute(
                     "UPDATE friend SET state = 'suspended' WHERE domain = $1 AND node_fingerprint = $2 AND state = 'paired'",
                     &[&domain, &fingerprint],
                 )?;
                 remove_vouches(tx, &fingerprint, now)?;
-                forget_how_sure(tx, &domain)?;
+                forget_how_sure(tx, &domain, HEARSAY)?;
             }
-            Ok(kept > 0)
+            Ok(true)
+        })
+        .await
+    }
+
+    /// When the house ended its own certificate (`issuer`) and made no other: what it certified is not shown any longer, and
+    /// nobody is surer by the word of homes that were trusted through it. Doing it again changes nothing.
+    pub async fn close_house(&self, issuer: &str) -> Result<()> {
+        let (issuer, now) = (issuer.to_string(), self.now());
+        self.write(move |tx| {
+            remove_vouches(tx, &issuer, now)?;
+            for domain in tx.query("SELECT domain FROM trusted_home", &[], |row| row.get::<Domain>(0))? {
+                // Who is a friend stays one: what it answers when it is asked counts as before.
+                forget_how_sure(tx, &domain, ASKED)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -102,7 +130,7 @@ impl Directory {
             for fingerprint in &trusted {
                 remove_vouches(tx, fingerprint, now)?;
             }
-            forget_how_sure(tx, &domain)?;
+            forget_how_sure(tx, &domain, HEARSAY)?;
             Ok(ended > 0 || !trusted.is_empty())
         })
         .await

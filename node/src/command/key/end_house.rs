@@ -23,7 +23,11 @@ pub(super) async fn run(place: &Place, reason: ReasonChoice, message: &str, no_s
     let directory = place.directory().await?;
     let closes = no_successor || reason == ReasonChoice::Retired;
     let gate = OpenGate::open(&place.config).await?;
-    let ended = end(&directory, gate.gate(), reason, message, closes).await;
+    let ended = async {
+        let _turn = house::take_turn(&place.config).await?;
+        end(&directory, gate.gate(), reason, message, closes).await
+    };
+    let ended = ended.await;
     gate.close().await;
     let (fingerprint, next) = ended?;
     let then = match &next {
@@ -60,6 +64,9 @@ async fn end(
     let kept = directory.find_kept(&fingerprint).await?.ok_or_else(|| anyhow!("{fingerprint} is gone"))?;
     let clean = Clean::from_stored(&kept.whole, now())?;
     if clean.is_revoked() {
+        if house::is_closed(directory).await? {
+            directory.close_house(&fingerprint).await?;
+        }
         bail!("{fingerprint}, the certificate of this house, is revoked already; a new one: hearth key generate --house");
     }
     let revoked = clean.revoke(revoke::sign(gate, &fingerprint, reason, message, None).await?, now())?;
@@ -69,7 +76,11 @@ async fn end(
     // Before the end itself: should the power go in between, the daily round makes no other that nobody wants.
     directory.change_setting(CLOSED, if closes { "yes" } else { "no" }).await?;
     directory.store_cert(revoked.to_certificate(None, Source::House, false, |_| true)).await?;
-    directory.remove_vouches_by(&fingerprint).await?;
+    if closes {
+        directory.close_house(&fingerprint).await?;
+    } else {
+        directory.remove_vouches_by(&fingerprint).await?;
+    }
     note(directory, "key.house-revoked", &fingerprint).await?;
     let Some(next) = house::open(directory, gate).await? else { return Ok((fingerprint, None)) };
     let certified = house::certify(directory, &next, Clock::system().now()).await?;
@@ -80,6 +91,20 @@ async fn end(
 /// Where the house ended its certificate and made no other.
 pub(super) async fn begin_again(place: &Place, out: &Out) -> anyhow::Result<()> {
     let directory = place.directory().await?;
+    let gate = OpenGate::open(&place.config).await?;
+    let made = async {
+        let _turn = house::take_turn(&place.config).await?;
+        make_again(&directory, gate.gate()).await
+    };
+    let made = made.await;
+    gate.close().await;
+    let fingerprint = made?.fingerprint;
+    let lines = format!("{fingerprint} is the certificate of this house now");
+    out.result(&json!({ "fingerprint": fingerprint }), lines);
+    Ok(())
+}
+
+async fn make_again(directory: &Directory, gate: &Gate) -> anyhow::Result<House> {
     if let Some(fingerprint) = directory.find_setting(AUTHORITY).await?
         && let Some(kept) = directory.find_kept(&fingerprint).await?
         && !Clean::from_stored(&kept.whole, now())?.is_revoked()
@@ -87,16 +112,11 @@ pub(super) async fn begin_again(place: &Place, out: &Out) -> anyhow::Result<()> 
         bail!("{fingerprint} is the certificate of this house; end it first: hearth key revoke --house --reason superseded");
     }
     directory.change_setting(CLOSED, "no").await?;
-    let gate = OpenGate::open(&place.config).await?;
-    let made = house::open(&directory, gate.gate()).await;
-    gate.close().await;
-    let Some(made) = made? else { bail!("another hand closed it again") };
-    house::certify(&directory, &made, Clock::system().now()).await?;
-    house::sign_head(&directory, &made).await?;
-    note(&directory, "key.house-generated", &made.fingerprint).await?;
-    let lines = format!("{} is the certificate of this house now", made.fingerprint);
-    out.result(&json!({ "fingerprint": made.fingerprint }), lines);
-    Ok(())
+    let Some(made) = house::open(directory, gate).await? else { bail!("another hand closed it again") };
+    house::certify(directory, &made, Clock::system().now()).await?;
+    house::sign_head(directory, &made).await?;
+    note(directory, "key.house-generated", &made.fingerprint).await?;
+    Ok(made)
 }
 
 async fn note(directory: &Directory, event: &'static str, fingerprint: &str) -> anyhow::Result<()> {

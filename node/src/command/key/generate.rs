@@ -19,7 +19,7 @@ pub(super) async fn run(place: &Place, who: &str, profile: ProfileChoice, out: &
     let directory = place.directory().await?;
     let account = account(&directory, who).await?;
     let gate = OpenGate::open(&place.config).await?;
-    let made = make(&directory, gate.gate(), &account, profile.into()).await;
+    let made = make(place, &directory, gate.gate(), &account, profile.into()).await;
     gate.close().await;
     let fingerprint = made?;
     let value = json!({ "fingerprint": fingerprint, "address": account.primary.to_string() });
@@ -33,7 +33,7 @@ pub(super) async fn run(place: &Place, who: &str, profile: ProfileChoice, out: &
 }
 
 /// Makes a certificate, seals its secret half and shows it for the account's addresses; its fingerprint.
-async fn make(directory: &Directory, gate: &Gate, account: &Account, profile: Profile) -> anyhow::Result<String> {
+async fn make(place: &Place, directory: &Directory, gate: &Gate, account: &Account, profile: Profile) -> anyhow::Result<String> {
     let open = directory.list_open_addresses(account.id).await?;
     let mut addresses: Vec<_> = open.into_iter().map(|entry| entry.address).collect();
     // The primary address carries the name.
@@ -45,7 +45,7 @@ async fn make(directory: &Directory, gate: &Gate, account: &Account, profile: Pr
     gate.store_secret_key(account.id, &fingerprint, &keepsake.to_bytes()).await.map_err(refused)?;
     directory.store_cert(generated.clean.for_store(account.id, Source::Generated, true, &addresses)).await?;
     directory.publish_cert(&fingerprint, addresses).await?;
-    house::follow_up(directory, gate).await;
+    house::follow_up(place, directory, gate).await;
     note(directory, "key.generated", account.id, &fingerprint).await?;
     Ok(fingerprint)
 }
@@ -55,7 +55,7 @@ pub async fn at_birth(place: &Place, directory: &Directory, account: &Account) -
     let wanted = directory.find_setting(AT_BIRTH).await?.as_deref().and_then(Profile::parse);
     let Some(profile) = wanted.filter(|_| account.kind == Kind::Person) else { return Ok(None) };
     let gate = OpenGate::open(&place.config).await?;
-    let made = make(directory, gate.gate(), account, profile).await;
+    let made = make(place, directory, gate.gate(), account, profile).await;
     gate.close().await;
     made.map(Some)
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The house's own certificate, its secret key out of the vault: what it certifies, whom it trusts, what it signs.
 
+use std::fs::File;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
+use hearth_boot::Config;
 use hearth_identity::Directory;
 use hearth_identity::certs::{HOUSE, Kept, SignedHead, Source, Vouch, log};
 use hearth_identity::login::Gate;
@@ -12,9 +14,11 @@ use hearth_openpgp::authority::{self, CERTIFIED_FOR, CLOSED, LOCAL_PART, RENEWED
 use hearth_openpgp::secret::Keepsake;
 use hearth_openpgp::{Clean, Generated};
 use hearth_types::{Address, Clock, Domain, Secret, Timestamp};
+use rustix::fs::{FlockOperation, flock};
 
 use super::{digits, keepsake, now};
 use crate::gate::refused;
+use crate::place::Place;
 
 /// A head is signed again after this even when nothing changed, so that an old one can be told from a new one.
 const HEAD_KEPT: Duration = Duration::from_secs(23 * 3600);
@@ -26,25 +30,51 @@ pub(in crate::command) struct House {
     domains: Vec<Domain>,
 }
 
+/// One after the other: what opens the certificate, ends it, or makes another. Held as long as this lives; whoever needs the
+/// gate too opens that first.
+pub(in crate::command) async fn take_turn(config: &Config) -> anyhow::Result<File> {
+    let path = config.run_path("house.lock");
+    let locked = tokio::task::spawn_blocking(move || {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        flock(&file, FlockOperation::LockExclusive)?;
+        Ok::<_, std::io::Error>(file)
+    });
+    locked.await?.context("cannot lock run/house.lock; run as the owner of the data directory")
+}
+
 /// Opens it, and gives it the domains that it does not name yet; makes it when there is none, or when it was ended. Nothing
 /// when the house ended it and wants no other.
 pub(in crate::command) async fn open(directory: &Directory, gate: &Gate) -> anyhow::Result<Option<House>> {
     let domains: Vec<Domain> = directory.list_domains().await?.into_iter().map(|entry| entry.name).collect();
     let before = directory.find_setting(AUTHORITY).await?;
+    let mut ended = None;
     if let Some(fingerprint) = &before
-        && let Some(secret) = keepsake(gate, fingerprint).await?.secret
         && let Some(kept) = directory.find_kept(fingerprint).await?
     {
         let clean = Clean::from_stored(&kept.whole, now())?;
-        if !clean.is_revoked() {
+        if clean.is_revoked() {
+            ended = Some(fingerprint);
+        } else if let Some(secret) = keepsake(gate, fingerprint).await?.secret {
             let secret = grow(directory, gate, &clean, secret, &domains).await?;
             return Ok(Some(House { fingerprint: fingerprint.clone(), secret, domains }));
         }
     }
-    if directory.find_setting(CLOSED).await?.is_some_and(|closed| closed == "yes") {
+    if is_closed(directory).await? {
+        // Again, should the power have gone between the end and this.
+        if let Some(ended) = ended {
+            directory.close_house(ended).await?;
+        }
         return Ok(None);
     }
     make(directory, gate, before.as_deref(), domains).await.map(Some)
+}
+
+/// Did the house end its certificate, and wants no other?
+pub(super) async fn is_closed(directory: &Directory) -> anyhow::Result<bool> {
+    Ok(directory.find_setting(CLOSED).await?.is_some_and(|closed| closed == "yes"))
 }
 
 /// Makes one, in place of the one before if there was any. The setting comes last: what a power cut leaves half done is done
@@ -53,18 +83,34 @@ async fn make(directory: &Directory, gate: &Gate, before: Option<&str>, domains:
     let made = authority::generate(&domains, now())?;
     let (fingerprint, secret) = (made.clean.fingerprint().to_owned(), made.secret.clone());
     keep(directory, gate, made, &domains).await?;
-    for home in directory.list_trusted_homes().await? {
-        // One that is ended, or cannot be read, stays as it is: the daily round says so.
-        let is_alive = Clean::from_stored(&home.bytes, now()).is_ok_and(|clean| !clean.is_revoked());
-        if let Some(trusted) = is_alive.then(|| authority::trust(&secret, &home.bytes, &home.domain, now())) {
-            directory.refresh_friend(&home.domain, &home.fingerprint, trusted?, false).await?;
-        }
-    }
+    trust_again(directory, &secret).await?;
     if let Some(before) = before {
         directory.remove_vouches_by(before).await?;
     }
     directory.change_setting(AUTHORITY, &fingerprint).await?;
     Ok(House { fingerprint, secret, domains })
+}
+
+/// The homes that the certificate before trusted, as far as they can be.
+async fn trust_again(directory: &Directory, secret: &Secret<Vec<u8>>) -> anyhow::Result<()> {
+    for home in directory.list_trusted_homes().await? {
+        // One that is ended, or cannot be read, stays as it is: the daily round says so.
+        if !Clean::from_stored(&home.bytes, now()).is_ok_and(|clean| !clean.is_revoked()) {
+            continue;
+        }
+        match authority::trust(secret, &home.bytes, &home.domain, now()) {
+            Ok(trusted) => {
+                directory.refresh_friend(&home, trusted, false).await?;
+            }
+            // One friend keeps the house from nothing.
+            Err(error) => tracing::warn!(
+                %error,
+                "the word of {0} counts no more: its home's certificate cannot be trusted anew; compare it again: hearth friend add {0}",
+                home.domain
+            ),
+        }
+    }
+    Ok(())
 }
 
 /// The house's own certificate, when it is what was named: by its address in one of the house's domains, or by fingerprint.
@@ -175,8 +221,9 @@ pub(super) async fn sign_head(directory: &Directory, house: &House) -> anyhow::R
 
 /// After something was published: certified and logged at once, so that nobody waits for the daily round. What fails here
 /// is done then.
-pub(super) async fn follow_up(directory: &Directory, gate: &Gate) {
+pub(super) async fn follow_up(place: &Place, directory: &Directory, gate: &Gate) {
     let done = async {
+        let _turn = take_turn(&place.config).await?;
         if let Some(house) = open(directory, gate).await? {
             certify(directory, &house, Clock::system().now()).await?;
             sign_head(directory, &house).await?;
@@ -203,9 +250,81 @@ pub(in crate::command) fn home_address(domain: &str) -> anyhow::Result<Address> 
 #[cfg(test)]
 mod tests {
     use hearth_identity::directory::{Kind, NewAccount};
+    use hearth_openpgp::secret::{Reason, revoke};
     use hearth_openpgp::{Profile, generate};
 
     use super::*;
+
+    async fn directory(folder: &tempfile::TempDir, domain: &str) -> (Directory, Domain) {
+        let source = hearth_db::Source::Sqlite(folder.path().join("identity.db"));
+        let directory = Directory::open(&source, Clock::system()).await.unwrap();
+        let domain = Domain::parse(domain).unwrap();
+        directory.add_domain(&domain).await.unwrap();
+        (directory, domain)
+    }
+
+    #[tokio::test]
+    async fn one_friend_keeps_the_house_from_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, domain) = directory(&folder, "home.example").await;
+        let successor = authority::generate(&[domain], now()).unwrap();
+        // The first has no address of its own home in its certificate any more.
+        for (friend, named) in [("a.example", "elsewhere.example"), ("b.example", "b.example")] {
+            let home = authority::generate(&[Domain::parse(named).unwrap()], now()).unwrap();
+            let friend = Domain::parse(friend).unwrap();
+            directory.add_friend(&friend, home.clean.fingerprint(), home.clean.whole()).await.unwrap();
+        }
+        let before = directory.list_trusted_homes().await.unwrap();
+        trust_again(&directory, &successor.secret).await.unwrap();
+        let after = directory.list_trusted_homes().await.unwrap();
+        assert_eq!((before[0] == after[0], before[1] == after[1]), (true, false), "the other is trusted by the successor");
+    }
+
+    #[tokio::test]
+    async fn what_a_power_cut_left_of_a_house_that_closed_goes_on_the_next_round() {
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, domain) = directory(&folder, "home.example").await;
+        let made = authority::generate(std::slice::from_ref(&domain), now()).unwrap();
+        publish(&directory, &made.clean, LOCAL_PART, &[domain]).await.unwrap();
+        directory.change_setting(AUTHORITY, made.clean.fingerprint()).await.unwrap();
+        let word = Vouch {
+            fingerprint: made.clean.fingerprint().into(),
+            user_id: format!("<{LOCAL_PART}@home.example>"),
+            issuer: made.clean.fingerprint().into(),
+            packet: b"(ours)".to_vec(),
+            created_at: Clock::system().now(),
+            expires_at: Clock::system().now().after(CERTIFIED_FOR),
+        };
+        directory.store_vouches(vec![word]).await.unwrap();
+        let revocation = revoke(&made.secret, None, Reason::Retired, "").unwrap();
+        let ended = made.clean.revoke(revocation, now() + Duration::from_secs(5)).unwrap();
+        directory.change_setting(CLOSED, "yes").await.unwrap();
+        directory.store_cert(ended.to_certificate(None, Source::House, false, |_| true)).await.unwrap();
+        // Here the power went.
+        assert_eq!(directory.list_vouches(made.clean.fingerprint()).await.unwrap().len(), 1);
+        let gate = Gate::new(folder.path().join("no.sock"));
+        assert!(open(&directory, &gate).await.unwrap().is_none());
+        assert!(directory.list_vouches(made.clean.fingerprint()).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::from_text(folder.path(), "[home]\ndomain = \"example.org\"\n", []).unwrap();
+        let first = take_turn(&config).await.unwrap();
+        let file = File::open(config.run_path("house.lock")).unwrap();
+        let is_free = || flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        assert!(!is_free());
+        let second = tokio::spawn({
+            let config = config.clone();
+            async move { take_turn(&config).await.unwrap() }
+        });
+        drop(first);
+        let second = second.await.unwrap();
+        assert!(!is_free());
+        drop(second);
+        assert!(is_free());
+    }
 
     #[tokio::test]
     async fn what_is_certified_is_renewed_by_itself_before_it_ends() {

@@ -3,13 +3,14 @@
 
 use anyhow::{anyhow, bail, ensure};
 use hearth_identity::Directory;
+use hearth_identity::certs::SignedHead;
 use hearth_identity::certs::log::{HASH_OCTETS, LOG_PAGE_MAX, first_head, head_after, leaf_of, statement};
 use hearth_keyserver::find::{AUTHORITY, Finder};
-use hearth_openpgp::authority;
+use hearth_openpgp::{Clean, authority};
 use hearth_types::{Clock, Timestamp};
 use serde_json::{Value, json};
 
-use super::house::home_address;
+use super::house::{home_address, is_closed};
 use super::now;
 use crate::out::Out;
 use crate::place::Place;
@@ -66,27 +67,29 @@ pub(super) async fn verify(place: &Place, out: &Out) -> anyhow::Result<()> {
         }
     }
     ensure!(after == size && head == end, "the log ends at entry {after}, and should at {size}");
-    if let Some(signed) = &signed {
-        check_signed(&directory, place.config.domain(), &signed.statement, &signed.signature, signed.size, signed_head).await?;
-    }
-    let lines = format!("{size} entries, the chain holds{}", if signed.is_some() { ", and its head is signed" } else { "" });
-    out.result(&json!({ "size": size, "head": hex(&head), "signed": signed.map(|signed| signed.size) }), lines);
+    let (is_signed, says) = match &signed {
+        Some(signed) if check_signed(&directory, place.config.domain(), signed, signed_head).await? => {
+            (true, ", and its head is signed")
+        }
+        Some(_) => (false, ". The house closed, and the head stands unsigned since"),
+        None => (false, ""),
+    };
+    let signed = signed.filter(|_| is_signed).map(|signed| signed.size);
+    out.result(&json!({ "size": size, "head": hex(&head), "signed": signed }), format!("{size} entries, the chain holds{says}"));
     Ok(())
 }
 
-async fn check_signed(
-    directory: &Directory,
-    domain: &str,
-    said: &str,
-    signature: &str,
-    size: u64,
-    head: Option<Vec<u8>>,
-) -> anyhow::Result<()> {
+/// `false` when nobody can sign: the house closed, and by the way in which it ended its certificate that signed nothing.
+async fn check_signed(directory: &Directory, domain: &str, signed: &SignedHead, head: Option<Vec<u8>>) -> anyhow::Result<bool> {
     let Some(fingerprint) = directory.find_setting(AUTHORITY).await? else { bail!("the house has no certificate") };
     let Some(kept) = directory.find_kept(&fingerprint).await? else { bail!("the house's certificate is gone") };
-    check_statement(said, domain, size, &head.unwrap_or_else(first_head))?;
-    ensure!(authority::verify(&kept.whole, said, signature, now())?, "the signature over the head is wrong");
-    Ok(())
+    check_statement(&signed.statement, domain, signed.size, &head.unwrap_or_else(first_head))?;
+    if authority::verify(&kept.whole, &signed.statement, &signed.signature, now())? {
+        return Ok(true);
+    }
+    let has_ended = is_closed(directory).await? && Clean::from_stored(&kept.whole, now())?.is_revoked();
+    ensure!(has_ended, "the signature over the head is wrong");
+    Ok(false)
 }
 
 fn check_statement(said: &str, domain: &str, size: u64, head: &[u8]) -> anyhow::Result<()> {
@@ -137,4 +140,44 @@ fn hex(octets: &[u8]) -> String {
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let pair = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
     text.len().is_multiple_of(2).then(|| (0..text.len()).step_by(2).map(pair).collect::<Option<Vec<u8>>>())?
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_identity::certs::Source;
+    use hearth_openpgp::authority::CLOSED;
+    use hearth_openpgp::secret::{Reason, revoke};
+    use hearth_types::Domain;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_house_that_closed_as_compromised_has_no_signed_head_and_no_wrong_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = hearth_db::Source::Sqlite(folder.path().join("identity.db"));
+        let directory = Directory::open(&source, Clock::system()).await.unwrap();
+        let domain = Domain::parse("home.example").unwrap();
+        directory.add_domain(&domain).await.unwrap();
+        let after = now() + std::time::Duration::from_secs(5);
+        let made = authority::generate(std::slice::from_ref(&domain), now()).unwrap();
+        let stored = |clean: &Clean| clean.to_certificate(None, Source::House, false, |_| true);
+        directory.store_cert(stored(&made.clean)).await.unwrap();
+        directory.change_setting(AUTHORITY, made.clean.fingerprint()).await.unwrap();
+        let signed_at = Clock::system().now();
+        let said = statement(domain.as_str(), 0, &first_head(), signed_at);
+        let signature = authority::sign(&made.secret, &said).unwrap();
+        let signed = SignedHead { size: 0, statement: said, signature, signed_at };
+        let check = || check_signed(&directory, domain.as_str(), &signed, None);
+        assert!(check().await.unwrap());
+        let ended = made.clean.revoke(revoke(&made.secret, None, Reason::Compromised, "").unwrap(), after).unwrap();
+        directory.store_cert(stored(&ended)).await.unwrap();
+        assert!(check().await.is_err(), "a successor would have signed");
+        directory.change_setting(CLOSED, "yes").await.unwrap();
+        assert!(!check().await.unwrap());
+        // Another's signature is a wrong one all the same, while the certificate is in force.
+        directory.store_cert(stored(&made.clean)).await.unwrap();
+        let another = authority::generate(std::slice::from_ref(&domain), now()).unwrap();
+        let forged = SignedHead { signature: authority::sign(&another.secret, &signed.statement).unwrap(), ..signed.clone() };
+        assert!(check_signed(&directory, domain.as_str(), &forged, None).await.is_err());
+    }
 }

@@ -39,7 +39,7 @@ pub(super) async fn run(place: &Place, key: &str, only: &[String], withdraw: boo
         directory.store_cert(clean.for_store(held.account, Source::Imported, held.secret_stored, &owned)).await?;
         directory.publish_cert(&held.fingerprint, chosen).await?;
         let gate = OpenGate::open(&place.config).await?;
-        house::follow_up(&directory, gate.gate()).await;
+        house::follow_up(place, &directory, gate.gate()).await;
         gate.close().await;
         note(&directory, "key.published", held.account, &held.fingerprint).await?;
         format!("{} is published for {}", held.fingerprint, written.join(", "))

@@ -27,9 +27,13 @@ struct Said {
 pub(super) async fn run(place: &Place, out: &Out) -> anyhow::Result<()> {
     let directory = place.directory().await?;
     let gate = OpenGate::open(&place.config).await?;
-    let said = say(&directory, gate.gate()).await;
+    let said = async {
+        let turn = house::take_turn(&place.config).await?;
+        anyhow::Ok((say(&directory, gate.gate()).await?, turn))
+    };
+    let said = said.await;
     gate.close().await;
-    let said = said?;
+    let (said, _turn) = said?;
     let reminded = remind_all(place, &directory).await?;
     let (friends, says) = match &said.fingerprint {
         Some(fingerprint) => friend::refresh(place, &directory, fingerprint).await?,
