@@ -141,13 +141,12 @@ async fn who_does_not_take_what_was_asked_for() {
         client.sign_in().await;
         client.command("s", "EXAMINE INBOX").await;
         client.send(b"a FETCH 1 BODY.PEEK[]\r\n").await;
-        // It has begun to write, and soon no more fits into the pipe.
+        // It has begun to write, and soon no more fits into the pipe: with the clock stopped, time passes by itself only when
+        // the server has no more to do than to wait.
         client.read_some().await;
-        sleep(Duration::from_millis(50)).await;
         pause();
-        advance(silence).await;
+        sleep(silence).await;
         resume();
-        sleep(Duration::from_millis(50)).await;
         client.send(b"b LOGOUT\r\n").await;
         let mut lines = Vec::new();
         while let Some(line) = client.line().await {
@@ -177,13 +176,15 @@ async fn each_failed_login_takes_longer() {
     }
     assert!(client.line().await.is_some_and(|line| line.starts_with("* BYE")));
     resume();
-    // One that is free costs nothing, and the right one is not slowed.
+    // One that is free costs nothing, and the right one is not slowed: on a stopped clock, no more than the gate's own answer.
     let mut client = home.connect(true);
     client.line().await.expect("a greeting");
-    client.command("f", &format!("LOGIN {USER} wrong")).await;
+    pause();
     let begun = Instant::now();
+    client.command("f", &format!("LOGIN {USER} wrong")).await;
     assert!(client.command("g", &format!("LOGIN {USER} \"{PASSWORD}\"")).await.iter().any(|line| line.starts_with("g OK")));
     assert!(begun.elapsed() < LOGIN_FAILURE_WAIT);
+    resume();
 }
 
 /// That somebody left a group wakes nobody: who idles in what it shares sees it when it is time to look.
@@ -202,11 +203,11 @@ async fn who_idles_looks_now_and_then() {
     assert!(client.is_silent().await);
     home.directory.remove_group_member(family, home.account).await.expect("removed");
     pause();
-    advance(IDLE_LOOK - 3 * SECOND).await;
+    advance(IDLE_LOOK / 2).await;
     resume();
     assert!(client.is_silent().await, "it is not yet time");
     pause();
-    advance(3 * SECOND).await;
+    advance(IDLE_LOOK / 2).await;
     resume();
     let mut said = Vec::new();
     while !said.iter().any(|line: &String| line == "* 1 EXPUNGE") {
