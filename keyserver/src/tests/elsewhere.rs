@@ -61,7 +61,7 @@ async fn friends_are_asked_at_once_and_one_that_never_answers_silences_no_other(
     let begun = Instant::now();
     let told = world.finder(&house, "").find(alice, &address(BOB), false).await.unwrap();
     // Two of three never answer: one after the other they would take twice as long.
-    assert!(begun.elapsed() < ASKED_WITHIN + Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < ASKED_WITHIN * 3 / 2, "{:?}", begun.elapsed());
     let late = Asked::Failed("no answer in time".into());
     assert_eq!(heard(&told, FoundBy::Friend), [("a.example", &late), ("f.example", &Asked::Found), ("z.example", &late)]);
     assert_eq!((told.found[0].fingerprint.as_str(), told.found[0].confidence), (cert.clean.fingerprint(), 40));

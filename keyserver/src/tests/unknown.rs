@@ -9,6 +9,10 @@ use crate::limits::{BY_ADDRESS_EVERY, LETTER_ANSWERED_AFTER, UPLOAD_EVERY};
 /// Rounds of which the quickest counts: what else the machine does makes an answer slower, never quicker.
 const ROUNDS: usize = 60;
 
+/// So much may lie between the quickest answers all the same: a busy machine must not fail, what asks somebody elsewhere or
+/// hashes a password must.
+const SLACK: Duration = Duration::from_millis(50);
+
 /// Somebody who is not there, somebody who is and has no key, an address that its owner's key does not show, and a home
 /// that is none of ours.
 const NOT_SHOWN: [&str; 4] = ["nobody@home.example", "bob@home.example", "a.liddell@home.example", "carol@there.example"];
@@ -59,7 +63,7 @@ async fn an_address_that_is_not_shown_is_answered_like_one_that_is_not_there() {
         }
     }
     let (least, most) = (quickest.iter().min().unwrap(), quickest.iter().max().unwrap());
-    assert!(*most < *least * 2, "the same statements for all of them: {quickest:?}");
+    assert!(*most < *least + SLACK, "the same statements for all of them: {quickest:?}");
 }
 
 #[tokio::test]
