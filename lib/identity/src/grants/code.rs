@@ -233,6 +233,8 @@ fn redeem(
         auth_methods: methods.unwrap_or_default(),
         authenticated_at: code.authenticated_at,
     };
+    // The browser is in use: it is not the one that makes room for what it lets in.
+    tx.execute("UPDATE session SET last_used_at = $2 WHERE id = $1", &[&code.session, &now])?;
     let session = begin_grant(tx, &new, &lives.audience, now)?;
     // Of parallel exchanges one alone finds the code unspent: on PostgreSQL the second waits for this row.
     let spent = tx.execute(

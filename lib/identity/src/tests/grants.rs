@@ -9,7 +9,7 @@ use super::{Home, on_each_engine};
 use crate::Error;
 use crate::directory::{NewSession, SessionKind};
 use crate::grants::{Client, Code, CodeRefusal, NewClient, NewCode, NewPending, NewTokens, Poll, RefreshRefusal, scope};
-use crate::limits::{CODE_REPLAY_GRACE, REFRESH_RETRY};
+use crate::limits::{CODE_REPLAY_GRACE, REFRESH_RETRY, SESSIONS_MAX};
 use crate::service::Services;
 
 const LIVES: NewTokens = NewTokens {
@@ -261,6 +261,19 @@ fn pending_requests_and_consent() {
         assert_eq!(consent, Some(scope::parse("openid mail")));
         directory.remove_consent(stage.account, stage.client.id).await.unwrap();
         assert_eq!(directory.find_consent(stage.account, stage.client.id).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn the_browser_makes_no_room_for_what_it_lets_in() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        for number in 0..SESSIONS_MAX + 3 {
+            let code = stage.code("openid").await;
+            assert!(stage.redeem(&code).await.is_ok(), "{number}");
+        }
+        let browser = stage.home.directory.find_session(stage.browser).await.unwrap().unwrap();
+        assert_eq!(browser.ended_at, None);
     });
 }
 
