@@ -10,13 +10,14 @@ use std::sync::Arc;
 use hearth_boot::Config;
 use hearth_identity::Directory;
 use hearth_identity::login::Login;
-use hearth_mailstore::{MailTx, Store};
+use hearth_mailstore::{Durability, MailTx, Store};
 use hearth_types::{AccountId, Address, Clock};
 use serde_json::Value;
 
 use crate::error::MethodError;
 use crate::limits::RESPONSE_BYTES_MAX;
 use crate::method::args::Args;
+use crate::method::set::{Done, SetArgs};
 use crate::request::Arguments;
 
 /// What the process holds for all requests.
@@ -140,6 +141,24 @@ pub struct Changing {
     pub caller: Caller,
     /// Ids made so far.
     pub created: Arc<CreatedIds>,
+}
+
+impl Changing {
+    /// Carries out a `/set` in one transaction, and answers with the states before and after it (RFC 8620 §5.3).
+    pub async fn set_at_once<F>(self, set: SetArgs, apply: F) -> Result<Outcome, MethodError>
+    where
+        F: FnOnce(&mut MailTx<'_>, SetArgs, CreatedIds) -> Result<Done, MethodError> + Send + 'static,
+    {
+        let own = self.caller.account;
+        let ids = CreatedIds::clone(&self.created);
+        let work = move |tx: &mut MailTx<'_>| {
+            let old_state = tx.modseq()?;
+            set.check_state(old_state)?;
+            let done = apply(tx, set, ids)?;
+            Ok(done.to_wire(own, old_state, tx.modseq()?))
+        };
+        self.house.store.write(own, Durability::Synced, work).await
+    }
 }
 
 /// What a changing method did.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! AddressBook/set (RFC 9610 §2.3): one transaction for the whole call.
 
+use hearth_mailstore::MailTx;
 use hearth_mailstore::address_book::{self, Change};
-use hearth_mailstore::{Durability, MailTx};
 use hearth_types::AddressBookId;
 use serde_json::{Map, Value, json};
 
 use super::get::{PROPERTIES, rights, to_wire};
-use crate::ctx::{ChangeFuture, Changing, CreatedIds, Outcome};
+use crate::ctx::{ChangeFuture, Changing, CreatedIds};
 use crate::error::{MethodError, SetError};
 use crate::method::args::Args;
 use crate::method::set::{Done, SetArgs, resolve_id};
@@ -15,23 +15,11 @@ use crate::method::set::{Done, SetArgs, resolve_id};
 /// Carries out the call.
 pub fn run(changing: Changing, mut args: Args) -> ChangeFuture {
     Box::pin(async move {
-        let own = changing.caller.account;
-        let set = SetArgs::take(&mut args, own)?;
+        let set = SetArgs::take(&mut args, changing.caller.account)?;
         let with_contents = args.take("onDestroyRemoveContents")?.unwrap_or(false);
         let default = args.take::<String>("onSuccessSetIsDefault")?;
         args.finish()?;
-        let ids = CreatedIds::clone(&changing.created);
-        changing
-            .house
-            .store
-            .write(own, Durability::Synced, move |tx| {
-                let old_state = tx.modseq()?;
-                set.check_state(old_state)?;
-                let done = apply(tx, set, ids, with_contents, default)?;
-                let new_state = tx.modseq()?;
-                Ok::<Outcome, MethodError>(done.to_wire(own, old_state, new_state))
-            })
-            .await
+        changing.set_at_once(set, move |tx, set, ids| apply(tx, set, ids, with_contents, default)).await
     })
 }
 

@@ -2,14 +2,14 @@
 //! ContactCard/set (RFC 9610 §3.5): one transaction for the whole call.
 
 use hearth_mailstore::card as store;
-use hearth_mailstore::{Durability, Error, MailTx};
+use hearth_mailstore::{Error, MailTx};
 use hearth_types::{AddressBookId, CardId, Trouble};
 use serde_json::{Map, Value};
 
 use super::card::{Object, check, fill, from_store, to_store};
 use super::get::books_to_wire;
 use super::{media, patch};
-use crate::ctx::{ChangeFuture, Changing, CreatedIds, Outcome};
+use crate::ctx::{ChangeFuture, Changing, CreatedIds};
 use crate::error::{MethodError, SetError};
 use crate::method::args::Args;
 use crate::method::email::object::utc_date;
@@ -20,21 +20,9 @@ const BOOKS: &str = "addressBookIds";
 /// Carries out the call.
 pub fn run(changing: Changing, mut args: Args) -> ChangeFuture {
     Box::pin(async move {
-        let own = changing.caller.account;
-        let set = SetArgs::take(&mut args, own)?;
+        let set = SetArgs::take(&mut args, changing.caller.account)?;
         args.finish()?;
-        let ids = CreatedIds::clone(&changing.created);
-        changing
-            .house
-            .store
-            .write(own, Durability::Synced, move |tx| {
-                let old_state = tx.modseq()?;
-                set.check_state(old_state)?;
-                let done = apply(tx, set, ids)?;
-                let new_state = tx.modseq()?;
-                Ok::<Outcome, MethodError>(done.to_wire(own, old_state, new_state))
-            })
-            .await
+        changing.set_at_once(set, apply).await
     })
 }
 

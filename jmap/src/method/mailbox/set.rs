@@ -2,12 +2,12 @@
 //! Mailbox/set (RFC 8621 §2.5): one transaction for the whole call.
 
 use hearth_mailstore::mailbox::{self, Change, New};
-use hearth_mailstore::{Durability, MailTx, Role};
+use hearth_mailstore::{MailTx, Role};
 use hearth_types::MailboxId;
 use serde_json::{Map, Value, json};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::ctx::{ChangeFuture, Changing, CreatedIds, Outcome};
+use crate::ctx::{ChangeFuture, Changing, CreatedIds};
 use crate::error::{MethodError, SetError};
 use crate::limits::MAILBOX_NAME_BYTES_MAX;
 use crate::method::args::Args;
@@ -16,22 +16,10 @@ use crate::method::set::{Done, SetArgs, resolve_id};
 /// Carries out the call.
 pub fn run(changing: Changing, mut args: Args) -> ChangeFuture {
     Box::pin(async move {
-        let own = changing.caller.account;
-        let set = SetArgs::take(&mut args, own)?;
+        let set = SetArgs::take(&mut args, changing.caller.account)?;
         let remove_emails = args.take("onDestroyRemoveEmails")?.unwrap_or(false);
         args.finish()?;
-        let created = CreatedIds::clone(&changing.created);
-        changing
-            .house
-            .store
-            .write(own, Durability::Synced, move |tx| {
-                let old_state = tx.modseq()?;
-                set.check_state(old_state)?;
-                let done = apply(tx, set, created, remove_emails)?;
-                let new_state = tx.modseq()?;
-                Ok::<Outcome, MethodError>(done.to_wire(own, old_state, new_state))
-            })
-            .await
+        changing.set_at_once(set, move |tx, set, ids| apply(tx, set, ids, remove_emails)).await
     })
 }
 
