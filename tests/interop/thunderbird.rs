@@ -89,7 +89,7 @@ impl Thunderbird {
     /// Runs a script inside; what it returns.
     fn script(&mut self, script: &str, words: &Value) -> Result<Value> {
         let body = format!(
-            "const done = arguments[arguments.length - 1]; const A = arguments;\n(async () => {{\n{script}\n}})()\
+            "const done = arguments[arguments.length - 1]; const A = arguments;\n(async () => {{\n{UNTIL}\n{script}\n}})()\
              .then(value => done({{ value }}), error => done({{ error: `${{error}} ${{error.stack}}` }}));"
         );
         let words = json!({"script": body, "args": words, "sandbox": "system", "newSandbox": false});
@@ -107,6 +107,9 @@ impl Drop for Thunderbird {
         let _ = self.child.wait();
     }
 }
+
+/// How every script waits.
+const UNTIL: &str = include_str!("thunderbird/until.js");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thunderbird_is_set_up_sends_receives_searches_moves_finds_a_key_and_takes_the_add_on() -> Result<()> {

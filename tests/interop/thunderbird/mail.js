@@ -5,19 +5,6 @@ const [address, subject, word] = A;
 const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
 const account = MailServices.accounts.accounts.find(one => one.incomingServer.type == "imap");
 const server = account.incomingServer;
-const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
-
-async function until(what, look) {
-  for (let turn = 0; turn < 300; turn++) {
-    const seen = look(turn);
-    if (seen) {
-      return seen;
-    }
-    await pause(100);
-  }
-  throw new Error(`${what}: not within half a minute`);
-}
-
 server.performExpand(null);
 const withFlag = flag => server.rootFolder.getFolderWithFlags(Ci.nsMsgFolderFlags[flag]);
 // It signs in, and asks for the folders, when one of them is opened.

@@ -2,20 +2,6 @@
 // Waits until the page of the add-on stands in a tab, and presses one of its buttons; what the page says then.
 // A: [id of the button]
 const [button] = A;
-const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
-
-async function until(what, look) {
-  for (let turn = 0; turn < 200; turn++) {
-    const seen = await look();
-    if (seen) {
-      return seen;
-    }
-    await pause(100);
-  }
-  const tabs = tabmail.tabInfo.map(one => one.browser?.currentURI?.spec);
-  throw new Error(`${what}: not within twenty seconds; tabs: ${tabs}`);
-}
-
 const tabmail = Services.wm.getMostRecentWindow("mail:3pane").document.getElementById("tabmail");
 const browser = await until("the page", () => {
   const tab = tabmail.tabInfo.find(one => one.browser?.currentURI?.spec.endsWith("/setup.html"));

@@ -5,19 +5,6 @@ const [address, subject] = A;
 const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
 const { NetUtil } = ChromeUtils.importESModule("resource://gre/modules/NetUtil.sys.mjs");
 const server = MailServices.accounts.accounts.find(one => one.defaultIdentity?.email == address).incomingServer;
-const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
-
-async function until(what, look) {
-  for (let turn = 0; turn < 300; turn++) {
-    const seen = look(turn);
-    if (seen) {
-      return seen;
-    }
-    await pause(100);
-  }
-  throw new Error(`${what}: not within half a minute`);
-}
-
 server.performExpand(null);
 const inbox = await until("the inbox", () => server.rootFolder.getFolderWithFlags(Ci.nsMsgFolderFlags.Inbox));
 const header = await until("the letter", turn => {
