@@ -22,6 +22,16 @@ async fn parents(house: &House) -> AccountId {
     group
 }
 
+/// The admin's browser, alice's and bob's.
+async fn all_signed_in(house: &House) -> [Browser; 3] {
+    let carol = house.admin().await;
+    let mut all = [house.browser(), house.browser(), house.browser()];
+    for (browser, name) in all.iter_mut().zip([carol, "alice", "bob"]) {
+        browser.sign_in(name).await;
+    }
+    all
+}
+
 /// Presses a button of the rules page.
 async fn press(admin: &mut Browser, what: &str, id: &str, more: &[(&str, &str)]) -> support::Reply {
     let form = admin.get("/admin/rules").await.field("form");
@@ -32,11 +42,7 @@ async fn press(admin: &mut Browser, what: &str, id: &str, more: &[(&str, &str)])
 async fn a_group_proves_twice_who_it_is() {
     on_both_engines(async |house| {
         let group = parents(&house).await;
-        let carol = house.admin().await;
-        let (mut admin, mut alice, mut bob) = (house.browser(), house.browser(), house.browser());
-        admin.sign_in(carol).await;
-        alice.sign_in("alice").await;
-        bob.sign_in("bob").await;
+        let [mut admin, mut alice, mut bob] = all_signed_in(&house).await;
         let said = press(&mut admin, "twice", &group.to_string(), &[]).await;
         assert!(said.status == StatusCode::OK && said.body.contains("two things"), "{}", said.body);
         // Who has one thing only is led to the other, and to nothing else, not even where they were signed in before.
@@ -85,11 +91,7 @@ async fn tokens(house: &House, alice: &mut Browser) -> (String, String) {
 async fn what_was_let_in_before_the_rule_ends_with_its_next_refresh() {
     on_both_engines(async |house| {
         let group = parents(&house).await;
-        let carol = house.admin().await;
-        let (mut admin, mut alice, mut bob) = (house.browser(), house.browser(), house.browser());
-        admin.sign_in(carol).await;
-        alice.sign_in("alice").await;
-        bob.sign_in("bob").await;
+        let [mut admin, mut alice, mut bob] = all_signed_in(&house).await;
         let (access, refresh) = tokens(&house, &mut alice).await;
         let (_, lost) = tokens(&house, &mut alice).await;
         let (_, of_bob) = tokens(&house, &mut bob).await;

@@ -132,14 +132,7 @@ fn the_house_has_its_own_addresses_and_certifies_others() {
         directory.store_cert(certificate(FINGERPRINT, alice, &["alice@home.test"])).await.expect("stored");
         directory.publish_cert(FINGERPRINT, vec![address("alice@home.test")]).await.expect("published");
         let now = directory.now();
-        let vouch = |packet: &[u8]| Vouch {
-            fingerprint: FINGERPRINT.into(),
-            user_id: "<alice@home.test>".into(),
-            issuer: "B".repeat(40),
-            packet: packet.to_vec(),
-            created_at: now,
-            expires_at: now.after(std::time::Duration::from_secs(100)),
-        };
+        let vouch = |packet: &[u8]| vouch(packet, now);
         directory.store_vouches(vec![vouch(b"(old)")]).await.expect("stored");
         directory.store_vouches(vec![vouch(b"(new)")]).await.expect("stored");
         // What the owner stores again keeps it; what has ended is not shown.
@@ -152,6 +145,18 @@ fn the_house_has_its_own_addresses_and_certifies_others() {
     });
 }
 
+/// What another home certifies of alice, for a hundred seconds.
+fn vouch(packet: &[u8], now: Timestamp) -> Vouch {
+    Vouch {
+        fingerprint: FINGERPRINT.into(),
+        user_id: "<alice@home.test>".into(),
+        issuer: "B".repeat(40),
+        packet: packet.to_vec(),
+        created_at: now,
+        expires_at: now.after(std::time::Duration::from_secs(100)),
+    }
+}
+
 #[test]
 fn a_friend_s_word_counts_while_it_is_a_friend_and_its_home_s_certificate_is_alive() {
     on_each_engine(|home| async move {
@@ -160,14 +165,7 @@ fn a_friend_s_word_counts_while_it_is_a_friend_and_its_home_s_certificate_is_ali
         directory.store_cert(certificate(FINGERPRINT, alice, &["alice@home.test"])).await.expect("stored");
         directory.publish_cert(FINGERPRINT, vec![address("alice@home.test")]).await.expect("published");
         let now = directory.now();
-        let vouch = |packet: &[u8]| Vouch {
-            fingerprint: FINGERPRINT.into(),
-            user_id: "<alice@home.test>".into(),
-            issuer: "B".repeat(40),
-            packet: packet.to_vec(),
-            created_at: now,
-            expires_at: now.after(std::time::Duration::from_secs(100)),
-        };
+        let vouch = |packet: &[u8]| vouch(packet, now);
         let b = domain("b.test");
         directory.store_vouches(vec![vouch(b"(theirs)")]).await.expect("stored");
         let is_vouched = || async {
