@@ -3,7 +3,6 @@
 //! down, a `hearth-oauth --gate-only` runs for as long as the command needs it.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, anyhow, bail};
@@ -39,7 +38,7 @@ impl OpenGate {
             return Ok(Self { gate, own: None });
         }
         // Two commands at once take turns; the second may find that the node has come up meanwhile.
-        let lock = lock(&config.run_path("gate.lock")).await?;
+        let lock = lock(config, "gate.lock").await?;
         if gate.is_up().await {
             return Ok(Self { gate, own: None });
         }
@@ -68,8 +67,9 @@ pub fn refused(trouble: Trouble) -> anyhow::Error {
     anyhow!("{}", trouble.cause())
 }
 
-async fn lock(path: &Path) -> anyhow::Result<File> {
-    let path: PathBuf = path.to_path_buf();
+/// Waits for a lock in `run/`, which is held as long as the file is open.
+pub(crate) async fn lock(config: &Config, name: &'static str) -> anyhow::Result<File> {
+    let path = config.run_path(name);
     let locked = tokio::task::spawn_blocking(move || {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
@@ -78,7 +78,7 @@ async fn lock(path: &Path) -> anyhow::Result<File> {
         flock(&file, FlockOperation::LockExclusive)?;
         Ok::<_, std::io::Error>(file)
     });
-    locked.await?.context("cannot lock run/gate.lock; run as the owner of the data directory")
+    locked.await?.with_context(|| format!("cannot lock run/{name}; run as the owner of the data directory"))
 }
 
 async fn start(config: &Config) -> anyhow::Result<Child> {

@@ -14,10 +14,9 @@ use hearth_openpgp::authority::{self, CERTIFIED_FOR, CLOSED, LOCAL_PART, RENEWED
 use hearth_openpgp::secret::Keepsake;
 use hearth_openpgp::{Clean, Generated};
 use hearth_types::{Address, Clock, Domain, Secret, Timestamp};
-use rustix::fs::{FlockOperation, flock};
 
 use super::{digits, keepsake, now};
-use crate::gate::refused;
+use crate::gate::{lock, refused};
 use crate::place::Place;
 
 /// A head is signed again after this even when nothing changed, so that an old one can be told from a new one.
@@ -33,16 +32,7 @@ pub(in crate::command) struct House {
 /// One after the other: what opens the certificate, ends it, or makes another. Held as long as this lives; whoever needs the
 /// gate too opens that first.
 pub(in crate::command) async fn take_turn(config: &Config) -> anyhow::Result<File> {
-    let path = config.run_path("house.lock");
-    let locked = tokio::task::spawn_blocking(move || {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let file = File::options().create(true).truncate(false).write(true).open(path)?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        Ok::<_, std::io::Error>(file)
-    });
-    locked.await?.context("cannot lock run/house.lock; run as the owner of the data directory")
+    lock(config, "house.lock").await
 }
 
 /// Opens it, and gives it the domains that it does not name yet; makes it when there is none, or when it was ended. Nothing
@@ -252,6 +242,8 @@ mod tests {
     use hearth_identity::directory::{Kind, NewAccount};
     use hearth_openpgp::secret::{Reason, revoke};
     use hearth_openpgp::{Profile, generate};
+
+    use rustix::fs::{FlockOperation, flock};
 
     use super::*;
 
