@@ -69,34 +69,7 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
     let trusted = door == Door::Lmtp || ctx.is_trusted();
     let name = hello.map_or("unknown", |hello| hello.name.as_str());
     let hostname = ctx.server.hostname.as_str();
-    let recipients: Vec<Address> = transaction.recipients.iter().map(|known| known.address.clone()).collect();
-    let subject = check::Subject {
-        hostname,
-        ip: ctx.ip(),
-        hello: name,
-        sender: transaction.sender.as_ref(),
-        recipients: &recipients,
-        message: &message,
-    };
-    let findings = if trusted { check::none(&subject) } else { check::run(&subject, &ctx.server.dns, &ctx.server.policy).await };
-    let verdict = verdict::decide(&findings);
-    let case = Case {
-        id: &id,
-        hostname,
-        ip: ctx.ip(),
-        port: ctx.peer.remote.port(),
-        host: findings.host.as_deref(),
-        hello: name,
-        sender: transaction.sender.as_ref(),
-        recipients: &recipients,
-        message: &message,
-    };
-    let (opinion, changed) = match &verdict {
-        Verdict::Accept(_) | Verdict::Quarantine(_) if !trusted => ask_judges(ctx, &findings, case).await,
-        _ => (Opinion::Fine, None),
-    };
-    let verdict = verdict.with(opinion);
-    let message = changed.unwrap_or(message);
+    let (findings, verdict, message) = judge(ctx, (&id, name, trusted), &transaction, message).await;
     let message = if transaction.is_binary() { binary::to_lines(&ctx.server, message).await? } else { message };
     counter!("smtp_messages_received_total", "verdict" => verdict.name()).increment(1);
     tracing::info!(
@@ -138,17 +111,58 @@ pub(crate) async fn accept(ctx: &Ctx, door: Door, hello: Option<&Hello>, transac
         local::rejects::keep(&ctx.server, &arrival, &reply.text, &people).await;
         return Err(Fault::Peer(reply));
     }
+    hand_out(ctx, trusted, &findings, transaction, arrival).await
+}
+
+/// What is found of a mail, what is to be done with it, and the mail as the judges left it.
+async fn judge(
+    ctx: &Ctx,
+    (id, name, trusted): (&str, &str, bool),
+    transaction: &Transaction,
+    message: Message,
+) -> (check::Findings, Verdict, Message) {
+    let hostname = ctx.server.hostname.as_str();
+    let recipients: Vec<Address> = transaction.recipients.iter().map(|known| known.address.clone()).collect();
+    let subject = check::Subject {
+        hostname,
+        ip: ctx.ip(),
+        hello: name,
+        sender: transaction.sender.as_ref(),
+        recipients: &recipients,
+        message: &message,
+    };
+    let findings = if trusted { check::none(&subject) } else { check::run(&subject, &ctx.server.dns, &ctx.server.policy).await };
+    let verdict = verdict::decide(&findings);
+    let case = Case {
+        id,
+        hostname,
+        ip: ctx.ip(),
+        port: ctx.peer.remote.port(),
+        host: findings.host.as_deref(),
+        hello: name,
+        sender: transaction.sender.as_ref(),
+        recipients: &recipients,
+        message: &message,
+    };
+    let (opinion, changed) = match &verdict {
+        Verdict::Accept(_) | Verdict::Quarantine(_) if !trusted => ask_judges(ctx, &findings, case).await,
+        _ => (Opinion::Fine, None),
+    };
+    (findings, verdict.with(opinion), changed.unwrap_or(message))
+}
+
+/// To whomever it is for; the sender hears of each as they asked (RFC 3461 §4.1).
+async fn hand_out(ctx: &Ctx, trusted: bool, findings: &check::Findings, mut transaction: Transaction, arrival: Arrival) -> Outcome {
     let asked = Asked::of(&transaction);
-    let mut transaction = transaction;
     let mut became = Became::default();
     if arrival.judgement == Judgement::Welcome {
-        became.arrived = reports::take(&ctx.server, &findings, &mut transaction, &arrival.message).await?;
+        became.arrived = reports::take(&ctx.server, findings, &mut transaction, &arrival.message).await?;
     }
     if transaction.recipients.is_empty() {
         told::tell(ctx, &arrival, &asked, became).await?;
         return Ok(ACCEPTED_250_2_6_0.saying(format!("accepted as {}", arrival.id)));
     }
-    let wishes = wishes::ask(&ctx.server, &findings, &mut transaction, &arrival).await?;
+    let wishes = wishes::ask(&ctx.server, findings, &mut transaction, &arrival).await?;
     let is_posted = !wishes.posted.is_empty();
     if let ([(_, reply), ..], true, false) = (wishes.refused.as_slice(), transaction.recipients.is_empty(), is_posted) {
         return Err(Fault::Peer(reply.clone()));

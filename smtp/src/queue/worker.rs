@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hearth_filter::Judgement;
-use hearth_identity::directory::Resolution;
+use hearth_identity::directory::{List, Resolution};
 use hearth_identity::limits::HOUSE_MAIL_BYTES_MAX;
 use hearth_mailstore::Refusal;
 use hearth_types::{AccountId, Address, Domain, Fault, Trouble};
@@ -180,27 +180,7 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, message: &Mess
         Resolution::Account(account) => (vec![account], Vec::new()),
         Resolution::Members { accounts, forwards } => (accounts, forwards),
         Resolution::List(list, members) => {
-            // Of what our own people send it is known who wrote it; a copy of another list or a redirect proves nothing.
-            let unproven = Findings::default();
-            let post = Post {
-                list: &list,
-                members: &members,
-                at: &due.address,
-                sender: mail.sender.as_ref(),
-                findings: mail.account.is_none().then_some(&unproven),
-                suspect: false,
-                trace: "",
-                delivered_to: &trace::delivered_to(message.start()),
-                message,
-                require_tls: mail.require_tls,
-            };
-            return Ok(match lists::take(server, &post).await? {
-                Ok(copies) => {
-                    here.onward.extend(copies);
-                    ACCEPTED_250_2_6_0
-                }
-                Err(refusal) => refusal,
-            });
+            return to_list(server, mail, due, message, (&list, &members), here).await;
         }
         Resolution::Vacant => return Ok(NOBODY_HERE_450_4_2_1),
         Resolution::House => return for_the_house(server, &due.address, message).await,
@@ -208,40 +188,8 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, message: &Mess
         Resolution::TooMany => return Ok(Reply::named(550, 4, 6, "this address stands for too many, or for itself")),
         Resolution::NoSuchUser | Resolution::NotOurDomain => return Ok(NO_SUCH_USER_550_5_1_1),
     };
-    let arrival = Arrival {
-        id: format!("queue-{}", mail.id),
-        sender: mail.sender.clone(),
-        trace: String::new(),
-        message: message.clone(),
-        received_at: server.clock.now(),
-        judgement: Judgement::Welcome,
-        reason: None,
-        proven: true,
-        results: String::new(),
-        delivered_to: trace::delivered_to(message.start()),
-        require_tls: mail.require_tls,
-    };
-    let people: Vec<_> = accounts.iter().filter(|account| !here.became.contains_key(account)).collect();
-    let people: Vec<_> = people.into_iter().map(|account| (*account, due.address.clone())).collect();
-    let mut plans = local::plan(server, &arrival, &people).await?;
-    let rejected: Vec<Option<Reply>> = plans.iter_mut().map(|plan| plan.rejected.take()).collect();
-    // With all else that goes on, in the transaction that settles this: tried again, nothing leaves twice.
-    let leaving: Vec<Vec<NewMail>> = plans.iter_mut().map(local::Plan::take_leaving).collect();
-    let outcomes = match local::carry_out(server, &arrival, plans).await {
-        Ok(outcomes) => outcomes,
-        Err(Fault::Peer(reply)) => return Ok(reply),
-        Err(Fault::Ours(trouble)) => return Err(trouble),
-    };
-    for ((((account, _), outcome), rejected), leaving) in people.into_iter().zip(outcomes).zip(rejected).zip(leaving) {
-        let reply = match outcome {
-            Ok(()) => {
-                here.onward.extend(leaving);
-                rejected
-            }
-            // It is tried again with all that its rules do.
-            Err(Refusal::OverQuota) => Some(MAILBOX_FULL_452_4_2_2),
-        };
-        here.became.insert(account, reply);
+    if let Some(reply) = to_mailboxes(server, mail, due, message, &accounts, here).await? {
+        return Ok(reply);
     }
     let replies: Vec<Option<&Reply>> = accounts.iter().map(|account| here.became.get(account)?.as_ref()).collect();
     let failed = replies.iter().flatten().next().map(|reply| (*reply).clone());
@@ -266,6 +214,85 @@ async fn deliver_here(server: &Server, mail: &Claimed, due: &Due, message: &Mess
         None => ACCEPTED_250_2_6_0,
         // Others behind the address have it: a second attempt would be one for them too, so this is the last word.
         Some(reply) => last_word(reply),
+    })
+}
+
+/// Into those mailboxes that do not have it yet, and what became of each; a reply, when none of it could be.
+async fn to_mailboxes(
+    server: &Server,
+    mail: &Claimed,
+    due: &Due,
+    message: &Message,
+    accounts: &[AccountId],
+    here: &mut Here,
+) -> Result<Option<Reply>, Trouble> {
+    let arrival = Arrival {
+        id: format!("queue-{}", mail.id),
+        sender: mail.sender.clone(),
+        trace: String::new(),
+        message: message.clone(),
+        received_at: server.clock.now(),
+        judgement: Judgement::Welcome,
+        reason: None,
+        proven: true,
+        results: String::new(),
+        delivered_to: trace::delivered_to(message.start()),
+        require_tls: mail.require_tls,
+    };
+    let people: Vec<_> = accounts.iter().filter(|account| !here.became.contains_key(account)).collect();
+    let people: Vec<_> = people.into_iter().map(|account| (*account, due.address.clone())).collect();
+    let mut plans = local::plan(server, &arrival, &people).await?;
+    let rejected: Vec<Option<Reply>> = plans.iter_mut().map(|plan| plan.rejected.take()).collect();
+    // With all else that goes on, in the transaction that settles this: tried again, nothing leaves twice.
+    let leaving: Vec<Vec<NewMail>> = plans.iter_mut().map(local::Plan::take_leaving).collect();
+    let outcomes = match local::carry_out(server, &arrival, plans).await {
+        Ok(outcomes) => outcomes,
+        Err(Fault::Peer(reply)) => return Ok(Some(reply)),
+        Err(Fault::Ours(trouble)) => return Err(trouble),
+    };
+    for ((((account, _), outcome), rejected), leaving) in people.into_iter().zip(outcomes).zip(rejected).zip(leaving) {
+        let reply = match outcome {
+            Ok(()) => {
+                here.onward.extend(leaving);
+                rejected
+            }
+            // It is tried again with all that its rules do.
+            Err(Refusal::OverQuota) => Some(MAILBOX_FULL_452_4_2_2),
+        };
+        here.became.insert(account, reply);
+    }
+    Ok(None)
+}
+
+/// A copy to each member, as the list has it.
+async fn to_list(
+    server: &Server,
+    mail: &Claimed,
+    due: &Due,
+    message: &Message,
+    (list, members): (&List, &[Address]),
+    here: &mut Here,
+) -> Result<Reply, Trouble> {
+    // Of what our own people send it is known who wrote it; a copy of another list or a redirect proves nothing.
+    let unproven = Findings::default();
+    let post = Post {
+        list,
+        members,
+        at: &due.address,
+        sender: mail.sender.as_ref(),
+        findings: mail.account.is_none().then_some(&unproven),
+        suspect: false,
+        trace: "",
+        delivered_to: &trace::delivered_to(message.start()),
+        message,
+        require_tls: mail.require_tls,
+    };
+    Ok(match lists::take(server, &post).await? {
+        Ok(copies) => {
+            here.onward.extend(copies);
+            ACCEPTED_250_2_6_0
+        }
+        Err(refusal) => refusal,
     })
 }
 
