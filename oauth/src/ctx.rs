@@ -10,12 +10,12 @@ use hearth_types::{Clock, Secret, Timestamp, Trouble};
 use hearth_web::Csrf;
 use tokio::sync::OnceCell;
 
+use crate::client::profile::Profile;
 use crate::gate::Doorkeeper;
 use crate::home::Home;
-use crate::jws::Keys;
+use crate::jose::jws::Keys;
 use crate::limits::POLICY_FRESH;
-use crate::policy::Policy;
-use crate::profile::Profile;
+use crate::rule::policy::Policy;
 
 /// Stores, keys, clock, and the two names that are fixed by the configuration.
 pub struct Ctx {

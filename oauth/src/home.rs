@@ -12,7 +12,7 @@ use hearth_net::dns::{Options, Resolver};
 use hearth_net::records::{Facts, Record, State, check, of};
 use hearth_types::{Clock, Secret, Trouble};
 
-use crate::documents::Documents;
+use crate::client::documents::Documents;
 
 /// The selectors of the DKIM keys that `hearth init` and `hearth domain add` make.
 const SELECTORS: [&str; 2] = ["rsa", "ed25519"];

@@ -15,9 +15,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use crate::ctx::Ctx;
-use crate::visit::Visit;
-use crate::when;
-use crate::words::in_language;
+use crate::page::visit::Visit;
+use crate::page::when;
+use crate::page::words::in_language;
 
 /// What somebody is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -184,13 +184,13 @@ fn spoken() -> impl Iterator<Item = &'static Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope::Scope;
+    use crate::request::scope::Scope;
 
     #[test]
     fn the_scopes_are_those_of_the_code() {
-        let told: Vec<_> = values("scopes_supported").map(crate::scope::Scopes::parse).collect();
+        let told: Vec<_> = values("scopes_supported").map(crate::request::scope::Scopes::parse).collect();
         assert!(told.iter().all(|scopes| scopes.iter().count() == 1), "each is one that we know");
-        let all: crate::scope::Scopes = told.iter().flat_map(|scopes| scopes.iter()).collect();
+        let all: crate::request::scope::Scopes = told.iter().flat_map(|scopes| scopes.iter()).collect();
         assert_eq!(all, Scope::ALL.into_iter().collect());
     }
 

@@ -31,10 +31,10 @@ use hearth_web::axum::response::{IntoResponse, Response};
 use hearth_web::axum::routing::{get, post};
 use serde_json::{Map, Value};
 
-use crate::bearer;
 use crate::ctx::Ctx;
-use crate::params::Params;
-use crate::scope::Scope;
+use crate::endpoint::bearer;
+use crate::request::params::Params;
+use crate::request::scope::Scope;
 use endpoint::{add, change, find as one, list, remove, replace, search};
 use groups::Groups;
 use refusal::{Kind, Refused};

@@ -12,10 +12,11 @@ use hearth_identity::vault::Vault;
 use hearth_types::{Clock, Secret};
 
 use crate::ctx::Ctx;
+use crate::endpoint::logout_token;
 use crate::gate::{self, Doorkeeper};
 use crate::home::Home;
 use crate::limits::KEYS_LOOK_EVERY;
-use crate::{ldap, logout_token, server};
+use crate::{ldap, server};
 
 /// Runs the process.
 pub async fn serve(boot: Boot) -> anyhow::Result<()> {

@@ -11,10 +11,12 @@ use hearth_web::axum::routing::{MethodRouter, any, get, post};
 use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
-use crate::{
-    account, admin, authorize, consent, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par,
-    protected_resource, register, registry, revoke, scim, script, sign_in, t, token, userinfo, webfinger, welcome,
+use crate::endpoint::{
+    authorize, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par, protected_resource, register, revoke,
+    token, userinfo, webfinger,
 };
+use crate::page::{account, admin, consent, script, sign_in, welcome};
+use crate::{registry, scim, t};
 
 /// Everything that this process answers.
 pub fn router(ctx: Arc<Ctx>) -> Router {

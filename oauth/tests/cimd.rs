@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hearth_identity::grants::Registration;
 use hearth_net::fetch::Fetched;
-use hearth_oauth::documents::Documents;
+use hearth_oauth::client::documents::Documents;
 use hearth_types::Trouble;
 use hearth_web::axum::http::StatusCode;
 use serde_json::json;

@@ -3,7 +3,8 @@
 
 mod support;
 
-use hearth_oauth::{metadata, registry};
+use hearth_oauth::endpoint::metadata;
+use hearth_oauth::registry;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode, header};
 use serde_json::json;

@@ -4,7 +4,7 @@
 mod support;
 
 use hearth_identity::directory::{Kind, NewAccount};
-use hearth_oauth::policy::Policy;
+use hearth_oauth::rule::policy::Policy;
 use hearth_types::Address;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode, header};

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use hearth_identity::directory::{Kind, MemberRole, NewAccount};
 use hearth_identity::login::Service;
 use hearth_oauth::gate::Doorkeeper;
-use hearth_oauth::policy::Policy;
+use hearth_oauth::rule::policy::Policy;
 use hearth_types::{Address, Secret, SessionId};
 use hearth_web::axum::http::StatusCode;
 use support::device::Device;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hearth_identity::directory::{Kind, MemberRole, NewAccount, SessionKind};
 use hearth_identity::limits::REVOCATION_KEEP;
 use hearth_identity::login::{Refusal, Service};
-use hearth_oauth::policy::Policy;
+use hearth_oauth::rule::policy::Policy;
 use hearth_types::{AccountId, Address, Secret};
 use hearth_web::axum::http::StatusCode;
 use support::factors::{add_totp, code, password, second};

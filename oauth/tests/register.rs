@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use hearth_identity::grants::{LogoutNotice, Registration};
-use hearth_oauth::logout_token;
+use hearth_oauth::endpoint::logout_token;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode};
 use serde_json::{Value, json};

@@ -15,8 +15,8 @@ use hearth_identity::vault::{PasswordCheck, StoredAppPassword, Vault, looks_like
 use hearth_identity::{Directory, Error};
 use hearth_types::{Address, Clock, Secret, SessionId, Timestamp, Trouble};
 
-use crate::policy::Policy;
-use crate::resource;
+use crate::request::resource;
+use crate::rule::policy::Policy;
 
 use super::limits::BUSY_WAIT;
 use super::throttle::{Attempt, Strength, Throttle, network_of};

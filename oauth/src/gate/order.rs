@@ -13,8 +13,8 @@ use hearth_types::{AccountId, SessionId, Timestamp, Trouble};
 
 use super::doorkeeper::{Doorkeeper, in_words};
 use crate::notice::{Notice, tell_of_command};
-use crate::policy::Policy;
-use crate::strength;
+use crate::rule::policy::Policy;
+use crate::rule::strength;
 
 /// Carries out an order; `None` when the question is none.
 pub(super) async fn obey(doorkeeper: &Doorkeeper, question: Question) -> Option<Result<Answer, Trouble>> {

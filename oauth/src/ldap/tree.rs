@@ -5,8 +5,8 @@ use hearth_identity::directory::Kind;
 use hearth_types::{Address, Trouble};
 use hearth_wire::ldap::{Rdn, encode_value, normalize_dn, parse_dn};
 
-use crate::claims::user_name;
 use crate::ctx::Ctx;
+use crate::request::claims::user_name;
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,8 +18,8 @@ use super::select::Query;
 use super::{Asker, BASE, MEDIA_TYPE, Outcome, Resource, answer, ours, refuse};
 use crate::ctx::Ctx;
 use crate::error::answered;
-use crate::jws;
-use crate::params::Params;
+use crate::jose::jws;
+use crate::request::params::Params;
 
 /// A kind of resource.
 pub(super) trait Collection {

@@ -6,7 +6,7 @@ use hearth_web::axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::answer;
-use crate::bearer::BearerRefusal;
+use crate::endpoint::bearer::BearerRefusal;
 
 /// The statuses and the words of §3.12.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

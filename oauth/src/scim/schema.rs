@@ -12,7 +12,7 @@ use super::refusal::{Kind, Refused};
 use super::select::Query;
 use super::{BASE, COUNT_MAX, Resource, answer};
 use crate::ctx::Ctx;
-use crate::params::Params;
+use crate::request::params::Params;
 
 const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0";
 

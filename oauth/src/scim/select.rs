@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::refusal::Kind;
 use super::{COUNT_MAX, Resource};
-use crate::params::Params;
+use crate::request::params::Params;
 
 /// What a request asks to see.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -9,7 +9,7 @@ use hearth_types::{Timestamp, Trouble};
 
 use crate::ctx::Ctx;
 use crate::limits::CHALLENGE_LIFE;
-use crate::visit::Visit;
+use crate::page::visit::Visit;
 
 /// A challenge, base64url.
 pub fn make(ctx: &Ctx, visit: &Visit, purpose: &str) -> String {

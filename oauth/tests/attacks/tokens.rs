@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hearth_identity::grants::Registration;
 use hearth_identity::login::{Refusal, Revocations, Service};
+use hearth_oauth::endpoint::logout_token;
 use hearth_oauth::gate::Doorkeeper;
-use hearth_oauth::logout_token;
 use hearth_types::Secret;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode, header};

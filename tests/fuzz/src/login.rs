@@ -9,13 +9,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_jmap::registry::is_capability;
 use hearth_jmap::request::{Invocation, parse_request, resolve_references};
-use hearth_oauth::params::Params;
-use hearth_oauth::profile::Profile;
-use hearth_oauth::request::{Registered, admit, client_of, redirect_of};
-use hearth_oauth::scope::Scopes;
+use hearth_oauth::client::profile::Profile;
+use hearth_oauth::request::authorization::{Registered, admit, client_of, redirect_of};
+use hearth_oauth::request::params::Params;
+use hearth_oauth::request::scope::Scopes;
 use hearth_oauth::webauthn::ceremony::{Party, challenge_of, make, sign};
 use hearth_oauth::webauthn::{cbor, key::Key};
-use hearth_oauth::{assertion, dpop, redirect as uri};
+use hearth_oauth::{
+    client::redirect as uri,
+    jose::{assertion, dpop},
+};
 use hearth_types::Timestamp;
 use hearth_wire::sasl::scram::Verifier;
 use hearth_wire::sasl::{ChannelBinding, Mechanism, Server, TokenError, Turn};

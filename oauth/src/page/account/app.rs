@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! `/account/apps/end`: an app is let in no longer.
+
+use std::sync::Arc;
+
+use hearth_types::{AccountId, ClientId, Trouble};
+use hearth_web::axum::body::Bytes;
+use hearth_web::axum::extract::State;
+use hearth_web::axum::response::Response;
+use hearth_web::page;
+
+use super::{not_there, signed_in};
+use crate::ctx::Ctx;
+use crate::page::visit::{Visit, see_other};
+use crate::request::params::Params;
+
+/// The purpose of the form.
+pub const END: &str = "end an app";
+
+/// POST.
+pub async fn end(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    if let Err(response) = visit.check_form(&ctx, END, form.field("form"), "/account") {
+        return response;
+    }
+    match signed_in(&ctx, &visit, "account").await {
+        Ok((_, account)) => end_all_of(&ctx, account.id, form.field("id")).await.unwrap_or_else(page::trouble),
+        Err(response) => response,
+    }
+}
+
+/// Ends every grant of the app, and asks again when it comes back.
+async fn end_all_of(ctx: &Ctx, account: AccountId, id: &str) -> Result<Response, Trouble> {
+    let Ok(client) = id.parse::<ClientId>() else {
+        return Ok(not_there());
+    };
+    ctx.directory.remove_consent(account, client).await?;
+    for session in ctx.directory.list_sessions(account).await? {
+        if session.client == Some(client) {
+            ctx.directory.end_session(session.id).await?;
+        }
+    }
+    Ok(see_other("/account"))
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! `/admin/apps/...`: one app: whom it is for, and whether it gets anybody in.
+
+use std::sync::Arc;
+
+use hearth_identity::directory::Account;
+use hearth_identity::grants::Client;
+use hearth_types::{ClientId, Trouble};
+use hearth_web::axum::body::Bytes;
+use hearth_web::axum::extract::{Path, State};
+use hearth_web::axum::response::Response;
+
+use super::page::{Field, Form, Row, Said, Section, show};
+use super::{Outcome, address_of, admitted, admitted_to_change, apps, no_address, note, outcome};
+use crate::ctx::Ctx;
+use crate::page::account::not_there;
+use crate::page::visit::{Visit, see_other};
+use crate::request::params::Params;
+use crate::{t, t1, t2};
+
+pub(super) const ROUTE: &str = "/admin/apps/{id}";
+
+/// GET.
+pub(super) async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>) -> Response {
+    match admitted(&ctx, &visit).await {
+        Ok(_) => page(&ctx, &visit, &id, None).await.unwrap_or_else(hearth_web::page::trouble),
+        Err(response) => response,
+    }
+}
+
+/// POST.
+pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    let admin = match admitted_to_change(&ctx, &visit, &form, apps::PATH).await {
+        Ok(admin) => admin,
+        Err(response) => return response,
+    };
+    let done = async {
+        let Some(client) = find(&ctx, &id).await? else { return Ok(not_there()) };
+        if form.field("do") == "remove" {
+            ctx.directory.remove_client(&client.identifier).await?;
+            note(&ctx, &visit, &admin, "client.removed", None, &client.name).await?;
+            return Ok(see_other(apps::PATH));
+        }
+        let said = change(&ctx, &visit, &admin, &client, &form).await?;
+        page(&ctx, &visit, &id, Some(said)).await
+    };
+    done.await.unwrap_or_else(hearth_web::page::trouble)
+}
+
+async fn find(ctx: &Ctx, id: &str) -> Result<Option<Client>, Trouble> {
+    match id.parse::<ClientId>() {
+        Ok(id) => Ok(ctx.directory.find_client_by_id(id).await?),
+        Err(_) => Ok(None),
+    }
+}
+
+async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, client: &Client, form: &Params) -> Outcome {
+    let directory = &ctx.directory;
+    let (event, said) = match form.field("do") {
+        "enable" => ("client.enabled", outcome(directory.enable_client(client.id).await, t1("{} is let in.", &client.name))?),
+        "disable" => {
+            let done = t1("{} is let in no longer; what was signed in through it is signed out.", &client.name);
+            ("client.disabled", outcome(directory.disable_client(client.id).await, done)?)
+        }
+        "open" => ("client.opened", outcome(directory.open_client(client.id).await, t1("Everybody may use {}.", &client.name))?),
+        "allow" | "deny" => {
+            let allows = form.field("do") == "allow";
+            let Some(address) = address_of(form, if allows { "who" } else { "id" }) else { return no_address() };
+            let Some(who) = directory.find_account_by_address(&address).await? else {
+                return Ok(Said::bad(t1("There is nobody with the address {} here.", &address)));
+            };
+            if allows {
+                let done = t2("{} may use {}.", &who.primary, &client.name);
+                ("client.allowed", outcome(directory.add_client_access(client.id, who.id).await, done)?)
+            } else {
+                let done = t2("{} may use {} no longer.", &who.primary, &client.name);
+                ("client.denied", outcome(directory.remove_client_access(client.id, who.id).await, done)?)
+            }
+        }
+        _ => return Ok(Said::bad(t("Nothing was changed."))),
+    };
+    if said.is_good {
+        note(ctx, visit, admin, event, None, &client.name).await?;
+    }
+    Ok(said)
+}
+
+async fn page(ctx: &Ctx, visit: &Visit, id: &str, said: Option<Said>) -> Result<Response, Trouble> {
+    let Some(client) = find(ctx, id).await? else { return Ok(not_there()) };
+    let row = |title: &str, says: String| Row { title: title.to_string(), says, ..Row::default() };
+    let state = match (apps::waits(&client), client.disabled) {
+        (true, _) => t("waits to be let in"),
+        (false, true) => t("disabled"),
+        (false, false) => t("let in"),
+    };
+    let mut forms = vec![match client.disabled {
+        true => Form::of("enable", t("Let it in"), Vec::new()),
+        false => Form::of("disable", t("Let it in no longer"), Vec::new()),
+    }];
+    forms.push(Form::of("remove", t("Remove the app"), Vec::new()));
+    let facts = Section {
+        title: t("Facts").to_string(),
+        rows: vec![
+            Row { is_bad: client.disabled, ..row(t("State"), state.to_string()) },
+            row(t("Client id"), client.identifier.clone()),
+            row(t("Where the answer goes"), client.redirect_uris.join(" ")),
+            row(t("May ask for"), client.scopes.join(" ")),
+        ],
+        forms,
+        ..Section::default()
+    };
+    Ok(show(ctx, visit, client.name.clone(), apps::PATH, vec![facts, access(ctx, &client).await?], said))
+}
+
+async fn access(ctx: &Ctx, client: &Client) -> Result<Section, Trouble> {
+    let is_listed = client.access == "listed";
+    let rows = ctx.directory.list_client_access(client.id).await?.into_iter().map(|address| {
+        let address = address.to_string();
+        Row { forms: vec![Form::small("deny", t("Remove"), &address, &address)], title: address, ..Row::default() }
+    });
+    let who = Field::text("who", t("Address"), t("Of a person or a group"));
+    let mut forms = vec![Form::of("allow", t("Let them use it"), vec![who])];
+    if is_listed {
+        forms.push(Form::of("open", t("Let everybody use it"), Vec::new()));
+    }
+    let text = if is_listed {
+        t("Those who stand here, and nobody else.")
+    } else {
+        t("Everybody of the home. As soon as somebody is named here, nobody else.")
+    };
+    Ok(Section {
+        title: t("Who may use it").to_string(),
+        text: text.to_string(),
+        rows: rows.collect(),
+        forms,
+        ..Section::default()
+    })
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! `/admin/people/...`: one person: addresses, groups, ways in, what happened.
+
+use std::sync::Arc;
+
+use hearth_identity::directory::{Account, Kind};
+use hearth_types::{AccountId, Trouble};
+use hearth_web::axum::body::Bytes;
+use hearth_web::axum::extract::{Path, State};
+use hearth_web::axum::response::Response;
+
+use super::page::{Field, Form, Row, Said, Section, show};
+use super::{Outcome, address_of, admitted, admitted_to_change, log, no_address, note, outcome, people};
+use crate::ctx::Ctx;
+use crate::limits::INVITATION_LIFE;
+use crate::notice::{Notice, tell};
+use crate::page::account::not_there;
+use crate::page::visit::Visit;
+use crate::request::params::Params;
+use crate::{t, t1, t2};
+
+pub(super) const ROUTE: &str = "/admin/people/{id}";
+/// Rows of the log that are shown of one person.
+const LOG_ROWS: u32 = 20;
+
+/// What an account is, in a word.
+pub(super) const fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Person => "person",
+        Kind::Group => "group",
+        Kind::Service => "service",
+        Kind::Guest => "guest",
+    }
+}
+
+/// GET.
+pub(super) async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>) -> Response {
+    match admitted(&ctx, &visit).await {
+        Ok(_) => page(&ctx, &visit, &id, None).await.unwrap_or_else(hearth_web::page::trouble),
+        Err(response) => response,
+    }
+}
+
+/// POST.
+pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    let admin = match admitted_to_change(&ctx, &visit, &form, people::PATH).await {
+        Ok(admin) => admin,
+        Err(response) => return response,
+    };
+    let done = async {
+        let Some(account) = find(&ctx, &id).await? else { return Ok(not_there()) };
+        let said = change(&ctx, &visit, &admin, &account, &form).await?;
+        page(&ctx, &visit, &id, Some(said)).await
+    };
+    done.await.unwrap_or_else(hearth_web::page::trouble)
+}
+
+async fn find(ctx: &Ctx, id: &str) -> Result<Option<Account>, Trouble> {
+    let Ok(id) = id.parse::<AccountId>() else { return Ok(None) };
+    let account = ctx.directory.find_account(id).await?;
+    Ok(account.filter(|account| account.kind != Kind::Group))
+}
+
+async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account, form: &Params) -> Outcome {
+    let what = form.field("do");
+    let is_own = admin.id == account.id;
+    let (event, detail, said) = match what {
+        // Whoever locks themselves out has nobody to ask.
+        "disable" if is_own => return Ok(Said::bad(t("You cannot disable your own account."))),
+        "disable" => {
+            let done = t1("{} may not sign in any more and receives no mail; what is there is kept.", &account.primary);
+            ("account.disabled", String::new(), outcome(ctx.directory.disable_account(account.id).await, done)?)
+        }
+        "enable" => {
+            let done = t1("{} may sign in again.", &account.primary);
+            ("account.enabled", String::new(), outcome(ctx.directory.enable_account(account.id).await, done)?)
+        }
+        "link" => {
+            let forgets = form.field("forget") == "yes";
+            let link = people::link(ctx, account.id, forgets, INVITATION_LIFE).await?;
+            let says = t("Give them this link, and nobody else: whoever opens it within seven days chooses the password.");
+            let detail = if forgets { "second factors forgotten with its use" } else { "" };
+            ("link.made", detail.to_string(), Said::good(says).with_code(link))
+        }
+        "sign-out" => {
+            let done = t1("Every device and app of {} is signed out; app passwords still work.", &account.primary);
+            ("signed-out-everywhere", String::new(), outcome(ctx.directory.end_password_sessions(account.id, None).await, done)?)
+        }
+        "admin" | "no-admin" => {
+            let done = if what == "admin" {
+                t1("{} looks after the home too.", &account.primary)
+            } else {
+                t1("{} looks after the home no longer.", &account.primary)
+            };
+            let changed = ctx.directory.change_account_admin(account.id, what == "admin").await;
+            ("account.admin", (what == "admin").to_string(), outcome(changed, done)?)
+        }
+        "rename" => {
+            let changed = ctx.directory.change_account_name(account.id, form.field("name").trim()).await;
+            ("account.renamed", form.field("name").to_string(), outcome(changed, t("The name is changed."))?)
+        }
+        "add-address" | "remove-address" => {
+            let Some(address) = address_of(form, if what == "add-address" { "address" } else { "id" }) else { return no_address() };
+            let (event, changed, done) = if what == "add-address" {
+                let done = t2("{} leads to {} now.", &address, &account.primary);
+                ("address.added", ctx.directory.add_address(account.id, &address).await, done)
+            } else if !ctx.directory.list_addresses(account.id).await?.iter().any(|entry| entry.address == address) {
+                return no_address();
+            } else {
+                ("address.removed", ctx.directory.remove_address(&address).await, t1("{} is gone.", &address))
+            };
+            (event, address.to_string(), outcome(changed, done)?)
+        }
+        _ => return Ok(Said::bad(t("Nothing was changed."))),
+    };
+    if said.is_good {
+        note(ctx, visit, admin, event, Some(account.id), &detail).await?;
+        match what {
+            "link" => tell(ctx, visit, account, Notice::LinkMade, "").await,
+            "admin" => tell(ctx, visit, account, Notice::AdminGained, "").await,
+            _ => {}
+        }
+    }
+    Ok(said)
+}
+
+async fn page(ctx: &Ctx, visit: &Visit, id: &str, said: Option<Said>) -> Result<Response, Trouble> {
+    let Some(account) = find(ctx, id).await? else { return Ok(not_there()) };
+    let sections = vec![
+        facts(ctx, &account).await?,
+        addresses(ctx, &account).await?,
+        ways_in(ctx, &account).await?,
+        log(ctx, &account).await?,
+    ];
+    let heading = if account.name.is_empty() { account.primary.to_string() } else { account.name.clone() };
+    Ok(show(ctx, visit, heading, people::PATH, sections, said))
+}
+
+async fn facts(ctx: &Ctx, account: &Account) -> Result<Section, Trouble> {
+    let groups: Vec<String> =
+        ctx.directory.list_groups_of(account.id).await?.into_iter().map(|(_, group)| group.to_string()).collect();
+    let mut forms = Vec::new();
+    if account.disabled {
+        forms.push(Form::of("enable", t("Let them in again"), Vec::new()));
+    } else {
+        forms.push(Form::of("disable", t("Disable the account"), Vec::new()));
+    }
+    if account.kind == Kind::Person {
+        forms.push(match account.admin {
+            true => Form::of("no-admin", t("Looks after the home no longer"), Vec::new()),
+            false => Form::of("admin", t("Let them look after the home too"), Vec::new()),
+        });
+    }
+    forms.push(Form::of("rename", t("Change the name"), vec![Field::text("name", t("Name, as they write it"), "")]));
+    let row = |title: &str, says: String| Row { title: title.to_string(), says, ..Row::default() };
+    let state = match (account.disabled, account.admin) {
+        (true, _) => t("disabled"),
+        (false, true) => t("looks after the home"),
+        (false, false) => t("may sign in"),
+    };
+    let says = if groups.is_empty() { t("In no group").to_string() } else { groups.join(", ") };
+    Ok(Section {
+        title: account.primary.to_string(),
+        rows: vec![row(t("Groups"), says), Row { is_bad: account.disabled, ..row(t("State"), state.to_string()) }],
+        forms,
+        ..Section::default()
+    })
+}
+
+async fn addresses(ctx: &Ctx, account: &Account) -> Result<Section, Trouble> {
+    let rows = ctx.directory.list_addresses(account.id).await?.into_iter().map(|entry| {
+        let is_primary = entry.address.key() == account.primary.key();
+        let text = entry.address.to_string();
+        Row {
+            says: if is_primary { t("the one they are known by").to_string() } else { String::new() },
+            forms: if is_primary { Vec::new() } else { vec![Form::small("remove-address", t("Remove"), &text, &text)] },
+            title: text,
+            ..Row::default()
+        }
+    });
+    Ok(Section {
+        title: t("Addresses").to_string(),
+        rows: rows.collect(),
+        forms: vec![Form::of(
+            "add-address",
+            t("Add the address"),
+            vec![Field::text("address", t("Address"), t("name@domain, in a domain of this home"))],
+        )],
+        ..Section::default()
+    })
+}
+
+async fn ways_in(ctx: &Ctx, account: &Account) -> Result<Section, Trouble> {
+    let vault = ctx.vault();
+    let counted = |title: &str, count: usize| Row { title: title.to_string(), says: count.to_string(), ..Row::default() };
+    let rows = vec![
+        counted(t("Passkeys"), vault.list_passkeys(account.id).await?.len()),
+        counted(t("Authenticator apps"), vault.list_totp(account.id).await?.len()),
+        counted(t("Recovery codes"), vault.count_recovery_codes(account.id).await?),
+        counted(t("App passwords"), vault.list_app_passwords(account.id).await?.len()),
+        counted(t("Devices and apps that are signed in"), ctx.directory.list_sessions(account.id).await?.len()),
+    ];
+    let forget = Field::tick("forget", t("They lost every second factor: forget them with the use of the link"));
+    Ok(Section {
+        title: t("Ways in").to_string(),
+        text: t("You cannot see or choose their password. A link lets them choose a new one.").to_string(),
+        rows,
+        forms: vec![
+            Form::of("link", t("Make a link for a new password"), vec![forget]),
+            Form::of("sign-out", t("Sign out everywhere"), Vec::new()),
+        ],
+        ..Section::default()
+    })
+}
+
+async fn log(ctx: &Ctx, account: &Account) -> Result<Section, Trouble> {
+    let rows = log::rows(ctx, Some(account.id), LOG_ROWS).await?;
+    Ok(Section { title: t("What happened").to_string(), rows, ..Section::default() })
+}
