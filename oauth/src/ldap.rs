@@ -6,7 +6,7 @@
 //! entry, nothing can be changed, and a bind goes through the same doorkeeper as every other password. Whoever was signed
 //! out or disabled since their bind finds nothing at their next search. It is off until `ldap.enabled` is set.
 //!
-//! Read first: `session.rs` (the loop, and [`session::admit`], which decides), then `tree.rs` (what there is).
+//! Read first: `session.rs` (the loop, and `admit`, which decides), then `tree.rs` (what there is).
 
 pub mod registry;
 mod select;
