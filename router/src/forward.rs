@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Handing a request to a process and its answer back, both streamed.
 //!
-//! One connection to the Unix socket per request: it costs tens of microseconds and nothing has to be kept, aged
-//! or retried. What a client says of itself in forwarding fields is dropped; what we say is true.
+//! A connection to a process's Unix socket waits a few seconds for the next request, so that not each has to make one.
+//! What a client says of itself in forwarding fields is dropped; what we say is true.
 
+use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use hearth_boot::Config;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version};
 use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
+use tower::Service;
 
-use crate::limits::ANSWER_DEADLINE;
+use crate::limits::{ANSWER_DEADLINE, IDLE_KEEP, IDLE_MAX};
 use crate::page::{Page, too_slow, unavailable};
+use crate::route::Upstream;
 
 /// The body of any answer.
 pub type Body = BoxBody<Bytes, hyper::Error>;
@@ -33,21 +40,59 @@ pub struct From<'a> {
     pub authority: &'a str,
 }
 
-/// Sends `request` to the process at `socket`. What fails becomes a page.
-pub async fn forward(socket: &Path, request: Request<Incoming>, from: From<'_>) -> Response<Body> {
-    match timeout(ANSWER_DEADLINE, send(socket, request, from)).await {
-        Ok(Ok(mut answer)) => {
-            drop_hop_by_hop(answer.headers_mut());
-            answer.map(BodyExt::boxed)
+/// The processes behind us, and the connections to them that wait for a request.
+pub struct Processes(Client<Sockets, Incoming>);
+
+/// Connects to a process by its name: `http://oauth/` is `DIR/run/oauth.sock`.
+#[derive(Clone)]
+struct Sockets(Arc<Config>);
+
+impl Processes {
+    /// Connected to none yet.
+    pub fn new(config: Arc<Config>) -> Self {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_KEEP)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build(Sockets(config));
+        Self(client)
+    }
+
+    /// Sends `request` to a process. What fails becomes a page.
+    pub async fn ask(&self, process: Upstream, request: Request<Incoming>, from: From<'_>) -> Response<Body> {
+        match timeout(ANSWER_DEADLINE, self.send(process, request, from)).await {
+            Ok(Ok(mut answer)) => {
+                drop_hop_by_hop(answer.headers_mut());
+                answer.map(BodyExt::boxed)
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(process = process.name(), error = format!("{error:#}"), "no answer");
+                own(unavailable())
+            }
+            Err(_) => {
+                tracing::warn!(process = process.name(), "no answer in time");
+                own(too_slow())
+            }
         }
-        Ok(Err(error)) => {
-            tracing::warn!(socket = %socket.display(), %error, "no answer");
-            own(unavailable())
-        }
-        Err(_) => {
-            tracing::warn!(socket = %socket.display(), "no answer in time");
-            own(too_slow())
-        }
+    }
+
+    async fn send(&self, process: Upstream, request: Request<Incoming>, from: From<'_>) -> anyhow::Result<Response<Incoming>> {
+        Ok(self.0.request(rewritten(process, request, from)?).await?)
+    }
+}
+
+impl Service<Uri> for Sockets {
+    type Response = TokioIo<UnixStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, process: Uri) -> Self::Future {
+        let socket = self.0.run_path(&format!("{}.sock", process.host().unwrap_or_default()));
+        Box::pin(async move { UnixStream::connect(socket).await.map(TokioIo::new) })
     }
 }
 
@@ -56,22 +101,11 @@ pub fn own(page: Page) -> Response<Body> {
     page.map(|body| body.map_err(|never| match never {}).boxed())
 }
 
-async fn send(socket: &Path, request: Request<Incoming>, from: From<'_>) -> anyhow::Result<Response<Incoming>> {
-    let stream = UnixStream::connect(socket).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Lives until the answer's body has been passed on.
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "connection to a process");
-        }
-    });
-    Ok(sender.send_request(rewritten(request, from)?).await?)
-}
-
-fn rewritten(request: Request<Incoming>, from: From<'_>) -> anyhow::Result<Request<Incoming>> {
+fn rewritten(process: Upstream, request: Request<Incoming>, from: From<'_>) -> anyhow::Result<Request<Incoming>> {
     let (mut parts, body) = request.into_parts();
-    // Absolute and HTTP/2 forms become the origin form; the authority goes to Host (RFC 9112 §3.2.2).
-    parts.uri = parts.uri.path_and_query().map_or_else(|| Uri::from_static("/"), |path| Uri::from(path.clone()));
+    // For the way to the process; it is sent the origin form, and the authority in Host (RFC 9112 §3.2.2).
+    let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    parts.uri = Uri::builder().scheme(Scheme::HTTP).authority(process.name()).path_and_query(path).build()?;
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
     drop_hop_by_hop(&mut parts.headers);

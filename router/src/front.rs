@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::domains::Domains;
-use crate::forward::{Body, From, forward, own};
+use crate::forward::{Body, From, Processes, own};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_DEADLINE, HEADERS_MAX, HSTS_SECONDS, PING, STREAMS_MAX, WINDOW_BYTES};
 use crate::page;
 use crate::route::{Route, decide, host_name};
@@ -29,6 +29,8 @@ pub struct Front {
     pub config: Arc<Config>,
     /// The names that we answer to.
     pub domains: Domains,
+    /// Those who answer behind us.
+    pub processes: Processes,
     /// Certificates.
     pub tls: Tls,
     /// The request to stop.
@@ -108,10 +110,7 @@ impl Front {
 
     async fn arrive(&self, route: Route, request: Request<Incoming>, peer: Peer, authority: &str) -> Response<Body> {
         match route {
-            Route::Process(upstream) => {
-                let socket = self.config.run_path(&format!("{}.sock", upstream.name()));
-                forward(&socket, request, From { ip: peer.ip(), authority }).await
-            }
+            Route::Process(process) => self.processes.ask(process, request, From { ip: peer.ip(), authority }).await,
             Route::Home(domain) => own(page::home(&self.config, &domain)),
             Route::MtaSts(_) => own(page::mta_sts(&self.config)),
             Route::Autoconfig(domain) => own(page::autoconfig(&self.config, &domain)),

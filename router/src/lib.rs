@@ -26,6 +26,7 @@ use hearth_net::listen::{self, Admission};
 use hearth_net::tls::Tls;
 
 use domains::Domains;
+use forward::Processes;
 use front::Front;
 
 /// Binds the doors, says that it is ready, and serves until it is asked to stop.
@@ -36,7 +37,8 @@ pub async fn serve(boot: Boot) -> anyhow::Result<()> {
     let http = listen::bind_all(&config.addresses(80))?;
     let admission = Admission::new(config.limits.connections_max, config.limits.connections_per_address_max);
     let domains = Domains::new(Arc::clone(&config));
-    let front = Arc::new(Front { config, domains, tls, stop: boot.stop.clone() });
+    let processes = Processes::new(Arc::clone(&config));
+    let front = Arc::new(Front { config, domains, processes, tls, stop: boot.stop.clone() });
     boot.ready();
     let secure = Arc::clone(&front);
     tokio::join!(

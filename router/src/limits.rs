@@ -17,6 +17,11 @@ pub const WINDOW_BYTES: u32 = 64 * 1024;
 pub const PING: Duration = Duration::from_secs(60);
 /// The process behind us begins its answer within this time.
 pub const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+/// A connection to a process behind us waits this long for another request; well below `HEAD_READ_WITHIN` of the process,
+/// so that it is we who close it.
+pub const IDLE_KEEP: Duration = Duration::from_secs(5);
+/// Connections to one process that wait for another request.
+pub const IDLE_MAX: usize = 16;
 /// The list of domains is read again when an unknown name is asked for, at most this often.
 pub const DOMAINS_CHECK: Duration = Duration::from_secs(5);
 /// How long a browser remembers to come by HTTPS only: half a year.

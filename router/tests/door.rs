@@ -3,7 +3,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use hearth_boot::{Boot, Config, Stop};
@@ -15,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixListener};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 struct Door {
     dir: tempfile::TempDir,
@@ -78,11 +79,18 @@ impl Door {
     }
 }
 
-/// A process that answers with what it was asked, and the length of the body.
+/// A process that answers with what it was asked, and the length of the body. To abort it ends its connections too.
 fn behind(socket: &Path) -> JoinHandle<()> {
+    counted(socket, Arc::default())
+}
+
+/// The same; `connections` counts those that it took.
+fn counted(socket: &Path, connections: Arc<AtomicUsize>) -> JoinHandle<()> {
     let listener = UnixListener::bind(socket).unwrap();
     tokio::spawn(async move {
+        let mut serving = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
+            connections.fetch_add(1, Ordering::Relaxed);
             let service = service_fn(|request: Request<Incoming>| async move {
                 let head = format!("{} {} {:?}", request.method(), request.uri(), request.headers());
                 let mut length = 0;
@@ -93,7 +101,7 @@ fn behind(socket: &Path) -> JoinHandle<()> {
                 let answer = Response::builder().header("x-own", "1").header("connection", "x-own");
                 Ok::<_, hyper::Error>(answer.body(Full::new(Bytes::from(format!("{head} body={length}")))).unwrap())
             });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            serving.spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     })
 }
@@ -138,6 +146,23 @@ async fn a_process_that_is_down_is_503_and_back_is_back() {
     // The file of the socket is still there, as a killed process leaves it.
     assert!(door.path("run/oauth.sock").exists());
     assert!(door.get("id.example.org", "/").await.starts_with("HTTP/1.1 503 "));
+    std::fs::remove_file(door.path("run/oauth.sock")).unwrap();
+    behind(&door.path("run/oauth.sock"));
+    assert!(door.get("id.example.org", "/").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_connection_to_a_process_serves_the_next_request() {
+    let door = Door::open().await;
+    let connections = Arc::default();
+    counted(&door.path("run/oauth.sock"), Arc::clone(&connections));
+    for _ in 0..10 {
+        assert!(door.get("id.example.org", "/").await.starts_with("HTTP/1.1 200 "));
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    let all_servers = "OPTIONS * HTTP/1.1\r\nHost: id.example.org\r\nConnection: close\r\n\r\n";
+    let answer = door.ask(all_servers).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("OPTIONS * "), "{answer}");
 }
 
 #[tokio::test]
