@@ -561,6 +561,9 @@ pub struct ClientAddArgs {
     /// Where the app is, for --preset.
     #[arg(long, value_name = "URL", requires = "preset")]
     pub url: Option<String>,
+    /// Where the front door finds the app, for --preset forward-auth: http://127.0.0.1:8096.
+    #[arg(long, value_name = "URL", requires = "preset")]
+    pub upstream: Option<String>,
     /// Where the program receives the answer; may be repeated.
     #[arg(long, required_unless_present_any = ["preset", "service_account", "device", "exchange"], value_name = "URI")]
     pub redirect_uri: Vec<String>,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! The names that we answer to: those of the configuration at once, those added later when somebody asks for them.
+//! The names that we answer to: those of the configuration at once, those added later (domains, and the household's
+//! apps) when somebody asks for them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +26,7 @@ pub struct Domains {
 impl Domains {
     /// The home's own domain; nothing is opened yet.
     pub fn new(config: Arc<Config>) -> Self {
-        let names = Names { domains: vec![config.domain().to_owned()], hostname: config.hostname() };
+        let names = Names { domains: vec![config.domain().to_owned()], hostname: config.hostname(), apps: Vec::new() };
         Self { config, names: ArcSwap::from_pointee(names), looked: Mutex::new(None) }
     }
 
@@ -41,16 +42,14 @@ impl Domains {
         if looked.is_none_or(|last| last.elapsed() >= DOMAINS_CHECK) {
             *looked = Some(Instant::now());
             match self.read().await {
-                Ok(domains) => {
-                    self.names.store(Arc::new(Names { domains, hostname: self.config.hostname() }));
-                }
+                Ok(names) => self.names.store(Arc::new(names)),
                 Err(error) => tracing::warn!(%error, "the list of domains cannot be read; going on with what is known"),
             }
         }
         self.now()
     }
 
-    async fn read(&self) -> hearth_identity::Result<Vec<String>> {
+    async fn read(&self) -> hearth_identity::Result<Names> {
         let source = match self.config.store.engine {
             Engine::Sqlite => Source::Sqlite(self.config.path("identity.db")),
             Engine::Postgres => Source::Postgres { url: Secret::new(self.config.store.url.clone()), schema: "directory".into() },
@@ -63,6 +62,6 @@ impl Domains {
                 domains.push(name);
             }
         }
-        Ok(domains)
+        Ok(Names { domains, hostname: self.config.hostname(), apps: directory.list_app_hosts().await? })
     }
 }

@@ -15,8 +15,8 @@ use hearth_boot::Config;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version};
-use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -40,8 +40,9 @@ pub struct From<'a> {
     pub authority: &'a str,
 }
 
-/// The processes behind us, and the connections to them that wait for a request.
-pub struct Processes(Client<Sockets, Incoming>);
+/// The processes behind us, and the connections to them that wait for a request. Clones share these.
+#[derive(Clone)]
+pub struct Processes(Client<Sockets, Body>);
 
 /// Connects to a process by its name: `http://oauth/` is `DIR/run/oauth.sock`.
 #[derive(Clone)]
@@ -59,7 +60,7 @@ impl Processes {
     }
 
     /// Sends `request` to a process. What fails becomes a page.
-    pub async fn ask(&self, process: Upstream, request: Request<Incoming>, from: From<'_>) -> Response<Body> {
+    pub async fn ask(&self, process: Upstream, request: Request<Body>, from: &From<'_>) -> Response<Body> {
         match timeout(ANSWER_DEADLINE, self.send(process, request, from)).await {
             Ok(Ok(mut answer)) => {
                 drop_hop_by_hop(answer.headers_mut());
@@ -76,7 +77,7 @@ impl Processes {
         }
     }
 
-    async fn send(&self, process: Upstream, request: Request<Incoming>, from: From<'_>) -> anyhow::Result<Response<Incoming>> {
+    async fn send(&self, process: Upstream, request: Request<Body>, from: &From<'_>) -> anyhow::Result<Response<Incoming>> {
         Ok(self.0.request(rewritten(process, request, from)?).await?)
     }
 }
@@ -96,25 +97,35 @@ impl Service<Uri> for Sockets {
     }
 }
 
+/// No body.
+pub fn nothing() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed()
+}
+
 /// A page of ours as an answer.
 pub fn own(page: Page) -> Response<Body> {
     page.map(|body| body.map_err(|never| match never {}).boxed())
 }
 
-fn rewritten(process: Upstream, request: Request<Incoming>, from: From<'_>) -> anyhow::Result<Request<Incoming>> {
+fn rewritten(process: Upstream, request: Request<Body>, from: &From<'_>) -> anyhow::Result<Request<Body>> {
+    let mut request = led_to(process.name(), request)?;
+    drop_hop_by_hop(request.headers_mut());
+    say_who(request.headers_mut(), from)?;
+    Ok(request)
+}
+
+/// The same request for `authority`. It is sent in the origin form, with what was asked for in Host (RFC 9112 §3.2.2).
+pub fn led_to(authority: &str, request: Request<Body>) -> anyhow::Result<Request<Body>> {
     let (mut parts, body) = request.into_parts();
-    // For the way to the process; it is sent the origin form, and the authority in Host (RFC 9112 §3.2.2).
     let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    parts.uri = Uri::builder().scheme(Scheme::HTTP).authority(process.name()).path_and_query(path).build()?;
+    parts.uri = Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path).build()?;
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    drop_hop_by_hop(&mut parts.headers);
-    say_who(&mut parts.headers, &from)?;
     Ok(Request::from_parts(parts, body))
 }
 
 /// Our word in place of the client's.
-fn say_who(headers: &mut HeaderMap, from: &From<'_>) -> anyhow::Result<()> {
+pub fn say_who(headers: &mut HeaderMap, from: &From<'_>) -> anyhow::Result<()> {
     for name in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip"] {
         headers.remove(name);
     }
@@ -127,7 +138,7 @@ fn say_who(headers: &mut HeaderMap, from: &From<'_>) -> anyhow::Result<()> {
 }
 
 /// RFC 9110 §7.6.1: fields for one connection are not passed on. hyper frames the body anew.
-fn drop_hop_by_hop(headers: &mut HeaderMap) {
+pub fn drop_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()

@@ -10,6 +10,7 @@ use hearth_net::listen::Peer;
 use hearth_net::tls::Tls;
 use http::header::{HOST, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Method, Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,6 +18,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::app::{Apps, DOOR};
 use crate::domains::Domains;
 use crate::forward::{Body, From, Processes, own};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_DEADLINE, HEADERS_MAX, HSTS_SECONDS, PING, STREAMS_MAX, WINDOW_BYTES};
@@ -31,6 +33,8 @@ pub struct Front {
     pub domains: Domains,
     /// Those who answer behind us.
     pub processes: Processes,
+    /// The household's apps.
+    pub apps: Apps,
     /// Certificates.
     pub tls: Tls,
     /// The request to stop.
@@ -61,7 +65,7 @@ impl Front {
             async move { Ok::<_, Infallible>(front.answer(request, peer, door).await) }
         });
         let builder = builder();
-        let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut serving = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
             () = stop.requested() => {
@@ -82,7 +86,8 @@ impl Front {
         }
         let route = self.route(&host, request.uri().path()).await;
         let name = match &route {
-            Route::Process(upstream) => upstream.name(),
+            Route::Process(process) => process.name(),
+            Route::App => "app",
             Route::NotOurs => "unknown",
             _ => "own",
         };
@@ -108,9 +113,13 @@ impl Front {
         }
     }
 
-    async fn arrive(&self, route: Route, request: Request<Incoming>, peer: Peer, authority: &str) -> Response<Body> {
+    async fn arrive(&self, route: Route, mut request: Request<Incoming>, peer: Peer, authority: &str) -> Response<Body> {
+        let from = From { ip: peer.ip(), authority };
+        // By this field we speak to our own.
+        request.headers_mut().remove(DOOR);
         match route {
-            Route::Process(process) => self.processes.ask(process, request, From { ip: peer.ip(), authority }).await,
+            Route::Process(process) => self.processes.ask(process, request.map(BodyExt::boxed), &from).await,
+            Route::App => self.apps.answer(request, &from).await,
             Route::Home(domain) => own(page::home(&self.config, &domain)),
             Route::MtaSts(_) => own(page::mta_sts(&self.config)),
             Route::Autoconfig(domain) => own(page::autoconfig(&self.config, &domain)),

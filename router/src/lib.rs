@@ -2,15 +2,16 @@
 //! The front door: TLS for HTTPS, and which name and path goes to which process.
 //!
 //! What comes in: connections to the HTTPS and HTTP ports from anybody. What leaves: requests to the Unix sockets
-//! in `DIR/run` (`oauth.sock`, `jmap.sock`, `keyserver.sock`) with true `X-Forwarded-` fields, and a few pages of our
-//! own. How it fails: a name that is not ours 421, a process that is down 503, one that is silent 504, a request
+//! in `DIR/run` (`oauth.sock`, `jmap.sock`, `keyserver.sock`) with true `X-Forwarded-` fields, requests to the household's
+//! own apps by people whom oauth lets through, and a few pages of our own. How it fails: a name that is not ours 421, a process that is down 503, one that is silent 504, a request
 //! without a usable Host 400.
 //!
 //! Read first: `route.rs`, whose test is the table of names and paths. Then `front.rs` (one connection), `forward.rs`
-//! (one request to a process), `page.rs` (what we answer ourselves), `domains.rs` (the names that we answer to).
+//! (one request to a process), `app.rs` (one request to an app behind a login), `page.rs` (what we answer ourselves), `domains.rs` (the names that we answer to).
 //!
 //! The commonest change is a new path: an arm in `route.rs` and a row in its test.
 
+mod app;
 mod domains;
 mod forward;
 mod front;
@@ -25,6 +26,7 @@ use hearth_boot::Boot;
 use hearth_net::listen::{self, Admission};
 use hearth_net::tls::Tls;
 
+use app::Apps;
 use domains::Domains;
 use forward::Processes;
 use front::Front;
@@ -38,7 +40,8 @@ pub async fn serve(boot: Boot) -> anyhow::Result<()> {
     let admission = Admission::new(config.limits.connections_max, config.limits.connections_per_address_max);
     let domains = Domains::new(Arc::clone(&config));
     let processes = Processes::new(Arc::clone(&config));
-    let front = Arc::new(Front { config, domains, processes, tls, stop: boot.stop.clone() });
+    let apps = Apps::new(processes.clone(), boot.stop.clone());
+    let front = Arc::new(Front { config, domains, processes, apps, tls, stop: boot.stop.clone() });
     boot.ready();
     let secure = Arc::clone(&front);
     tokio::join!(

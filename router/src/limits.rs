@@ -22,6 +22,14 @@ pub const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 pub const IDLE_KEEP: Duration = Duration::from_secs(5);
 /// Connections to one process that wait for another request.
 pub const IDLE_MAX: usize = 16;
+/// A household app takes a connection within this time.
+pub const APP_CONNECT: Duration = Duration::from_secs(5);
+/// A household app begins its answer within this time: some answer when there is news.
+pub const APP_ANSWER_DEADLINE: Duration = Duration::from_secs(300);
+/// Connections that became something else (RFC 9110 §7.8), such as WebSockets, at once.
+pub const TUNNELS_MAX: usize = 256;
+/// Whoever holds one is asked for this often whether they may still.
+pub const TUNNEL_LOOK: Duration = Duration::from_secs(10);
 /// The list of domains is read again when an unknown name is asked for, at most this often.
 pub const DOMAINS_CHECK: Duration = Duration::from_secs(5);
 /// How long a browser remembers to come by HTTPS only: half a year.

@@ -40,6 +40,11 @@ pub fn unavailable() -> Page {
     answer
 }
 
+/// 503: the app of the household is not there.
+pub fn app_unavailable() -> Page {
+    plain(StatusCode::SERVICE_UNAVAILABLE, "This app does not answer. Is it running?")
+}
+
 /// 504: the process behind us does not answer.
 pub fn too_slow() -> Page {
     plain(StatusCode::GATEWAY_TIMEOUT, "This part of the home does not answer. Try again later.")

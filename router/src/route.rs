@@ -28,6 +28,8 @@ impl Upstream {
 pub enum Route {
     /// To a process.
     Process(Upstream),
+    /// To an app of the household, by whoever may use it.
+    App,
     /// The page that says what lives here; with the domain.
     Home(String),
     /// The MTA-STS policy of a domain.
@@ -49,6 +51,8 @@ pub struct Names {
     pub domains: Vec<String>,
     /// The name that the machine greets with.
     pub hostname: String,
+    /// The household's apps behind this door.
+    pub apps: Vec<String>,
 }
 
 /// Decides where a request for `host` (lower case, no port) and `path` goes.
@@ -73,6 +77,7 @@ pub fn decide(names: &Names, host: &str, path: &str) -> Route {
         Some(("autoconfig", domain)) if path == "/mail/config-v1.1.xml" => Route::Autoconfig(domain),
         Some(("autoconfig", _)) => Route::NotFound,
         _ if host == names.hostname => at_mail(names.domains.first().cloned().unwrap_or_default(), path),
+        _ if names.apps.iter().any(|app| app == host) => Route::App,
         _ => Route::NotOurs,
     }
 }
@@ -122,7 +127,11 @@ mod tests {
     use super::*;
 
     fn names() -> Names {
-        Names { domains: vec!["example.org".into(), "second.example".into()], hostname: "mx.example.net".into() }
+        Names {
+            domains: vec!["example.org".into(), "second.example".into()],
+            hostname: "mx.example.net".into(),
+            apps: vec!["films.example.org".into(), "photos.example.com".into(), "id.example.org".into()],
+        }
     }
 
     #[test]
@@ -151,6 +160,8 @@ mod tests {
             ("mta-sts.second.example", "/.well-known/mta-sts.txt", Route::MtaSts("second.example".into())),
             ("mta-sts.example.org", "/", Route::NotFound),
             ("autoconfig.example.org", "/mail/config-v1.1.xml", Route::Autoconfig("example.org".into())),
+            ("films.example.org", "/", Route::App),
+            ("photos.example.com", "/.hearth/callback", Route::App),
             ("example.com", "/", Route::NotOurs),
             ("evil.id.example.org", "/", Route::NotOurs),
             ("other.example.org", "/", Route::NotOurs),

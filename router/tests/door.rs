@@ -4,18 +4,22 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use hearth_boot::{Boot, Config, Stop};
+use hearth_db::Source;
+use hearth_identity::Directory;
+use hearth_identity::grants::NewClient;
 use hearth_net::tls::Connector;
+use hearth_types::Clock;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::{JoinHandle, JoinSet};
 
 struct Door {
@@ -216,4 +220,124 @@ async fn stop_ends_idle_connections_and_the_server() {
     door.serving.await.unwrap().unwrap();
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.unwrap();
+}
+
+/// oauth as far as an app's door is concerned: who has the cookie `yes` may pass, until `closed`.
+fn doorkeeper(socket: &Path, app: SocketAddr, closed: Arc<AtomicBool>) {
+    let listener = UnixListener::bind(socket).unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let closed = Arc::clone(&closed);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let field =
+                    |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+                let asked = format!("{} {} of {}", request.method(), request.uri(), field("x-hearth-app"));
+                let is_door = request.uri().path() == "/forward/check" && field("x-hearth-door") == "1";
+                let lets_in = is_door && field("cookie").contains("__Host-hearth-app=yes") && !closed.load(Ordering::Relaxed);
+                let answer =
+                    Response::builder().header("x-hearth-upstream", format!("http://{app}")).header("remote-user", "alice");
+                let answer = if lets_in { answer } else { Response::builder().status(if is_door { 303 } else { 200 }) };
+                let answer = answer.header("location", "/.hearth/start").body(Full::new(Bytes::from(asked)));
+                async move { Ok::<_, hyper::Error>(answer.unwrap()) }
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+}
+
+/// An app that says what it was asked, and echoes what comes by a WebSocket.
+async fn app() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = service_fn(|mut request: Request<Incoming>| async move {
+                if !request.headers().contains_key("upgrade") {
+                    let said = format!("{} {} {:?}", request.method(), request.uri(), request.headers());
+                    return Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from(said))));
+                }
+                let protocol = request.headers()["upgrade"].clone();
+                tokio::spawn(async move {
+                    let mut both = TokioIo::new(hyper::upgrade::on(&mut request).await.unwrap());
+                    let (mut read, mut write) = tokio::io::split(&mut both);
+                    let _ended = tokio::io::copy(&mut read, &mut write).await;
+                });
+                let answer = Response::builder().status(101).header("connection", "upgrade").header("upgrade", protocol);
+                Ok(answer.body(Full::default()).unwrap())
+            });
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades(),
+            );
+        }
+    });
+    address
+}
+
+/// A door with an app of the household behind it.
+async fn door_with_an_app(closed: Arc<AtomicBool>) -> Door {
+    let door = Door::open().await;
+    let directory = Directory::open(&Source::Sqlite(door.path("identity.db")), Clock::system()).await.unwrap();
+    directory.add_domain(&"example.org".parse().unwrap()).await.unwrap();
+    let films = NewClient {
+        identifier: None,
+        name: "Films".into(),
+        public: true,
+        redirect_uris: vec!["https://mail.films.example:20443/.hearth/callback".into()],
+        post_logout_redirect_uris: Vec::new(),
+        grant_types: Vec::new(),
+        scopes: vec!["openid".into()],
+        preset: None,
+        trusted: true,
+        metadata: r#"{"hearth_upstream":"http://127.0.0.1:1"}"#.into(),
+    };
+    directory.add_client(films).await.unwrap();
+    doorkeeper(&door.path("run/oauth.sock"), app().await, closed);
+    door
+}
+
+#[tokio::test]
+async fn an_app_is_reached_by_who_is_let_through_and_is_told_who_it_is() {
+    let door = door_with_an_app(Arc::default()).await;
+    let ask = async |path: &str, fields: &str| {
+        door.ask(&format!("GET {path} HTTP/1.1\r\nHost: mail.films.example:20443\r\nConnection: close\r\n{fields}\r\n")).await
+    };
+    let stranger = ask("/album?x=1", "X-Hearth-Door: 1\r\nRemote-User: alice\r\n").await;
+    assert!(stranger.starts_with("HTTP/1.1 303 ") && stranger.contains("location: /.hearth/start"), "{stranger}");
+    let start = ask("/.hearth/start?to=/album", "X-Hearth-Door: 1\r\nX-Hearth-App: https://other.example\r\n").await;
+    assert!(start.ends_with("GET /forward/start?to=/album of https://mail.films.example:20443"), "{start}");
+    let forged = "Cookie: a=1; __Host-hearth-app=yes\r\nRemote-User: admin\r\nRemote-Email: admin@example.org\r\nX-Forwarded-For: 6.6.6.6\r\n";
+    let alice = ask("/album?x=1", forged).await;
+    assert!(alice.starts_with("HTTP/1.1 200 ") && alice.contains("GET /album?x=1 "), "{alice}");
+    assert!(alice.contains(r#""remote-user": "alice""#) && alice.contains(r#""cookie": "a=1""#), "{alice}");
+    assert!(alice.contains(r#""host": "mail.films.example:20443""#), "{alice}");
+    for kept in ["admin", "yes", "6.6.6.6", "x-hearth"] {
+        assert!(!alice.split("\r\n\r\n").nth(1).unwrap().contains(kept), "{kept}: {alice}");
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_passes_and_ends_when_its_person_may_no_longer() {
+    let closed = Arc::new(AtomicBool::new(false));
+    let door = door_with_an_app(Arc::clone(&closed)).await;
+    let connector = Connector::new(&[door.path("tls/node.pem")]).unwrap();
+    let stream = TcpStream::connect(door.at(443)).await.unwrap();
+    let (mut stream, _) = connector.verified("id.example.org", stream).await.unwrap();
+    let upgrade = "GET /socket HTTP/1.1\r\nHost: mail.films.example:20443\r\nCookie: __Host-hearth-app=yes\r\n\
+                   Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    stream.write_all(upgrade.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    assert!(head.starts_with("http/1.1 101 ") && head.contains("upgrade: websocket"), "{head}");
+    stream.write_all(b"hello").await.unwrap();
+    let mut echo = [0; 5];
+    stream.read_exact(&mut echo).await.unwrap();
+    assert_eq!(&echo, b"hello");
+    closed.store(true, Ordering::Relaxed);
+    let mut rest = Vec::new();
+    // Ends within the time between two looks.
+    let _cut = stream.read_to_end(&mut rest).await;
+    assert_eq!(rest, b"");
 }

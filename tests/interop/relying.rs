@@ -8,6 +8,8 @@ mod devices;
 mod directories;
 #[path = "relying/documents.rs"]
 mod documents;
+#[path = "relying/front_door.rs"]
+mod front_door;
 #[path = "relying/libraries.rs"]
 mod libraries;
 #[path = "relying/openidconnect.rs"]

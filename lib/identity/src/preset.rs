@@ -30,6 +30,9 @@ pub struct Preset {
     /// Belongs to the house: nobody is asked for consent.
     #[serde(default)]
     pub trusted: bool,
+    /// It stands behind the home's own front door, which has to be told where it is.
+    #[serde(default)]
+    pub upstream: bool,
     paste: Vec<String>,
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `hearth client`: programs that people sign in to.
 
+mod app;
+
 use anyhow::{anyhow, bail};
 use hearth_identity::Directory;
 use hearth_identity::directory::Kind;
@@ -9,6 +11,7 @@ use hearth_identity::preset;
 use serde_json::{Value, json};
 
 use crate::cli::{ClientAddArgs, ClientCommand};
+use crate::init::certificate;
 use crate::out::Out;
 use crate::place::{Place, account};
 
@@ -153,6 +156,8 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
         new.scopes = SCOPES.map(str::to_owned).to_vec();
     }
     choose(&args, &mut metadata);
+    let wants_upstream = known.as_ref().is_some_and(|known| known.upstream);
+    app::choose(&place.config, directory, &args, wants_upstream, &url, &mut metadata).await?;
     if let Some(who) = &args.service_account {
         let account = account(directory, who).await?;
         if account.kind != Kind::Service {
@@ -162,6 +167,9 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
     }
     new.metadata = metadata.to_string();
     let (client, secret) = directory.add_client(new).await?;
+    if client.upstream().is_some() {
+        certificate::renew_for_all(&place.config, directory).await?;
+    }
     let issuer = place.config.issuer();
     let mut value = json!({ "client_id": client.identifier });
     let mut lines = format!("client id      {}\n", client.identifier);

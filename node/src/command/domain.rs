@@ -33,7 +33,7 @@ pub async fn run(place: &Place, command: DomainCommand, out: &Out) -> anyhow::Re
         DomainCommand::Remove { domain } => {
             let domain = parse(&domain)?;
             directory.remove_domain(&domain).await?;
-            renew_certificate(&place.config, &directory).await?;
+            certificate::renew_for_all(&place.config, &directory).await?;
             out.result(&json!({ "domain": domain.to_string() }), format!("{domain} is not a domain of this home any more."));
             Ok(())
         }
@@ -129,25 +129,12 @@ async fn add(place: &Place, directory: &Directory, domain: &str, out: &Out) -> a
         bail!("{domain} is already a domain of this home; see: hearth domain records {domain}");
     }
     directory.add_domain(&domain).await?;
-    renew_certificate(&place.config, directory).await?;
+    certificate::renew_for_all(&place.config, directory).await?;
     out.result(
         &json!({ "domain": domain.to_string() }),
         format!("{domain} is a domain of this home now. What to publish in DNS: hearth domain records {domain}"),
     );
     Ok(())
-}
-
-/// A certificate with the names of all domains; the servers see it by themselves.
-async fn renew_certificate(config: &Config, directory: &Directory) -> anyhow::Result<()> {
-    let mut names = config.names(config.domain());
-    for domain in directory.list_domains().await? {
-        for name in config.names(domain.name.as_str()) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-    }
-    certificate::renew(config, &names)
 }
 
 async fn known(place: &Place, directory: &Directory, domain: Option<String>) -> anyhow::Result<String> {

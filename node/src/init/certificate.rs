@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use hearth_boot::Config;
 use hearth_boot::config::Ca;
+use hearth_identity::Directory;
 use hearth_types::Clock;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -39,8 +40,21 @@ pub fn create(config: &Config, names: &[String], tls: &Path) -> anyhow::Result<(
     Ok(())
 }
 
+/// A certificate with the names of all domains and of the apps behind the front door; the servers see it by themselves.
+pub async fn renew_for_all(config: &Config, directory: &Directory) -> anyhow::Result<()> {
+    let mut names = config.names(config.domain());
+    let domains = directory.list_domains().await?;
+    let more = domains.iter().flat_map(|domain| config.names(domain.name.as_str()));
+    for name in more.chain(directory.list_app_hosts().await?) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    renew(config, &names)
+}
+
 /// Signs a new certificate for the node's key, with these names.
-pub fn renew(config: &Config, names: &[String]) -> anyhow::Result<()> {
+fn renew(config: &Config, names: &[String]) -> anyhow::Result<()> {
     let ca_pem = read_text(&config.path("tls/ca.pem"))?;
     let ca_key =
         KeyPair::from_pem(&read_text(&config.path("tls/ca.key"))?).context("tls/ca.key is not a key; put it back from a backup")?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! `/forward/...`: a login for apps that know no OpenID, asked for by the proxy before them (nginx
-//! `auth_request`, Caddy `forward_auth`).
+//! `/forward/...`: a login for apps that know no OpenID, asked for by the proxy before them (the home's own front
+//! door, nginx `auth_request`, Caddy `forward_auth`).
 //!
 //! The proxy hands the app's own `/.hearth/...` on to us, and says in `X-Hearth-App` which app it is. That
 //! field is no secret: what counts is the token in the app's cookie, which is the grant of one client (the one
@@ -19,6 +19,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hearth_identity::grants::app::CALLBACK;
 use hearth_identity::grants::{Client, Code, NewTokens, new_token};
 use hearth_types::{Secret, Trouble, constant_time_eq};
 use hearth_web::axum::extract::{RawQuery, State};
@@ -39,12 +40,14 @@ use crate::t;
 
 /// Which app asks; written by the proxy.
 const APP: &str = "x-hearth-app";
+/// The home's own front door asks: it lets nobody else say so.
+const DOOR: &str = "x-hearth-door";
+/// What it wants to know besides: where the app is.
+const UPSTREAM: &str = "x-hearth-upstream";
 /// The token, on the app's own host.
 const COOKIE: &str = "__Host-hearth-app";
 /// What ties a sign-in to the browser that began it.
 const START: &str = "__Host-hearth-app-start";
-/// Where the app's own host leads here.
-const CALLBACK: &str = "/.hearth/callback";
 const SCOPES: &str = "openid email profile groups";
 
 /// The client of the app that a proxy stands before.
@@ -102,6 +105,9 @@ async fn decide(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Result<Respo
         if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
+    }
+    if let Some(upstream) = client.upstream().filter(|_| headers.contains_key(DOOR)) {
+        response.headers_mut().extend(HeaderValue::from_str(&upstream).map(|at| (HeaderName::from_static(UPSTREAM), at)));
     }
     Ok(response)
 }

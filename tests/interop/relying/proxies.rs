@@ -27,7 +27,7 @@ fn certificate(machine: &Machine, host: &str) -> Result<()> {
 }
 
 /// nginx: with `paste` before an app; and the app itself, that says whom it was told of.
-fn nginx(machine: &Machine, home: &Home, app: u16, host: &str, paste: Option<&str>) -> Result<Running> {
+pub fn nginx(machine: &Machine, home: &Home, app: u16, host: &str, paste: Option<&str>) -> Result<Running> {
     let here = machine.at("");
     let before = paste.map_or_else(String::new, |paste| {
         format!(
@@ -64,15 +64,15 @@ fn caddy(machine: &Machine, home: &Home, app: u16, host: &str, paste: &str) -> R
 }
 
 /// alice is in the family, for whom the app is; bob is not.
-fn client_of_the_family(home: &Home, preset: &str, url: &str) -> Result<Value> {
+pub fn client_of_the_family(home: &Home, preset: &str, url: &str, more: &[&str]) -> Result<Value> {
     let family = format!("family@{DOMAIN}");
     home.hearth(&["group", "add", &family, &home.alice.address])?;
-    let client = add_client(home, &["--preset", preset, "--url", url])?;
+    let client = add_client(home, &[&["--preset", preset, "--url", url], more].concat())?;
     home.hearth(&["client", "allow", text(&client, "/client_id"), &family])?;
     Ok(client)
 }
 
-fn only_the_family_gets_in(machine: &Machine, home: &Home, url: &str) -> Result<()> {
+pub fn only_the_family_gets_in(machine: &Machine, home: &Home, url: &str) -> Result<()> {
     let page = format!("{url}/album?of=summer&n=%2F");
     let seen = browse(
         machine,
@@ -103,7 +103,7 @@ fn nginx_asks_before_the_app() -> Result<()> {
     }
     let (home, host, app) = (home()?, format!("photos.{DOMAIN}"), free_port()?);
     let url = format!("https://{host}:{PORT}");
-    let client = client_of_the_family(&home, "forward-auth-nginx", &url)?;
+    let client = client_of_the_family(&home, "forward-auth-nginx", &url, &[])?;
     let machine = Machine::new(&home, &[&host])?;
     certificate(&machine, &host)?;
     let nginx = nginx(&machine, &home, app, &host, Some(text(&client, "/paste")))?;
@@ -117,7 +117,7 @@ fn caddy_asks_before_the_app() -> Result<()> {
     }
     let (home, host, app) = (home()?, format!("films.{DOMAIN}"), free_port()?);
     let url = format!("https://{host}:{PORT}");
-    let client = client_of_the_family(&home, "forward-auth-caddy", &url)?;
+    let client = client_of_the_family(&home, "forward-auth-caddy", &url, &[])?;
     let machine = Machine::new(&home, &[&host])?;
     certificate(&machine, &host)?;
     let _app = nginx(&machine, &home, app, &host, None)?;

@@ -5,6 +5,7 @@
 //! that of fifty parallel exchanges of one code exactly one succeeds.
 //!
 //! - `client.rs`: who may ask; `access.rs`: for whom
+//! - `app.rs`: clients whose app is behind our own front door
 //! - `code.rs`: an authorization code, from the consent to its one exchange
 //! - `token.rs`: access tokens, and refresh tokens that rotate
 //! - `exchange.rs`: a token that comes of another
@@ -14,6 +15,7 @@
 //! - `pending.rs`: consent, requests that wait for a person, things that may be seen once
 
 mod access;
+pub mod app;
 mod client;
 mod code;
 mod exchange;

@@ -3,7 +3,7 @@
 
 use hearth_identity::directory::Account;
 use hearth_identity::grants::{Client, NewClient, Registration};
-use hearth_identity::preset;
+use hearth_identity::{Error, preset};
 use hearth_types::Trouble;
 use hearth_web::axum::response::Response;
 
@@ -55,7 +55,9 @@ impl Listing for Apps {
         });
         }
         sections.push(Section { title: t("Apps").to_string(), rows: known.into_iter().map(row).collect(), ..Section::default() });
-        let presets = preset::all()?.into_iter().map(|(name, preset)| (name, preset.title)).collect();
+        // What stands behind the front door needs a name in the home's certificate, which this process cannot sign.
+        let known = preset::all()?.into_iter().filter(|(_, preset)| !preset.upstream);
+        let presets = known.map(|(name, preset)| (name, preset.title)).collect();
         sections.push(Section {
             title: t("Add an app that we know").to_string(),
             forms: vec![Form::of(
@@ -93,6 +95,9 @@ impl Listing for Apps {
 async fn by_preset(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
     let read = || {
         let known = preset::find(form.field("preset"))?;
+        if known.upstream {
+            return Err(Error::Invalid("add this one with: hearth client add --preset forward-auth".into()));
+        }
         let url = preset::check_url(form.field("url").trim())?;
         let new = NewClient {
             identifier: None,
