@@ -111,12 +111,7 @@ impl Vault {
         params: Params,
         length: usize,
     ) -> Result<Option<Secret<Vec<u8>>>> {
-        let Ok(_place) = self.0.queueing.try_acquire() else {
-            return Ok(None);
-        };
-        let _turn = self.0.running.acquire().await.expect("the semaphore is never closed");
-        let computed = tokio::task::spawn_blocking(move || compute_now(&password, &salt, params, length)).await;
-        computed.unwrap_or(Err(Error::Store(hearth_db::Error::Gone))).map(Some)
+        self.0.turns.take(move || compute_now(&password, &salt, params, length)).await
     }
 }
 
