@@ -24,6 +24,13 @@ impl Turns {
         Self { running: Arc::new(Semaphore::new(at_once)), queueing: Arc::new(Semaphore::new(at_once + waiting_max)) }
     }
 
+    /// Takes every turn and every place, as long as what is given is kept.
+    #[cfg(test)]
+    pub(super) fn take_all(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let places = u32::try_from(self.queueing.available_permits()).expect("a few");
+        Arc::clone(&self.queueing).try_acquire_many_owned(places).expect("nobody computes")
+    }
+
     /// Computes on a thread of its own when the turn comes; `None` when too many wait.
     pub(super) async fn take<T: Send + 'static>(&self, compute: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Option<T>> {
         let Ok(place) = Arc::clone(&self.queueing).try_acquire_owned() else {
