@@ -184,22 +184,6 @@ impl Directory {
         .await
     }
 
-    /// Takes a request that waits out of its place: it can be used once.
-    pub async fn take_pending(&self, kind: &'static str, hash: [u8; 32]) -> Result<Option<Pending>> {
-        let now = self.now();
-        self.write(move |tx| {
-            Ok(tx.find(
-                concat!(
-                    "DELETE FROM pending_request WHERE hash = $1 AND kind = $2 AND expires_at > $3 RETURNING ",
-                    pending_columns!()
-                ),
-                &[&hash, &kind, &now],
-                pending,
-            )?)
-        })
-        .await
-    }
-
     /// Notes a value that may be seen once until it ends (a `jti`); false when it was seen before.
     pub async fn see_once(&self, kind: &'static str, value: [u8; 32], lives: Duration) -> Result<bool> {
         let now = self.now();

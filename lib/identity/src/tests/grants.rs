@@ -51,6 +51,11 @@ impl Stage {
     }
 
     async fn code(&self, scopes: &str) -> Secret<String> {
+        self.home.clock.advance(Duration::from_millis(1));
+        self.home.directory.add_code(self.new_code(scopes, None)).await.unwrap().unwrap()
+    }
+
+    fn new_code(&self, scopes: &str, pushed: Option<[u8; 32]>) -> NewCode {
         let code = Code {
             client: self.client.id,
             account: self.account,
@@ -65,8 +70,7 @@ impl Stage {
             authenticated_at: self.home.clock.now(),
             expires_at: self.home.clock.now(),
         };
-        self.home.clock.advance(Duration::from_millis(1));
-        self.home.directory.add_code(NewCode { code, lives: Duration::from_secs(60) }).await.unwrap()
+        NewCode { code, lives: Duration::from_secs(60), pushed }
     }
 
     async fn redeem(&self, code: &Secret<String>) -> Result<crate::grants::Redeemed, CodeRefusal> {
@@ -243,13 +247,16 @@ fn pending_requests_and_consent() {
             lives: Duration::from_secs(60),
         };
         directory.add_pending(new.clone()).await.unwrap();
-        assert!(directory.take_pending("device", [5; 32]).await.unwrap().is_none());
-        let taken = directory.take_pending("par", [5; 32]).await.unwrap().expect("it waits");
-        assert_eq!((taken.client, taken.request.as_str()), (stage.client.id, "{\"a\":1}"));
-        assert!(directory.take_pending("par", [5; 32]).await.unwrap().is_none(), "once");
-        directory.add_pending(new).await.unwrap();
+        let found = directory.find_pending("par", [5; 32]).await.unwrap().expect("it waits");
+        assert_eq!((found.client, found.request.as_str()), (stage.client.id, "{\"a\":1}"));
+        let code = async || directory.add_code(stage.new_code("openid", Some([5; 32]))).await.unwrap();
+        assert!(code().await.is_some());
+        assert!(code().await.is_none(), "once");
+        directory.add_pending(NewPending { kind: "device", ..new.clone() }).await.unwrap();
+        assert!(code().await.is_none(), "it was not pushed");
+        directory.add_pending(NewPending { hash: [6; 32], ..new }).await.unwrap();
         stage.home.clock.advance(Duration::from_secs(60));
-        assert!(directory.take_pending("par", [5; 32]).await.unwrap().is_none(), "too late");
+        assert!(directory.add_code(stage.new_code("openid", Some([6; 32]))).await.unwrap().is_none(), "too late");
 
         assert!(directory.see_once("jti", [1; 32], Duration::from_secs(60)).await.unwrap());
         assert!(!directory.see_once("jti", [1; 32], Duration::from_secs(60)).await.unwrap());
