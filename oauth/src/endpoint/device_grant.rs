@@ -23,6 +23,7 @@ use crate::client::authentication::authenticate;
 use crate::ctx::Ctx;
 use crate::endpoint::token::read_body;
 use crate::error::{Answer, ErrorCode, answered, json as json_response, ours, refuse};
+use crate::gate::throttle::Deed;
 use crate::limits::{DEVICE_CODE_LIFE, DEVICE_POLL_EVERY};
 use crate::notice::{Notice, tell};
 use crate::page::account::signed_in;
@@ -168,7 +169,7 @@ async fn confirm(ctx: &Ctx, visit: &Visit, typed: &str) -> Result<Response, Trou
     }
     let code = normal(typed);
     // §5.1: nobody tries codes until one fits.
-    if ctx.doorkeeper.admit_code(visit.peer.ip).is_err() {
+    if ctx.doorkeeper.admit(Deed::UserCode, visit.peer.ip).is_err() {
         let says = t("There were too many wrong codes. Try again in a few minutes.");
         return Ok(ask(ctx, visit, typed, StatusCode::TOO_MANY_REQUESTS, Some(says)));
     }
@@ -176,7 +177,7 @@ async fn confirm(ctx: &Ctx, visit: &Visit, typed: &str) -> Result<Response, Trou
         let says = t("No device waits with that code. Check it, or begin again on the device.");
         return Ok(ask(ctx, visit, typed, StatusCode::NOT_FOUND, Some(says)));
     };
-    ctx.doorkeeper.code_was_right(visit.peer.ip);
+    ctx.doorkeeper.give_back(Deed::UserCode, visit.peer.ip);
     let request: Value = serde_json::from_str(&pending.request).unwrap_or_default();
     let scopes = scopes_of(&pending);
     let page = ConfirmPage {

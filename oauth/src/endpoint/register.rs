@@ -22,6 +22,7 @@ use crate::client::profile::Profile;
 use crate::client::redirect;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
+use crate::gate::throttle::Deed;
 use crate::jose::assertion;
 use crate::limits::{REDIRECT_URI_BYTES_MAX, REGISTERED_CLIENT_KEEP, REGISTERED_CLIENTS_MAX, REGISTERED_URIS_MAX};
 use crate::registry;
@@ -45,7 +46,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -
 
 async fn add(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let peer = Peer::from_headers(headers).ip;
-    if ctx.doorkeeper.admit_code(peer).is_err() {
+    if ctx.doorkeeper.admit(Deed::Registration, peer).is_err() {
         return Ok(StatusCode::TOO_MANY_REQUESTS.into_response());
     }
     let chosen = ctx.directory.find_registration().await.map_err(ours)?;

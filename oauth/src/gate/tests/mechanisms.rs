@@ -11,7 +11,7 @@ use hearth_types::Secret;
 use super::{Home, PASSWORD, PEER, add, binding, login, on_each_engine, peer, refused};
 
 /// An access token of alice's, by way of a code.
-async fn token(home: &Home, scopes: &str) -> Tokens {
+pub(super) async fn token(home: &Home, scopes: &str) -> Tokens {
     let new = NewClient {
         identifier: None,
         name: "App".into(),
