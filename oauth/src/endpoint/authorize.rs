@@ -2,7 +2,8 @@
 //! `/authorize` (RFC 6749 §3.1): where a client's request becomes a question to a person.
 //!
 //! Nothing of a request is kept here: it travels as a query through the sign-in and consent pages and
-//! is read anew by each, so strangers cannot fill a table, and a page that was left open still works.
+//! is read anew by each, so a page that was left open still works. What is kept of requests that were
+//! pushed, or come of devices, is bounded in `stranger.rs`: strangers cannot fill a table.
 
 use std::sync::Arc;
 

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::client::authentication::authenticate;
 use crate::ctx::Ctx;
 use crate::endpoint::token::read_body;
-use crate::error::{Answer, ErrorCode, answered, json as json_response, ours, refuse};
+use crate::error::{Answer, ErrorCode, answered, json as json_response, refuse};
 use crate::gate::throttle::Deed;
 use crate::limits::{DEVICE_CODE_LIFE, DEVICE_POLL_EVERY};
 use crate::notice::{Notice, tell};
@@ -30,6 +30,7 @@ use crate::page::account::signed_in;
 use crate::page::visit::Visit;
 use crate::request::params::Params;
 use crate::request::scope::{Scope, Scopes};
+use crate::stranger;
 use crate::t;
 
 /// Its name at the token endpoint.
@@ -91,7 +92,7 @@ async fn begin(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
         request: json!({ "scope": scopes.to_string(), "from": from }).to_string(),
         lives: DEVICE_CODE_LIFE,
     };
-    ctx.directory.add_pending(new).await.map_err(ours)?;
+    stranger::leave(ctx, &client, headers, new).await?;
     let (shown, page) = (shown(&user_code), format!("{}{PATH}", ctx.issuer));
     let body = json!({
         "device_code": device_code.expose(),

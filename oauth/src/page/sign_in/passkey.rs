@@ -91,7 +91,7 @@ async fn check(ctx: &Ctx, visit: &Visit, said: &str) -> Result<Option<(Account, 
     let Some(challenge) = ceremony::challenge_of(&client_data) else {
         return Ok(None);
     };
-    if !challenge::take(ctx, visit, SIGN_IN, &challenge).await? {
+    if !challenge::is_sound(ctx, visit, SIGN_IN, &challenge) {
         return Ok(None);
     }
     let Some(passkey) = ctx.vault().find_passkey(&decode(&said.id)).await? else {
@@ -112,6 +112,9 @@ async fn check(ctx: &Ctx, visit: &Visit, said: &str) -> Result<Option<(Account, 
             return Ok(None);
         }
     };
+    if !challenge::take(ctx, &challenge).await? {
+        return Ok(None);
+    }
     if !ctx.vault().use_passkey(&passkey.credential, says.sign_count).await? {
         note(ctx, visit, passkey.account, "passkey.copied", &passkey.label).await?;
         if let Some(account) = ctx.directory.find_account(passkey.account).await? {
