@@ -49,6 +49,7 @@ use turns::Turns;
 const STEPS: &[Migration] = &[
     Migration { version: 1, name: "secrets", breaking: false, sql: include_str!("../migrations/vault-0001.sql") },
     Migration { version: 2, name: "one-time links", breaking: false, sql: include_str!("../migrations/vault-0002.sql") },
+    Migration { version: 3, name: "passkeys that may leave", breaking: false, sql: include_str!("../migrations/vault-0003.sql") },
 ];
 
 /// The vault, open. Cheap to clone.

@@ -122,6 +122,7 @@ async fn keep(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
         label: label.clone(),
         public_key: made.public_key,
         sign_count: made.says.sign_count,
+        backup_eligible: made.says.synced,
     };
     match ctx.vault().add_passkey(new).await {
         Ok(()) => {}
