@@ -61,11 +61,12 @@ mod tests {
     }
 
     impl Seen {
-        fn compute(&self) {
+        fn compute(&self) -> Result<()> {
             self.begun.fetch_add(1, Ordering::SeqCst);
             self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(10));
             self.now.fetch_sub(1, Ordering::SeqCst);
+            Ok(())
         }
     }
 
@@ -74,7 +75,7 @@ mod tests {
         let (turns, seen) = (Arc::new(Turns::new(1, 64)), Arc::new(Seen::default()));
         for begun in 1..=20 {
             let (turns, its) = (Arc::clone(&turns), Arc::clone(&seen));
-            let asked = tokio::spawn(async move { turns.take(move || Ok(its.compute())).await });
+            let asked = tokio::spawn(async move { turns.take(move || its.compute()).await });
             while seen.begun.load(Ordering::SeqCst) < begun {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
