@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What a client is told when it may not have what it asked for, in the words of the standards.
 
+use std::time::Duration;
+
 use hearth_types::{Fault, Trouble};
 use hearth_web::Problem;
 use hearth_web::axum::http::{HeaderValue, StatusCode, header};
@@ -53,6 +55,8 @@ pub enum ErrorCode {
     InvalidRedirectUri,
     /// RFC 7591 §3.2.2.
     InvalidClientMetadata,
+    /// RFC 6749 §4.1.2.1, with the 429 of RFC 9126 §2.3: too many came.
+    TemporarilyUnavailable,
     /// Something failed here.
     ServerError,
 }
@@ -83,6 +87,7 @@ impl ErrorCode {
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidClientMetadata => "invalid_client_metadata",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }
     }
@@ -95,6 +100,8 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// `error_description`: ASCII without quotes or backslashes (RFC 6749 §5.2).
     pub says: String,
+    /// When it is worth another try.
+    pub wait: Option<Duration>,
 }
 
 impl Refusal {
@@ -103,7 +110,13 @@ impl Refusal {
         let says: String = says.into();
         // RFC 6749 §5.2: %x20-21 / %x23-5B / %x5D-7E.
         let says = says.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '?' }).collect();
-        Self { code, says }
+        Self { code, says, wait: None }
+    }
+
+    /// Too many came; when to come back.
+    pub fn busy(wait: Duration) -> Self {
+        let says = "too many requests came from there or wait here; try again later";
+        Self { wait: Some(wait), ..Self::new(ErrorCode::TemporarilyUnavailable, says) }
     }
 }
 
@@ -114,12 +127,16 @@ impl IntoResponse for Refusal {
         let status = match self.code {
             ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
             ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::TemporarilyUnavailable => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::BAD_REQUEST,
         };
         let mut response = json(status, &body);
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110 §15.5.2: a 401 names the scheme.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"clients\""));
+        }
+        if let Some(wait) = self.wait {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         response
     }

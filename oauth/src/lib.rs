@@ -19,6 +19,7 @@
 //! | [`notice`] | the letters that tell people what happened to their account |
 //! | [`webauthn`] | passkeys; pure |
 //! | [`keyring`] | the OpenPGP keys of the people here |
+//! | [`stranger`] | what a client may leave here before any person came |
 //! | [`gate`] | yes or no for the other processes, and the throttle |
 //! | [`ldap`], [`scim`] | people for programs that know no OpenID |
 //!
@@ -43,6 +44,7 @@ pub mod rule;
 pub mod scim;
 mod serve;
 pub mod server;
+pub mod stranger;
 pub mod webauthn;
 
 pub use page::words::{t, t1, t2};

@@ -30,6 +30,8 @@ pub const PUSHED_REQUEST_LIFE: Duration = Duration::from_secs(600);
 pub const DEVICE_CODE_LIFE: Duration = Duration::from_secs(600);
 /// RFC 8628 §3.2: how often a device may ask.
 pub const DEVICE_POLL_EVERY: Duration = Duration::from_secs(5);
+/// What a client is told to wait when as many requests wait as may.
+pub const FULL_WAIT: Duration = Duration::from_secs(60);
 /// A signed access token cannot be called back where it is only verified, so it does not live long.
 pub const SIGNED_ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(300);
 /// Octets of a DPoP proof: an RSA key of 4096 bits fits.

@@ -162,6 +162,8 @@ async fn what_a_passkey_does_not_open() {
         let theirs = elsewhere.get("/sign-in").await;
         let reply = by_passkey(&mut other, &page, &device.sign(&theirs)).await;
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "35: the challenge of another visit");
+        let reply = by_passkey(&mut other, &page, &stranger.sign(&page)).await;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "a challenge is spent by a device that has the key, and by no other");
         let signed = device.sign(&page);
         assert_eq!(by_passkey(&mut other, &page, &signed).await.status, StatusCode::SEE_OTHER);
         device.count = 7;

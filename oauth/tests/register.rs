@@ -5,13 +5,19 @@ mod support;
 
 use std::time::Duration;
 
+use hearth_identity::directory::{NewSession, SessionKind};
 use hearth_identity::grants::{LogoutNotice, Registration};
+use hearth_identity::service::Services;
 use hearth_oauth::endpoint::logout_token;
+use hearth_oauth::gate::throttle::Deed;
+use hearth_oauth::limits::{REGISTERED_CLIENT_KEEP, REGISTERED_CLIENTS_MAX};
+use hearth_types::{ClientId, SessionId};
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 use support::{CHALLENGE, House, ISSUER, Reply, VERIFIER, ask, claims, encode, on_both_engines, request};
 
+const HOME: &str = "192.0.2.7";
 const LOOPBACK: &str = "http://127.0.0.1/cb";
 
 async fn send(house: &House, method: &str, path: &str, token: Option<&str>, body: &Value) -> Reply {
@@ -20,6 +26,32 @@ async fn send(house: &House, method: &str, path: &str, token: Option<&str>, body
         request = request.header("authorization", format!("Bearer {token}"));
     }
     ask(&house.router, request.body(Body::from(body.to_string())).unwrap()).await
+}
+
+async fn register_from(house: &House, from: &str) -> Reply {
+    let wants = json!({"redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none"});
+    let request = Request::post("/register").header("content-type", "application/json").header("x-forwarded-for", from);
+    ask(&house.router, request.body(Body::from(wants.to_string())).unwrap()).await
+}
+
+/// Alice lets a client in.
+async fn use_client(house: &House, client: ClientId) -> SessionId {
+    house.clock.advance(Duration::from_millis(1));
+    let new = NewSession {
+        account: house.alice.id,
+        kind: SessionKind::Client,
+        label: String::new(),
+        services: Services::default(),
+        parent: None,
+        client: Some(client),
+        secret_hash: None,
+        auth_methods: String::new(),
+        authenticated_at: house.clock.now(),
+        peer: None,
+        user_agent: None,
+        expires_at: None,
+    };
+    house.directory.add_session(new).await.unwrap().id
 }
 
 async fn open(house: &House) {
@@ -97,18 +129,44 @@ async fn a_client_changes_itself_and_nobody_elses() {
 async fn strangers_are_counted_and_forgotten() {
     on_both_engines(async |house| {
         open(&house).await;
-        let wants = json!({"redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none"});
-        let mut refused = None;
-        for count in 0..=200 {
-            let reply = send(&house, "POST", "/register", None, &wants).await;
-            if reply.status != StatusCode::CREATED {
-                refused = Some((count, reply.status));
-                break;
-            }
+        // 31: one machine locks nobody out.
+        let rule = Deed::Registration.rule();
+        for _ in 0..=rule.free {
+            assert_eq!(register_from(&house, HOME).await.status, StatusCode::CREATED);
         }
-        assert_eq!(refused, Some((200, StatusCode::BAD_REQUEST)), "31");
-        house.clock.advance(Duration::from_secs(24 * 3600));
-        assert_eq!(send(&house, "POST", "/register", None, &wants).await.status, StatusCode::CREATED);
+        let refused = register_from(&house, HOME).await;
+        assert_eq!(refused.error(), (429, "temporarily_unavailable".into()));
+        assert_eq!(refused.headers["retry-after"], rule.first_wait.as_secs().to_string().as_str());
+        // Many machines: the oldest that nobody ever used makes room; what somebody used stays.
+        let strangers = async || {
+            let mut clients = house.directory.list_clients().await.unwrap();
+            clients.retain(|client| client.metadata.contains("hearth_registration"));
+            clients.sort_by_key(|client| (client.created_at, client.id));
+            clients.into_iter().map(|client| client.id).collect::<Vec<_>>()
+        };
+        let first = strangers().await;
+        let used = first[0];
+        house.directory.end_session(use_client(&house, used).await).await.unwrap();
+        house.clock.advance(Duration::from_secs(1));
+        for number in first.len()..REGISTERED_CLIENTS_MAX {
+            assert_eq!(register_from(&house, &format!("198.51.100.{number}")).await.status, StatusCode::CREATED);
+        }
+        assert_eq!(strangers().await.len(), REGISTERED_CLIENTS_MAX);
+        assert_eq!(register_from(&house, "203.0.113.1").await.status, StatusCode::CREATED);
+        let now = strangers().await;
+        assert_eq!((now.len(), now[0], now[1]), (REGISTERED_CLIENTS_MAX, used, first[2]), "the second came next");
+        // Each is somebody's: then nobody else comes in.
+        let mut sessions = Vec::new();
+        for client in now {
+            sessions.push(use_client(&house, client).await);
+        }
+        assert_eq!(register_from(&house, "203.0.113.2").await.error(), (400, "invalid_client_metadata".into()));
+        house.clock.advance(REGISTERED_CLIENT_KEEP);
+        assert_eq!(register_from(&house, "203.0.113.2").await.error(), (400, "invalid_client_metadata".into()));
+        for session in sessions {
+            house.directory.end_session(session).await.unwrap();
+        }
+        assert_eq!(register_from(&house, HOME).await.status, StatusCode::CREATED, "a day later");
         assert_eq!(house.directory.list_clients().await.unwrap().len(), 3, "the unused are gone; the household's own stay");
     })
     .await;

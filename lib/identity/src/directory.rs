@@ -51,6 +51,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 6, name: "contacts", breaking: false, sql: include_str!("../migrations/directory-0006.sql") },
     Migration { version: 7, name: "token exchange", breaking: false, sql: include_str!("../migrations/directory-0007.sql") },
     Migration { version: 8, name: "provisioning", breaking: false, sql: include_str!("../migrations/directory-0008.sql") },
+    Migration { version: 9, name: "bounded requests", breaking: false, sql: include_str!("../migrations/directory-0009.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

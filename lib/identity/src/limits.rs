@@ -77,6 +77,12 @@ pub const AUDIT_MERGE: Duration = Duration::from_secs(3600);
 pub const SESSIONS_MAX: usize = 200;
 /// OAuth clients.
 pub const CLIENTS_MAX: usize = 1_000;
+/// Requests of clients that wait for a person (PAR, devices), of 8 KiB at most each.
+pub const PENDING_MAX: usize = 1_000;
+/// Of these, of one client.
+pub const PENDING_OF_CLIENT_MAX: usize = 500;
+/// Values of one kind that may be seen once and are remembered, for minutes: more proofs than a household makes.
+pub const SEEN_ONCE_MAX: usize = 5_000;
 /// A spent refresh token that comes again within this time, its successor unused, is a lost answer.
 pub const REFRESH_RETRY: Duration = Duration::from_secs(60);
 /// A code that comes again later than this ends the session that it granted; sooner it is only refused.

@@ -7,7 +7,7 @@
 //! passwords by argon2id, app passwords (128 random bits) by HMAC under the pepper.
 //!
 //! - `seal.rs`: the key file, sealing
-//! - `password.rs`: human passwords
+//! - `password.rs`: human passwords; `turns.rs`: how many are computed at once
 //! - `app_password.rs`: app passwords, for PLAIN and for SCRAM
 //! - `totp.rs`, `recovery.rs`, `passkey.rs`: second factors, and the first that needs no other
 //! - `link.rs`: one-time links, for who is new or has lost every other way in
@@ -23,6 +23,7 @@ mod seal;
 mod secret_key;
 mod signing;
 mod totp;
+mod turns;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +33,6 @@ use hearth_db::{Database, Durability, Migration, Source, Tx};
 use hearth_types::{AccountId, Clock, Secret, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use tokio::sync::Semaphore;
 
 pub use app_password::{ScramOffer, StoredAppPassword, looks_like_app_password};
 pub use link::Link;
@@ -44,10 +44,12 @@ pub use totp::{StoredTotp, totp_code};
 use crate::error::{Error, Result};
 use crate::limits::{ARGON2_AT_ONCE, ARGON2_AT_ONCE_MAX, ARGON2_MEMORY_BYTES, ARGON2_WAITING_MAX};
 use seal::Seal;
+use turns::Turns;
 
 const STEPS: &[Migration] = &[
     Migration { version: 1, name: "secrets", breaking: false, sql: include_str!("../migrations/vault-0001.sql") },
     Migration { version: 2, name: "one-time links", breaking: false, sql: include_str!("../migrations/vault-0002.sql") },
+    Migration { version: 3, name: "passkeys that may leave", breaking: false, sql: include_str!("../migrations/vault-0003.sql") },
 ];
 
 /// The vault, open. Cheap to clone.
@@ -59,10 +61,8 @@ struct Inner {
     clock: Clock,
     seal: Seal,
     pepper: Secret<Vec<u8>>,
-    /// One permit for each argon2 computation that runs.
-    running: Semaphore,
-    /// One permit for each that runs or waits.
-    queueing: Semaphore,
+    /// Of the argon2 computations.
+    turns: Turns,
     /// How often a human password was set since the vault was opened.
     passwords_set: AtomicU64,
 }
@@ -97,8 +97,7 @@ impl Vault {
             clock,
             seal,
             pepper,
-            running: Semaphore::new(at_once),
-            queueing: Semaphore::new(at_once + ARGON2_WAITING_MAX),
+            turns: Turns::new(at_once, ARGON2_WAITING_MAX),
             passwords_set: AtomicU64::new(0),
         })))
     }

@@ -4,6 +4,7 @@
 //! Who may connect is decided by the file system: the folder is 0700, the socket 0600. So what the
 //! router says of a peer in its header can be believed.
 
+use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
@@ -11,12 +12,18 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::{IntoResponse, Response};
+use hearth_types::Trouble;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::Problem;
 use crate::limits::{CONNECTIONS_MAX, DRAIN_WITHIN, HEAD_BYTES_MAX, HEAD_READ_WITHIN, HEADER_FIELDS_MAX};
 
 /// Serves `router` on `socket` until `stop` is done, then lets the answers under way finish.
@@ -41,11 +48,7 @@ pub async fn serve_on(listener: UnixListener, router: Router, stop: impl Future<
             () = stop.as_mut() => break,
             accepted = accepted => match accepted {
                 Ok((stream, place)) => {
-                    let (router, ended) = (router.clone(), ended.clone());
-                    tokio::spawn(async move {
-                        converse(stream, router, ended).await;
-                        drop(place);
-                    });
+                    tokio::spawn(converse(stream, router.clone(), Arc::new(place), ended.clone()));
                 }
                 // No descriptors left: those that are open will end and give some back.
                 Err(error) => {
@@ -64,15 +67,21 @@ pub async fn serve_on(listener: UnixListener, router: Router, stop: impl Future<
     Ok(())
 }
 
-/// One connection, to its end.
-async fn converse(stream: UnixStream, router: Router, mut ended: watch::Receiver<bool>) {
+/// One connection, to its end; its place is free again when what it began has ended too.
+async fn converse(stream: UnixStream, router: Router, place: Arc<OwnedSemaphorePermit>, mut ended: watch::Receiver<bool>) {
+    let router = TowerToHyperService::new(router);
+    let answer = service_fn(|request: Request<Incoming>| {
+        let is_safe = request.method().is_safe();
+        let (answer, place) = (router.call(request), Arc::clone(&place));
+        async move { if is_safe { answer.await } else { to_the_end(answer, place).await } }
+    });
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_READ_WITHIN)
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEADER_FIELDS_MAX)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .serve_connection(TokioIo::new(stream), answer)
             .with_upgrades()
     );
     let done = tokio::select! {
@@ -85,6 +94,21 @@ async fn converse(stream: UnixStream, router: Router, mut ended: watch::Receiver
     if let Err(error) = done {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// RFC 9110 §9.2.1: a method that is not safe changes something, and a change is not cut in half because the peer has
+/// gone: it goes on in a task of its own, within the bounds that stand around the router. A body that the peer did not
+/// send whole fails for the handler as it would have.
+async fn to_the_end(
+    answer: impl Future<Output = Result<Response, Infallible>> + Send + 'static,
+    place: Arc<OwnedSemaphorePermit>,
+) -> Result<Response, Infallible> {
+    let task = tokio::spawn(async move {
+        let _until_the_end = place;
+        answer.await
+    });
+    // A panic of a handler was answered further in; what is left is the end of the process.
+    task.await.unwrap_or_else(|error| Ok(Problem::from(Trouble::new(error)).into_response()))
 }
 
 /// Makes the socket, in the place of one that a process left behind when it was killed.
@@ -116,11 +140,13 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 mod tests {
     use std::time::Duration;
 
-    use axum::routing::get;
+    use axum::body::Bytes;
+    use axum::routing::{any, get, post};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::oneshot;
+    use tokio::sync::{mpsc, oneshot};
 
     use super::*;
+    use crate::{Guard, Lang, guard, lang};
 
     async fn ask(socket: &Path, request: &[u8]) -> String {
         let mut stream = UnixStream::connect(socket).await.unwrap();
@@ -144,26 +170,20 @@ mod tests {
         }
     }
 
-    async fn served(router: Router) -> Served {
+    fn served(router: Router) -> Served {
         let folder = tempfile::tempdir().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let socket = folder.path().join("run/x.sock");
-        let path = socket.clone();
-        let done = tokio::spawn(async move {
-            serve(&path, router, async {
-                let _stop = stopped.await;
-            })
-            .await
-        });
-        while !socket.exists() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        // Bound before anybody asks: what is asked early waits in the kernel's queue.
+        let listener = bind(&folder.path().join("run/x.sock")).unwrap();
+        let done = tokio::spawn(serve_on(listener, router, async {
+            let _stop = stopped.await;
+        }));
         Served { folder, stop, done }
     }
 
     #[tokio::test]
     async fn answers_and_stops() {
-        let served = served(Router::new().route("/", get(|| async { "hello" }))).await;
+        let served = served(Router::new().route("/", get(|| async { "hello" })));
         let answer = ask(&served.socket(), b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("hello"), "{answer}");
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -172,24 +192,91 @@ mod tests {
         served.done.await.unwrap().unwrap();
     }
 
+    /// A handler that has begun, and ends when it may.
+    struct Slow {
+        begun: mpsc::UnboundedReceiver<()>,
+        go: Arc<Semaphore>,
+        ended: mpsc::UnboundedReceiver<Lang>,
+        router: Router,
+    }
+
+    fn slow() -> Slow {
+        let ((begins, begun), (ends, ended)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+        let go = Arc::new(Semaphore::new(0));
+        let waits = Arc::clone(&go);
+        let handler = any(async move |_: Bytes| {
+            begins.send(()).unwrap();
+            waits.acquire().await.unwrap().forget();
+            ends.send(lang()).unwrap();
+        });
+        Slow { begun, go, ended, router: guard(Router::new().route("/", handler), Guard::default()) }
+    }
+
     #[tokio::test]
     async fn an_answer_under_way_is_finished() {
-        let slow = get(|| async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            "late"
-        });
-        let served = served(Router::new().route("/", slow)).await;
+        let mut slow = slow();
+        let served = served(slow.router);
         let socket = served.socket();
         let asked = tokio::spawn(async move { ask(&socket, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await });
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        slow.begun.recv().await.unwrap();
         served.stop.send(()).unwrap();
-        assert!(asked.await.unwrap().ends_with("late"));
+        slow.go.add_permits(1);
+        assert!(asked.await.unwrap().starts_with("HTTP/1.1 200"));
         served.done.await.unwrap().unwrap();
     }
 
     #[tokio::test]
+    async fn a_change_goes_on_when_the_peer_has_gone_and_is_waited_for() {
+        let mut slow = slow();
+        let mut served = served(slow.router);
+        let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+        stream.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nAccept-Language: fr\r\nContent-Length: 2\r\n\r\nab").await.unwrap();
+        slow.begun.recv().await.unwrap();
+        drop(stream);
+        served.stop.send(()).unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(200), &mut served.done).await;
+        assert!(early.is_err(), "it ended before what it had begun");
+        slow.go.add_permits(1);
+        assert_eq!(slow.ended.recv().await, Some(Lang::Fr));
+        served.done.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_question_ends_with_whoever_asked_and_so_does_half_a_body() {
+        for request in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na"] {
+            let mut slow = slow();
+            let served = served(slow.router);
+            let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            if request.starts_with("GET") {
+                slow.begun.recv().await.unwrap();
+            }
+            drop(stream);
+            served.stop.send(()).unwrap();
+            served.done.await.unwrap().unwrap();
+            slow.go.add_permits(1);
+            assert_eq!(slow.ended.recv().await, None, "{request}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_that_panics_or_is_late_is_answered() {
+        async fn bad() -> &'static str {
+            panic!("on purpose, in a test")
+        }
+        let late = post(std::future::pending::<()>);
+        let bounds = Guard { answer_within: Duration::from_millis(10), ..Guard::default() };
+        let served = served(guard(Router::new().route("/bad", post(bad)).route("/late", late), bounds));
+        for (path, status) in [("/bad", "HTTP/1.1 500"), ("/late", "HTTP/1.1 503")] {
+            let request = format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            let answer = ask(&served.socket(), request.as_bytes()).await;
+            assert!(answer.starts_with(status), "{answer}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_header_has_its_size() {
-        let served = served(Router::new().route("/", get(|| async { "hello" }))).await;
+        let served = served(Router::new().route("/", get(|| async { "hello" })));
         let with = |octets: usize| format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nA: {}\r\n\r\n", "a".repeat(octets));
         let fits = ask(&served.socket(), with(HEAD_BYTES_MAX - 1024).as_bytes()).await;
         assert!(fits.starts_with("HTTP/1.1 200"), "{fits}");

@@ -12,8 +12,10 @@ use url::form_urlencoded;
 use crate::client::profile::Profile;
 use crate::ctx::Ctx;
 use crate::error::{ErrorCode, Refusal, refuse};
+use crate::gate::throttle::Deed;
 use crate::jose::assertion;
 use crate::request::params::Params;
+use crate::stranger;
 
 /// What a request says of its client.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub async fn authenticate(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Re
         return refuse(ErrorCode::InvalidClient, "the client is unknown or did not prove who it is");
     };
     if let Some(assertion) = &claimed.assertion {
+        stranger::admit(ctx, &client, headers, Deed::Proof)?;
         assertion::prove(ctx, &client, assertion).await?;
     }
     Ok(client)

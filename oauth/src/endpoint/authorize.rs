@@ -2,7 +2,8 @@
 //! `/authorize` (RFC 6749 §3.1): where a client's request becomes a question to a person.
 //!
 //! Nothing of a request is kept here: it travels as a query through the sign-in and consent pages and
-//! is read anew by each, so strangers cannot fill a table, and a page that was left open still works.
+//! is read anew by each, so a page that was left open still works. What is kept of requests that were
+//! pushed, or come of devices, is bounded in `stranger.rs`: strangers cannot fill a table.
 
 use std::sync::Arc;
 
@@ -210,17 +211,15 @@ pub async fn fulfil(ctx: &Ctx, visit: &Visit, admitted: Admitted) -> Result<Resp
         let says = "this person may not use this client";
         return Err(Fault::Peer(Ended::Client(pending.cancel(ErrorCode::AccessDenied, says))));
     }
-    // RFC 9126 §4: once. What was pushed is taken out of its place with the code that it becomes.
-    if let Some(hash) = pushed
-        && ctx.directory.take_pending(par::KIND, hash).await.map_err(Trouble::from)?.is_none()
-    {
-        return Err(Fault::Peer(Ended::Page(Where::Ended)));
-    }
     let (state, mode) = (pending.state.clone(), pending.mode);
     let request = json!({ "resources": pending.resources, "key": pending.key }).to_string();
     let fulfilled = pending.fulfil(&visitor, ctx.now(), CODE_LIFE);
     let redirect_uri = fulfilled.redirect_uri.clone();
-    let code = ctx.directory.add_code(to_stored(&client, fulfilled, request)).await.map_err(Trouble::from)?;
+    let new = NewCode { code: to_stored(&client, fulfilled, request), lives: CODE_LIFE, pushed };
+    // RFC 9126 §4: what was pushed becomes a code once.
+    let Some(code) = ctx.directory.add_code(new).await.map_err(Trouble::from)? else {
+        return Err(Fault::Peer(Ended::Page(Where::Ended)));
+    };
     Ok(sent_on(&redirect_uri, mode, &Pending::answer(state.as_deref(), code.expose(), &ctx.issuer)))
 }
 
@@ -242,8 +241,8 @@ fn sent_on(redirect_uri: &str, mode: Mode, params: &[(&'static str, &str)]) -> R
     response
 }
 
-fn to_stored(client: &Client, fulfilled: Fulfilled, request: String) -> NewCode {
-    let code = Code {
+fn to_stored(client: &Client, fulfilled: Fulfilled, request: String) -> Code {
+    Code {
         client: client.id,
         account: fulfilled.account,
         session: fulfilled.session,
@@ -256,8 +255,7 @@ fn to_stored(client: &Client, fulfilled: Fulfilled, request: String) -> NewCode 
         request,
         authenticated_at: fulfilled.auth_time,
         expires_at: fulfilled.expires_at,
-    };
-    NewCode { code, lives: CODE_LIFE }
+    }
 }
 
 /// The answer of a page of the flow, whatever came of it.

@@ -22,13 +22,15 @@ use serde_json::{Value, json};
 use crate::client::authentication::authenticate;
 use crate::ctx::Ctx;
 use crate::endpoint::token::read_body;
-use crate::error::{Answer, ErrorCode, answered, json as json_response, ours, refuse};
+use crate::error::{Answer, ErrorCode, answered, json as json_response, refuse};
+use crate::gate::throttle::Deed;
 use crate::limits::{DEVICE_CODE_LIFE, DEVICE_POLL_EVERY};
 use crate::notice::{Notice, tell};
 use crate::page::account::signed_in;
 use crate::page::visit::Visit;
 use crate::request::params::Params;
 use crate::request::scope::{Scope, Scopes};
+use crate::stranger;
 use crate::t;
 
 /// Its name at the token endpoint.
@@ -90,7 +92,7 @@ async fn begin(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
         request: json!({ "scope": scopes.to_string(), "from": from }).to_string(),
         lives: DEVICE_CODE_LIFE,
     };
-    ctx.directory.add_pending(new).await.map_err(ours)?;
+    stranger::leave(ctx, &client, headers, new).await?;
     let (shown, page) = (shown(&user_code), format!("{}{PATH}", ctx.issuer));
     let body = json!({
         "device_code": device_code.expose(),
@@ -168,7 +170,7 @@ async fn confirm(ctx: &Ctx, visit: &Visit, typed: &str) -> Result<Response, Trou
     }
     let code = normal(typed);
     // §5.1: nobody tries codes until one fits.
-    if ctx.doorkeeper.admit_code(visit.peer.ip).is_err() {
+    if ctx.doorkeeper.admit(Deed::UserCode, visit.peer.ip).is_err() {
         let says = t("There were too many wrong codes. Try again in a few minutes.");
         return Ok(ask(ctx, visit, typed, StatusCode::TOO_MANY_REQUESTS, Some(says)));
     }
@@ -176,7 +178,7 @@ async fn confirm(ctx: &Ctx, visit: &Visit, typed: &str) -> Result<Response, Trou
         let says = t("No device waits with that code. Check it, or begin again on the device.");
         return Ok(ask(ctx, visit, typed, StatusCode::NOT_FOUND, Some(says)));
     };
-    ctx.doorkeeper.code_was_right(visit.peer.ip);
+    ctx.doorkeeper.give_back(Deed::UserCode, visit.peer.ip);
     let request: Value = serde_json::from_str(&pending.request).unwrap_or_default();
     let scopes = scopes_of(&pending);
     let page = ConfirmPage {

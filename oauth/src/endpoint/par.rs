@@ -15,12 +15,13 @@ use crate::client::authentication::authenticate;
 use crate::ctx::Ctx;
 use crate::endpoint::authorize::registered;
 use crate::endpoint::token::read_body;
-use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
+use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, refuse};
 use crate::jose::assertion;
 use crate::jose::dpop;
 use crate::limits::{AUTHORIZATION_REQUEST_BYTES_MAX, PUSHED_REQUEST_LIFE};
 use crate::registry;
 use crate::request::authorization;
+use crate::stranger;
 
 /// The kind under which it waits.
 pub const KIND: &str = "par";
@@ -56,6 +57,7 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     } else if registered.profile.signed_only {
         return refuse(ErrorCode::InvalidRequest, "this client signs its requests");
     }
+    stranger::admit_proof(ctx, &client, headers)?;
     let proof = dpop::read(ctx, headers, "POST", registry::path("pushed_authorization_request_endpoint"), None).await?;
     match proof {
         Err(error) => return refuse(ErrorCode::InvalidDpopProof, error.0),
@@ -83,7 +85,7 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
         request: text,
         lives: PUSHED_REQUEST_LIFE,
     };
-    ctx.directory.add_pending(new).await.map_err(ours)?;
+    stranger::leave(ctx, &client, headers, new).await?;
     let body = json!({ "request_uri": format!("{PREFIX}{}", token.expose()), "expires_in": PUSHED_REQUEST_LIFE.as_secs() });
     Ok(json_response(StatusCode::CREATED, &body))
 }

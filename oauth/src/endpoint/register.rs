@@ -3,9 +3,10 @@
 //! find their own settings.
 //!
 //! Whoever registers is a stranger, and is called one on the consent page. Unless the household chose otherwise it waits,
-//! disabled, until somebody who looks after the home lets it in. There is a bound on how many there
-//! are; one that nobody is signed in to is forgotten after a day. What would have us fetch or call an address
-//! that a stranger named (`jwks_uri`, `sector_identifier_uri`, logout URIs) is not kept.
+//! disabled, until somebody who looks after the home lets it in. There is a bound on how many one network registers and
+//! on how many there are; one that nobody is signed in to is forgotten after a day, and the oldest that nobody ever used
+//! makes room sooner. What would have us fetch or call an address that a stranger named (`jwks_uri`,
+//! `sector_identifier_uri`, logout URIs) is not kept.
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::client::profile::Profile;
 use crate::client::redirect;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
+use crate::gate::throttle::Deed;
 use crate::jose::assertion;
 use crate::limits::{REDIRECT_URI_BYTES_MAX, REGISTERED_CLIENT_KEEP, REGISTERED_CLIENTS_MAX, REGISTERED_URIS_MAX};
 use crate::registry;
@@ -44,16 +46,14 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -
 }
 
 async fn add(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
-    let peer = Peer::from_headers(headers).ip;
-    if ctx.doorkeeper.admit_code(peer).is_err() {
-        return Ok(StatusCode::TOO_MANY_REQUESTS.into_response());
-    }
     let chosen = ctx.directory.find_registration().await.map_err(ours)?;
     if chosen == Registration::Off {
         return refuse(ErrorCode::AccessDenied, "this home takes no clients that register themselves");
     }
     let token = new_token();
     let new = read(body, &to_hex(&hash_token(token.expose()))).map_err(Fault::Peer)?;
+    let peer = Peer::from_headers(headers).ip;
+    ctx.doorkeeper.admit(Deed::Registration, peer).map_err(|wait| Fault::Peer(Refusal::busy(wait)))?;
     make_room(ctx).await?;
     let added = match chosen {
         Registration::Approved => ctx.directory.add_waiting_client(new).await,
@@ -69,19 +69,10 @@ async fn add(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     Ok(json_response(StatusCode::CREATED, &told))
 }
 
-/// Forgets strangers that nobody uses; refuses when there are too many all the same.
+/// Forgets strangers that nobody uses; refuses when there are too many all the same, each in use.
 pub(crate) async fn make_room(ctx: &Ctx) -> Result<(), Fault<Refusal>> {
-    let clients = ctx.directory.list_clients().await.map_err(ours)?;
-    let strangers: Vec<&Client> = clients.iter().filter(|client| Profile::of(client).registration.is_some()).collect();
-    let mut left = strangers.len();
-    for client in strangers {
-        let is_old = ctx.now().since(client.created_at) >= REGISTERED_CLIENT_KEEP;
-        if is_old && !ctx.directory.is_client_used(client.id).await.map_err(ours)? {
-            ctx.directory.remove_client(&client.identifier).await.map_err(ours)?;
-            left -= 1;
-        }
-    }
-    if left >= REGISTERED_CLIENTS_MAX {
+    let made = ctx.directory.make_room_for_stranger(REGISTERED_CLIENT_KEEP, REGISTERED_CLIENTS_MAX).await.map_err(ours)?;
+    if !made {
         return refuse(ErrorCode::InvalidClientMetadata, "this home knows too many clients already; try again tomorrow");
     }
     Ok(())

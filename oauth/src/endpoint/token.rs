@@ -25,13 +25,13 @@ use crate::endpoint::device_grant;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
 use crate::jose::dpop;
 use crate::limits::SIGNED_ACCESS_TOKEN_LIFE;
-use crate::registry;
 use crate::request::claims::{self, IdToken};
 use crate::request::level::Level;
 use crate::request::params::{Params, ParamsError};
 use crate::request::resource;
 use crate::request::scope::{Scope, Scopes};
 use crate::rule::policy::Policy;
+use crate::{registry, stranger};
 
 const KNOWN: [&str; 16] = [
     "grant_type",
@@ -82,6 +82,7 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     }
     let profile = Profile::of(&client);
     // RFC 9449 §5: looked at before a code or a refresh token is spent.
+    stranger::admit_proof(ctx, &client, headers)?;
     let key = match dpop::read(ctx, headers, "POST", registry::path("token_endpoint"), None).await? {
         Ok(None) if profile.bound_only => return refuse(ErrorCode::InvalidDpopProof, "this client shows a DPoP proof"),
         Ok(proof) => proof.map(|proof| proof.thumbprint),

@@ -7,6 +7,7 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hearth_identity::directory::{Account, Event, NewSession, SessionKind};
 use hearth_identity::grants::scope;
@@ -19,7 +20,7 @@ use crate::request::resource;
 use crate::rule::policy::Policy;
 
 use super::limits::BUSY_WAIT;
-use super::throttle::{Attempt, Strength, Throttle, network_of};
+use super::throttle::{Attempt, Deed, Throttle, network_of};
 
 /// Octets of a name that somebody signs in with: a longest address.
 const USER_BYTES_MAX: usize = 320;
@@ -98,8 +99,7 @@ impl Doorkeeper {
     pub async fn sign_in(&self, user: &str, password: &Secret<String>, peer: IpAddr) -> Result<SignIn, Trouble> {
         let claim = self.claim(user, Service::Web, peer).await?;
         if looks_like_app_password(password.expose()) {
-            self.fail(&claim, "an app password on the sign-in page").await?;
-            return Ok(SignIn::Refused(Refusal::Credentials));
+            return Ok(SignIn::Refused(self.refuse_random(&claim, "an app password on the sign-in page").await?));
         }
         match self.check_human(&claim, password).await? {
             Ok(account) if self.vault().has_second_factor(account.id).await? => Ok(SignIn::SecondFactor(account)),
@@ -113,7 +113,7 @@ impl Doorkeeper {
     pub async fn second_factor(&self, account: &Account, code: &str, peer: IpAddr) -> Result<Result<Second, Refusal>, Trouble> {
         let mut claim = self.claim(&account.primary.to_string(), Service::Web, peer).await?;
         claim.key.push_str("\0second factor");
-        let attempt = claim.attempt(Strength::Guessable);
+        let attempt = claim.attempt();
         if claim.account.is_none() {
             return Ok(Err(Refusal::Credentials));
         }
@@ -144,21 +144,14 @@ impl Doorkeeper {
             return Ok(Err(Refusal::Forbidden));
         }
         let claim = self.claim(user, service, peer).await?;
-        let attempt = claim.attempt(Strength::Random);
-        if let Err(wait) = self.throttle().admit(&attempt, self.now()) {
-            return Ok(Err(Refusal::Wait(wait)));
-        }
         if let Some(account) = &claim.account
             && let Some(app) = self.vault().find_app_password(account.id, password).await?
         {
             return self.enter_by_app_password(&claim, &app).await;
         }
         if looks_like_app_password(password.expose()) {
-            self.fail(&claim, "unknown app password").await?;
-            return Ok(Err(Refusal::Credentials));
+            return Ok(Err(self.refuse_random(&claim, "unknown app password").await?));
         }
-        // Not one of ours to guess: from here on the human rules count, and this failure does not.
-        self.throttle().succeeded(&attempt, self.now());
         match self.check_human(&claim, password).await? {
             Ok(account) if self.vault().has_second_factor(account.id).await? || self.wants_two_factors(&account).await? => {
                 self.fail(&claim, "human password of an account with a second factor").await?;
@@ -176,17 +169,10 @@ impl Doorkeeper {
 
     /// An access token for a mail service.
     pub async fn bearer(&self, token: &Secret<String>, service: Service, peer: IpAddr) -> Result<Result<Login, Refusal>, Trouble> {
-        let nobody = Claim::of_nobody(service, peer);
-        let attempt = nobody.attempt(Strength::Random);
-        if let Err(wait) = self.throttle().admit(&attempt, self.now()) {
-            return Ok(Err(Refusal::Wait(wait)));
-        }
         let Some(found) = self.directory().find_access_token(token).await? else {
-            self.fail(&nobody, "unknown token").await?;
-            return Ok(Err(Refusal::Credentials));
+            return Ok(Err(self.refuse_random(&Claim::of_nobody(service, peer), "unknown token").await?));
         };
         // It was given once: an old token is no guess.
-        self.throttle().succeeded(&attempt, self.now());
         if found.is_over {
             return Ok(Err(Refusal::Expired));
         }
@@ -205,15 +191,14 @@ impl Doorkeeper {
         Ok(Ok(Login { account: account.id, address: account.primary, session: found.session, scopes: found.scopes }))
     }
 
-    /// May somebody from there try the code of a device?
-    pub fn admit_code(&self, peer: IpAddr) -> Result<(), Refusal> {
-        self.admit_random(&Claim::of_nobody(Service::Web, peer))
+    /// May this be done from there now? Then it is counted; else how long to wait.
+    pub fn admit(&self, deed: Deed, peer: IpAddr) -> Result<(), Duration> {
+        self.throttle().admit_deed(deed, &network_of(peer), self.now())
     }
 
-    /// The code was one.
-    pub fn code_was_right(&self, peer: IpAddr) {
-        let attempt = Claim::of_nobody(Service::Web, peer).attempt(Strength::Random);
-        self.throttle().succeeded(&attempt, self.now());
+    /// What was admitted does not count after all.
+    pub fn give_back(&self, deed: Deed, peer: IpAddr) {
+        self.throttle().give_back_deed(deed, &network_of(peer), self.now());
     }
 
     /// Who is meant, and from where: one read of the directory, known or not.
@@ -240,7 +225,7 @@ impl Doorkeeper {
 
     /// The human password, within the throttle; costs the same for nobody.
     async fn check_human(&self, claim: &Claim, password: &Secret<String>) -> Result<Result<Account, Refusal>, Trouble> {
-        let attempt = claim.attempt(Strength::Guessable);
+        let attempt = claim.attempt();
         let wrong = self.wrong_mark(claim, password);
         {
             let mut throttle = self.throttle();
@@ -293,7 +278,6 @@ impl Doorkeeper {
         claim: &Claim,
         app: &StoredAppPassword,
     ) -> Result<Result<Login, Refusal>, Trouble> {
-        self.throttle().succeeded(&claim.attempt(Strength::Random), self.now());
         let now = self.now();
         let Some(account) = claim.account.as_ref().filter(|account| account.id == app.account) else {
             return Ok(Err(Refusal::Credentials));
@@ -360,9 +344,13 @@ impl Doorkeeper {
         Ok(self.directory().count_audit(event).await?)
     }
 
-    /// May a proof of what nobody can guess be tried?
-    pub(super) fn admit_random(&self, claim: &Claim) -> Result<(), Refusal> {
-        self.throttle().admit(&claim.attempt(Strength::Random), self.now()).map_err(Refusal::Wait)
+    /// What nobody can guess was wrong. From a network that floods us with such it is refused without a line in the log.
+    pub(super) async fn refuse_random(&self, claim: &Claim, detail: &str) -> Result<Refusal, Trouble> {
+        if let Err(wait) = self.admit(Deed::WrongRandom, claim.peer) {
+            return Ok(Refusal::Wait(wait));
+        }
+        self.fail(claim, detail).await?;
+        Ok(Refusal::Credentials)
     }
 
     pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
@@ -380,8 +368,8 @@ impl Claim {
         Self { account: None, service, peer, key: String::new(), network: network_of(peer), known_at: None }
     }
 
-    fn attempt(&self, strength: Strength) -> Attempt {
-        Attempt { account: self.key.clone(), network: self.network.clone(), is_known: self.known_at.is_some(), strength }
+    fn attempt(&self) -> Attempt {
+        Attempt { account: self.key.clone(), network: self.network.clone(), is_known: self.known_at.is_some() }
     }
 
     /// Is the account that the peer wants to act as the one that it proved to be?

@@ -28,9 +28,22 @@ pub const ACCOUNT: Rule = Rule {
 /// Guesses from one network at accounts that it is strange to.
 pub const NETWORK: Rule =
     Rule { free: 40, first_wait: Duration::from_secs(2), longest_wait: Duration::from_secs(15 * 60), forgive_one_each: MINUTE };
-/// Failures from one network with what nobody can guess (app passwords, SCRAM, tokens): a bound on our
-/// work, not on luck.
+/// Failures from one network with what nobody can guess (app passwords, SCRAM, tokens): a bound on what is
+/// written of them, not on luck. What is right is never refused for it.
 pub const FLOOD: Rule = Rule { free: 300, first_wait: SECOND, longest_wait: MINUTE, forgive_one_each: SECOND };
+/// Codes of devices that are typed and wrong (RFC 8628 §5.1): of 34 bits, a few minutes long.
+pub const USER_CODE: Rule =
+    Rule { free: 20, first_wait: Duration::from_secs(10), longest_wait: Duration::from_secs(15 * 60), forgive_one_each: MINUTE };
+/// Programs that register themselves: some ten a day, which is a family that sets up its devices.
+pub const REGISTRATION: Rule =
+    Rule { free: 10, first_wait: TENTH_OF_A_DAY, longest_wait: TENTH_OF_A_DAY, forgive_one_each: TENTH_OF_A_DAY };
+const TENTH_OF_A_DAY: Duration = Duration::from_secs(24 * 3600 / 10);
+/// Requests that clients without a secret of the household leave behind (pushed ones, those of devices): a family
+/// behind one address has room, and one network cannot fill what one client may have waiting: some 120 in ten minutes.
+pub const WAITING: Rule =
+    Rule { free: 60, first_wait: Duration::from_secs(10), longest_wait: MINUTE, forgive_one_each: Duration::from_secs(10) };
+/// Proofs and assertions of such clients, each of which is remembered for a few minutes.
+pub const PROOF: Rule = Rule { free: 300, first_wait: SECOND, longest_wait: MINUTE, forgive_one_each: SECOND };
 
 /// Rows that each of the throttle's tables holds; those that failed longest ago make room.
 pub const ROWS_MAX: usize = 4_096;

@@ -47,10 +47,7 @@ impl Relay {
             turn = match turn {
                 Turn::Challenge(octets) => return Ok(Step::Challenge(octets)),
                 Turn::Password(claim) => return self.check_password(claim).await,
-                Turn::Verifiers { user } => match self.find_verifiers(&user).await? {
-                    Ok(turn) => turn,
-                    Err(refusal) => return Ok(Step::Refused(refusal)),
-                },
+                Turn::Verifiers { user } => self.find_verifiers(&user).await?,
                 Turn::Proved { index, authorization } => return self.enter(index, authorization).await,
                 Turn::Token(claim) => match self.check_token(claim).await? {
                     Ok(login) => return Ok(Step::Done(login)),
@@ -81,16 +78,13 @@ impl Relay {
         Ok(Step::Done(login))
     }
 
-    async fn find_verifiers(&mut self, user: &str) -> Result<Result<Turn, Refusal>, Trouble> {
+    async fn find_verifiers(&mut self, user: &str) -> Result<Turn, Trouble> {
         let claim = self.doorkeeper.claim(user, self.service, self.peer).await?;
-        if let Err(refusal) = self.doorkeeper.admit_random(&claim) {
-            return Ok(Err(refusal));
-        }
         let account = claim.account.as_ref().map(|account| account.id);
         let offer = self.doorkeeper.vault().find_scram_offer(account, user).await?;
         let turn = self.server.offer(&offer.salt, offer.iterations, offer.verifiers);
         self.offered = Some((claim, offer.apps));
-        Ok(Ok(turn))
+        Ok(turn)
     }
 
     async fn enter(&mut self, index: usize, authorization: Option<String>) -> Result<Step, Trouble> {
@@ -129,13 +123,13 @@ impl Relay {
                 Refusal::Malformed
             }
             Failure::Token => self.refusal,
-            Failure::Proof | Failure::Binding => {
-                if let Some((claim, _)) = self.offered.take() {
+            Failure::Proof | Failure::Binding => match self.offered.take() {
+                Some((claim, _)) => {
                     let what = if failure == Failure::Binding { "wrong channel binding" } else { "wrong proof" };
-                    self.doorkeeper.fail(&claim, &format!("{}: {what}", self.mechanism.name())).await?;
+                    self.doorkeeper.refuse_random(&claim, &format!("{}: {what}", self.mechanism.name())).await?
                 }
-                Refusal::Credentials
-            }
+                None => Refusal::Credentials,
+            },
         };
         Ok(Step::Refused(refusal))
     }

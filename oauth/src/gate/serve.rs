@@ -95,8 +95,12 @@ impl Gate {
                 Ok(initial) => initial,
                 Err(kind) => return Err(kind.into()),
             };
-            let (Some(mechanism), Some(place)) = (Mechanism::parse(&mechanism), self.take_place(peer)) else {
-                return write_frame(&mut stream, &Answer::Refused { refusal: Refusal::Wait(BUSY_WAIT) }).await;
+            let refuse = |refusal| Answer::Refused { refusal };
+            let Some(mechanism) = Mechanism::parse(&mechanism) else {
+                return within(write_frame(&mut stream, &refuse(Refusal::Malformed))).await;
+            };
+            let Some(place) = self.take_place(peer) else {
+                return within(write_frame(&mut stream, &refuse(Refusal::Wait(BUSY_WAIT)))).await;
             };
             let relay = Relay::new(self.doorkeeper.clone(), mechanism, service, peer, binding);
             return converse_sasl(&mut stream, relay, initial.as_ref().map(|octets| octets.expose().as_slice()), place).await;

@@ -6,11 +6,14 @@
 //! before. Time forgives one failure after the other.
 //!
 //! Who guesses from elsewhere cannot lock the owner out: from a network that an account has signed in
-//! from, only failures of that same pair count. And what cannot be guessed (128 random bits) is not
-//! refused for the guesses of others.
+//! from, only failures of that same pair count. And what cannot be guessed (128 random bits) is looked at
+//! whatever went before: of it only what was wrong counts, as a [`Deed`].
 //!
 //! A failure is counted when the attempt is admitted and given back when it succeeds, so that a hundred
 //! attempts at once are not a hundred free ones.
+//!
+//! Beside guesses there are deeds: what anybody may do, and not too often from one network. Each has a
+//! rule and a count of its own.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -18,7 +21,7 @@ use std::time::Duration;
 
 use hearth_types::Timestamp;
 
-use super::limits::{ACCOUNT, FLOOD, NETWORK, OWNER, PAIR, ROWS_MAX};
+use super::limits::{ACCOUNT, FLOOD, NETWORK, OWNER, PAIR, PROOF, REGISTRATION, ROWS_MAX, USER_CODE, WAITING};
 
 /// How many failures are free, and how the waits grow after that.
 #[derive(Clone, Copy, Debug)]
@@ -33,35 +36,52 @@ pub struct Rule {
     pub forgive_one_each: Duration,
 }
 
-/// Who tries what from where.
+/// Who tries a human password from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// The name that was claimed, normal; empty when there is none yet (a token).
+    /// The name that was claimed, normal.
     pub account: String,
     /// From [`network_of`].
     pub network: String,
     /// The account has signed in from this network lately.
     pub is_known: bool,
-    /// A human password, or what nobody can guess.
-    pub strength: Strength,
 }
 
-/// What is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strength {
-    /// A human password.
-    Guessable,
-    /// 128 random bits or more.
-    Random,
+/// What a network does so often and no more, each counted for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Deed {
+    /// It showed something of 128 random bits (an app password, a proof of one, a token) that was wrong.
+    WrongRandom,
+    /// Somebody types the code of a device.
+    UserCode,
+    /// A program registers itself.
+    Registration,
+    /// A stranger's client leaves a request that waits for a person.
+    Waiting,
+    /// A stranger's client shows something that may be seen once.
+    Proof,
 }
 
-/// The memory of failures; bounded.
+impl Deed {
+    /// How often.
+    pub const fn rule(self) -> Rule {
+        match self {
+            Self::WrongRandom => FLOOD,
+            Self::UserCode => USER_CODE,
+            Self::Registration => REGISTRATION,
+            Self::Waiting => WAITING,
+            Self::Proof => PROOF,
+        }
+    }
+}
+
+/// The memory of failures and deeds; bounded.
 #[derive(Debug, Default)]
 pub struct Throttle {
     pairs: Table<(String, String)>,
     accounts: Table<String>,
     networks: Table<String>,
-    floods: Table<String>,
+    deeds: HashMap<Deed, Table<String>>,
 }
 
 /// Where the throttle sees one place: an IPv4 address, the /64 of an IPv6 address.
@@ -82,59 +102,60 @@ impl Throttle {
         if !wait.is_zero() {
             return Err(wait);
         }
-        let network = &attempt.network;
-        match (attempt.strength, attempt.is_known) {
-            (Strength::Random, true) => {}
-            (Strength::Random, false) => self.floods.count(network.clone(), &FLOOD, now),
-            (Strength::Guessable, true) => self.pairs.count(pair(attempt), &OWNER, now),
-            (Strength::Guessable, false) => {
-                self.pairs.count(pair(attempt), &PAIR, now);
-                self.accounts.count(attempt.account.clone(), &ACCOUNT, now);
-                self.networks.count(network.clone(), &NETWORK, now);
-            }
+        if attempt.is_known {
+            self.pairs.count(pair(attempt), &OWNER, now);
+        } else {
+            self.pairs.count(pair(attempt), &PAIR, now);
+            self.accounts.count(attempt.account.clone(), &ACCOUNT, now);
+            self.networks.count(attempt.network.clone(), &NETWORK, now);
         }
         Ok(())
     }
 
     fn wait(&self, attempt: &Attempt, now: Timestamp) -> Duration {
-        let network = &attempt.network;
-        match (attempt.strength, attempt.is_known) {
-            (Strength::Random, true) => Duration::ZERO,
-            (Strength::Random, false) => self.floods.wait(network, now),
-            (Strength::Guessable, true) => self.pairs.wait(&pair(attempt), now),
-            (Strength::Guessable, false) => self
-                .pairs
-                .wait(&pair(attempt), now)
-                .max(self.accounts.wait(&attempt.account, now))
-                .max(self.networks.wait(network, now)),
+        let wait = self.pairs.wait(&pair(attempt), now);
+        if attempt.is_known {
+            return wait;
         }
+        wait.max(self.accounts.wait(&attempt.account, now)).max(self.networks.wait(&attempt.network, now))
     }
 
     /// An admitted attempt was right: what it was counted as is given back, and the pair starts anew.
     /// The counts of the network and of the account stay, for others may be guessing there.
     pub fn succeeded(&mut self, attempt: &Attempt, now: Timestamp) {
-        match (attempt.strength, attempt.is_known) {
-            (Strength::Random, true) => {}
-            (Strength::Random, false) => self.floods.give_back(&attempt.network, &FLOOD, now),
-            (Strength::Guessable, is_known) => {
-                self.pairs.rows.remove(&pair(attempt));
-                if !is_known {
-                    self.accounts.give_back(&attempt.account, &ACCOUNT, now);
-                    self.networks.give_back(&attempt.network, &NETWORK, now);
-                }
-            }
-        }
+        self.pairs.rows.remove(&pair(attempt));
+        self.give_back_elsewhere(attempt, now);
     }
 
     /// An admitted attempt was neither right nor wrong (we were too busy to say).
     pub fn undecided(&mut self, attempt: &Attempt, now: Timestamp) {
-        if attempt.strength == Strength::Guessable {
-            let rule = if attempt.is_known { &OWNER } else { &PAIR };
-            self.pairs.give_back(&pair(attempt), rule, now);
-            if !attempt.is_known {
-                self.accounts.give_back(&attempt.account, &ACCOUNT, now);
-                self.networks.give_back(&attempt.network, &NETWORK, now);
-            }
+        let rule = if attempt.is_known { &OWNER } else { &PAIR };
+        self.pairs.give_back(&pair(attempt), rule, now);
+        self.give_back_elsewhere(attempt, now);
+    }
+
+    fn give_back_elsewhere(&mut self, attempt: &Attempt, now: Timestamp) {
+        if !attempt.is_known {
+            self.accounts.give_back(&attempt.account, &ACCOUNT, now);
+            self.networks.give_back(&attempt.network, &NETWORK, now);
+        }
+    }
+
+    /// May a network do this now? Then it is counted; else how long to wait.
+    pub fn admit_deed(&mut self, deed: Deed, network: &str, now: Timestamp) -> Result<(), Duration> {
+        let table = self.deeds.entry(deed).or_default();
+        let wait = table.wait(network, now);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        table.count(network.to_string(), &deed.rule(), now);
+        Ok(())
+    }
+
+    /// What was admitted does not count after all.
+    pub fn give_back_deed(&mut self, deed: Deed, network: &str, now: Timestamp) {
+        if let Some(table) = self.deeds.get_mut(&deed) {
+            table.give_back(network, &deed.rule(), now);
         }
     }
 
@@ -251,8 +272,8 @@ impl<K: std::hash::Hash + Eq + Clone> Table<K> {
 mod tests {
     use super::*;
 
-    fn attempt(account: &str, network: &str, is_known: bool, strength: Strength) -> Attempt {
-        Attempt { account: account.into(), network: network.into(), is_known, strength }
+    fn attempt(account: &str, network: &str, is_known: bool) -> Attempt {
+        Attempt { account: account.into(), network: network.into(), is_known }
     }
 
     fn start() -> Timestamp {
@@ -266,10 +287,8 @@ mod tests {
 
     #[test]
     fn each_rule_has_two_sides() {
-        for (is_known, strength, rule) in
-            [(true, Strength::Guessable, OWNER), (false, Strength::Guessable, PAIR), (false, Strength::Random, FLOOD)]
-        {
-            let attempt = attempt("alice", "net", is_known, strength);
+        for (is_known, rule) in [(true, OWNER), (false, PAIR)] {
+            let attempt = attempt("alice", "net", is_known);
             let mut throttle = Throttle::default();
             // The one that exceeds what is free is admitted, and the one after it waits.
             assert_eq!(admitted(&mut throttle, &attempt, 1_000), rule.free + 1);
@@ -279,32 +298,46 @@ mod tests {
     }
 
     #[test]
+    fn each_deed_has_two_sides_and_takes_nothing_from_another() {
+        let mut throttle = Throttle::default();
+        for deed in [Deed::WrongRandom, Deed::UserCode, Deed::Registration, Deed::Waiting, Deed::Proof] {
+            let mut admit = |network: &str, now| throttle.admit_deed(deed, network, now);
+            let tries = (0..1_000).take_while(|_| admit("net", start()).is_ok()).count();
+            assert_eq!(tries as u32, deed.rule().free + 1, "{deed:?}");
+            assert_eq!(admit("net", start()), Err(deed.rule().first_wait));
+            assert_eq!(admit("other", start()), Ok(()));
+            assert_eq!(admit("net", start().after(deed.rule().first_wait)), Ok(()));
+        }
+        let mut throttle = Throttle::default();
+        for _ in 0..1_000 {
+            throttle.admit_deed(Deed::UserCode, "net", start()).expect("it is given back each time");
+            throttle.give_back_deed(Deed::UserCode, "net", start());
+        }
+    }
+
+    #[test]
     fn a_network_that_tries_many_accounts() {
         let mut throttle = Throttle::default();
-        let tries = (0..1_000)
-            .take_while(|n| throttle.admit(&attempt(&format!("user{n}"), "net", false, Strength::Guessable), start()).is_ok())
-            .count();
+        let tries = (0..1_000).take_while(|n| throttle.admit(&attempt(&format!("user{n}"), "net", false), start()).is_ok()).count();
         assert_eq!(tries as u32, NETWORK.free + 1);
-        assert!(throttle.admit(&attempt("alice", "other", false, Strength::Guessable), start()).is_ok());
+        assert!(throttle.admit(&attempt("alice", "other", false), start()).is_ok());
     }
 
     #[test]
     fn a_botnet_that_tries_one_account_does_not_keep_its_owner_out() {
         let mut throttle = Throttle::default();
-        let tries = (0..1_000)
-            .take_while(|n| throttle.admit(&attempt("alice", &format!("net{n}"), false, Strength::Guessable), start()).is_ok())
-            .count();
+        let tries =
+            (0..1_000).take_while(|n| throttle.admit(&attempt("alice", &format!("net{n}"), false), start()).is_ok()).count();
         assert_eq!(tries as u32, ACCOUNT.free + 1);
-        assert!(throttle.admit(&attempt("alice", "elsewhere", false, Strength::Guessable), start()).is_err());
-        assert!(throttle.admit(&attempt("alice", "home", true, Strength::Guessable), start()).is_ok());
-        assert!(throttle.admit(&attempt("alice", "elsewhere", false, Strength::Random), start()).is_ok());
-        assert!(throttle.admit(&attempt("bob", "elsewhere", false, Strength::Guessable), start()).is_ok());
+        assert!(throttle.admit(&attempt("alice", "elsewhere", false), start()).is_err());
+        assert!(throttle.admit(&attempt("alice", "home", true), start()).is_ok());
+        assert!(throttle.admit(&attempt("bob", "elsewhere", false), start()).is_ok());
     }
 
     #[test]
     fn waits_double_to_their_longest_and_time_forgives() {
         let mut throttle = Throttle::default();
-        let attempt = attempt("alice", "net", false, Strength::Guessable);
+        let attempt = attempt("alice", "net", false);
         admitted(&mut throttle, &attempt, 1_000);
         let mut now = start();
         let mut waits = Vec::new();
@@ -325,7 +358,7 @@ mod tests {
     #[test]
     fn right_ones_cost_nothing() {
         let mut throttle = Throttle::default();
-        let attempt = attempt("alice", "net", false, Strength::Guessable);
+        let attempt = attempt("alice", "net", false);
         for _ in 0..1_000 {
             throttle.admit(&attempt, start()).expect("a right password is never in its own way");
             throttle.succeeded(&attempt, start());
@@ -335,7 +368,7 @@ mod tests {
     #[test]
     fn a_guesser_with_an_account_of_his_own_does_not_clear_the_network() {
         let mut throttle = Throttle::default();
-        let own = attempt("mallory", "net", false, Strength::Guessable);
+        let own = attempt("mallory", "net", false);
         throttle.admit(&own, start()).expect("free");
         throttle.succeeded(&own, start());
         for n in 0..=NETWORK.free {
@@ -343,16 +376,16 @@ mod tests {
                 throttle.admit(&own, start()).expect("free");
                 throttle.succeeded(&own, start());
             }
-            throttle.admit(&attempt(&format!("user{n}"), "net", false, Strength::Guessable), start()).expect("free");
+            throttle.admit(&attempt(&format!("user{n}"), "net", false), start()).expect("free");
         }
         assert!(throttle.admit(&own, start()).is_err());
-        assert!(throttle.admit(&attempt("alice", "net", false, Strength::Guessable), start()).is_err());
+        assert!(throttle.admit(&attempt("alice", "net", false), start()).is_err());
     }
 
     #[test]
     fn the_same_wrong_password_is_known() {
         let mut throttle = Throttle::default();
-        let attempt = attempt("alice", "net", true, Strength::Guessable);
+        let attempt = attempt("alice", "net", true);
         throttle.admit(&attempt, start()).expect("free");
         throttle.remember_wrong(&attempt, [1; 8]);
         assert!(throttle.is_known_wrong(&attempt, [1; 8]) && !throttle.is_known_wrong(&attempt, [2; 8]));
@@ -362,7 +395,7 @@ mod tests {
     fn the_tables_are_bounded() {
         let mut throttle = Throttle::default();
         for n in 0..(ROWS_MAX * 3) {
-            let _ = throttle.admit(&attempt(&format!("u{n}"), &format!("n{n}"), false, Strength::Guessable), start());
+            let _ = throttle.admit(&attempt(&format!("u{n}"), &format!("n{n}"), false), start());
         }
         assert!(throttle.pairs.rows.len() <= ROWS_MAX && throttle.accounts.rows.len() <= ROWS_MAX);
         assert!(throttle.networks.rows.len() <= ROWS_MAX);

@@ -7,6 +7,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hearth_identity::Error;
 use hearth_identity::grants::{Client, hash_token};
 use hearth_types::{Fault, Timestamp};
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use crate::client::profile::Profile;
 use crate::ctx::Ctx;
 use crate::error::{ErrorCode, Refusal, ours, refuse};
 use crate::jose::dpop::verify;
-use crate::limits::{ASSERTION_BYTES_MAX, ASSERTION_LIFE_MAX, CLIENT_KEYS_MAX, DPOP_SKEW};
+use crate::limits::{ASSERTION_BYTES_MAX, ASSERTION_LIFE_MAX, CLIENT_KEYS_MAX, DPOP_SKEW, FULL_WAIT};
 use crate::registry;
 use crate::request::params::Params;
 
@@ -45,9 +46,11 @@ pub async fn prove(ctx: &Ctx, client: &Client, assertion: &str) -> Result<(), Fa
     }
     let jti = check(assertion, &profile.keys, &client.identifier, &audiences, ctx.now()).map_err(bad)?;
     let seen = hash_token(&format!("{} {jti}", client.identifier));
-    match ctx.directory.see_once("assertion", seen, ASSERTION_LIFE_MAX + DPOP_SKEW).await.map_err(ours)? {
-        true => Ok(()),
-        false => refuse(ErrorCode::InvalidClient, "the assertion was used before"),
+    match ctx.directory.see_once("assertion", seen, ASSERTION_LIFE_MAX + DPOP_SKEW).await {
+        Ok(true) => Ok(()),
+        Ok(false) => refuse(ErrorCode::InvalidClient, "the assertion was used before"),
+        Err(Error::TooMany { .. }) => Err(Fault::Peer(Refusal::busy(FULL_WAIT))),
+        Err(error) => Err(ours(error)),
     }
 }
 

@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hearth_identity::Error;
 use hearth_identity::grants::hash_token;
 use hearth_types::{Timestamp, Trouble};
 use hearth_web::axum::http::HeaderMap;
@@ -55,10 +56,12 @@ pub async fn read(
     };
     // As long as the proof could still be fresh, on either side of our clock.
     let seen = hash_token(&format!("{} {}", proof.thumbprint, proof.jti));
-    if !ctx.directory.see_once("dpop", seen, DPOP_SKEW * 3).await? {
-        return Ok(Err(Unproven("the proof was used before")));
+    match ctx.directory.see_once("dpop", seen, DPOP_SKEW * 3).await {
+        Ok(true) => Ok(Ok(Some(proof))),
+        Ok(false) => Ok(Err(Unproven("the proof was used before"))),
+        Err(Error::TooMany { .. }) => Ok(Err(Unproven("too many proofs are remembered: try again in a few minutes"))),
+        Err(error) => Err(error.into()),
     }
-    Ok(Ok(Some(proof)))
 }
 
 /// RFC 9449 §4.3.

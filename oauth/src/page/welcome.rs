@@ -100,11 +100,9 @@ async fn decide(ctx: &Ctx, visit: &Visit, token: &str, form: &Params) -> Result<
     if let Err(says) = strength::check(form.field("new"), &account, ctx.policy().await?.guesses_log10()) {
         return again(says.to_string());
     }
-    if !ctx.vault().use_link(token).await.map_err(Trouble::from)? {
-        return Ok(gone());
-    }
-    match ctx.vault().set_password(account.id, Some(Secret::new(form.field("new").to_string()))).await {
-        Ok(()) => {}
+    match ctx.vault().use_link(token, Secret::new(form.field("new").to_string())).await {
+        Ok(true) => {}
+        Ok(false) => return Ok(gone()),
         Err(error) => match words::refusal(&error) {
             Some(says) => return again(says),
             None => return Err(Fault::Ours(Trouble::from(error))),

@@ -14,6 +14,7 @@ const PART_BYTES_MAX: usize = 16 * 1024;
 const USER_PRESENT: u8 = 0x01;
 const USER_VERIFIED: u8 = 0x04;
 const BACKUP_ELIGIBLE: u8 = 0x08;
+const BACKED_UP: u8 = 0x10;
 const ATTESTED: u8 = 0x40;
 
 /// Who asks: what browser and device must have meant.
@@ -43,7 +44,7 @@ pub struct Made {
 pub struct Says {
     /// It checked who holds it: by a PIN, a finger, a face.
     pub user_verified: bool,
-    /// The key may leave it for another device of its owner.
+    /// Backup eligibility: the key may leave it for another device of its owner.
     pub synced: bool,
     /// How often it signed; 0 when it does not count.
     pub sign_count: u32,
@@ -61,12 +62,23 @@ pub enum Error {
     /// The device did not see anybody.
     #[error("nobody touched the device")]
     NobodyThere,
+    /// It says that the key left and cannot leave, or can leave and could not.
+    #[error("the device says another thing of the key's copies than it may")]
+    Backup,
     /// A kind of key that we did not ask for.
     #[error("the device made a key of another kind")]
     Key,
     /// The signature is wrong.
     #[error("the signature is not of this passkey")]
     Signature,
+}
+
+impl Says {
+    /// WebAuthn §7.2: a passkey that may leave its device could always, and one that may not never could. `known`: what
+    /// is kept of it, if anything is.
+    pub fn check_backup(self, known: Option<bool>) -> Result<Self, Error> {
+        if known.is_none_or(|known| known == self.synced) { Ok(self) } else { Err(Error::Backup) }
+    }
 }
 
 /// WebAuthn §7.1: a passkey was made.
@@ -137,6 +149,10 @@ fn read_authenticator_data<'d>(party: &Party<'_>, data: &'d [u8]) -> Result<(Say
     }
     if flags & USER_PRESENT == 0 {
         return Err(Error::NobodyThere);
+    }
+    // §7.1, §7.2: what cannot leave has not left.
+    if flags & BACKED_UP != 0 && flags & BACKUP_ELIGIBLE == 0 {
+        return Err(Error::Backup);
     }
     let says = Says {
         user_verified: flags & USER_VERIFIED != 0,
@@ -227,6 +243,9 @@ mod tests {
         assert_eq!(make(&PARTY, &client_data("webauthn.get", json!({})), &attestation), Err(Error::Other));
         assert_eq!(make(&PARTY, &said, &device.attestation("home.example", USER_PRESENT)), Err(Error::Other));
         assert_eq!(make(&PARTY, &said, &device.attestation(PARTY.rp_id, 0)), Err(Error::NobodyThere));
+        let left = |flags: u8| make(&PARTY, &said, &device.attestation(PARTY.rp_id, USER_PRESENT | BACKED_UP | flags));
+        assert_eq!(left(0), Err(Error::Backup));
+        assert!(left(BACKUP_ELIGIBLE).unwrap().says.synced);
         for cut in 0..attestation.len() {
             assert!(make(&PARTY, &said, &attestation[..cut]).is_err(), "{cut}");
         }
@@ -250,6 +269,23 @@ mod tests {
         assert_eq!(sign(&PARTY, &key, &said, &data_of, &other.sign(&data_of, &said)), Err(Error::Signature));
         let verified = data(PARTY.rp_id, USER_PRESENT | USER_VERIFIED, 9);
         assert_eq!(sign(&PARTY, &key, &said, &verified, &signature), Err(Error::Signature), "a flag that was not signed");
+        for (flags, known, fits) in [
+            (0, Some(false), true),
+            (0, None, true),
+            (0, Some(true), false),
+            (BACKUP_ELIGIBLE, Some(true), true),
+            (BACKUP_ELIGIBLE, None, true),
+            (BACKUP_ELIGIBLE, Some(false), false),
+            (BACKUP_ELIGIBLE | BACKED_UP, Some(true), true),
+            (BACKUP_ELIGIBLE | BACKED_UP, Some(false), false),
+            (BACKED_UP, None, false),
+            (BACKED_UP, Some(false), false),
+        ] {
+            let data = data(PARTY.rp_id, USER_PRESENT | flags, 9);
+            let says = sign(&PARTY, &key, &said, &data, &device.sign(&data, &said)).and_then(|says| says.check_backup(known));
+            assert_eq!(says.is_ok(), fits, "{flags:#x} {known:?}");
+            assert!(fits || says == Err(Error::Backup));
+        }
         let elsewhere = data("evil.example", USER_PRESENT, 9);
         assert_eq!(sign(&PARTY, &key, &said, &elsewhere, &device.sign(&elsewhere, &said)), Err(Error::Other));
         for cut in 0..data_of.len() {

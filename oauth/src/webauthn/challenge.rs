@@ -4,6 +4,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hearth_identity::Error;
 use hearth_identity::grants::{hash_token, new_token};
 use hearth_types::{Timestamp, Trouble};
 
@@ -18,18 +19,23 @@ pub fn make(ctx: &Ctx, visit: &Visit, purpose: &str) -> String {
     URL_SAFE_NO_PAD.encode(format!("{head}.{seal}"))
 }
 
-/// Is it one of ours, for this visit and purpose, not too old, and here for the first time?
-pub async fn take(ctx: &Ctx, visit: &Visit, purpose: &str, challenge: &str) -> Result<bool, Trouble> {
+/// Is it one of ours, for this visit and purpose, and not too old? Nothing is written for whoever only says so.
+pub fn is_sound(ctx: &Ctx, visit: &Visit, purpose: &str, challenge: &str) -> bool {
     let text = URL_SAFE_NO_PAD.decode(challenge).ok().and_then(|octets| String::from_utf8(octets).ok()).unwrap_or_default();
     let Some((head, seal)) = text.rsplit_once('.') else {
-        return Ok(false);
+        return false;
     };
     let made_at = head.split('.').next().and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis);
     let is_fresh = made_at.is_some_and(|at| ctx.now() >= at && ctx.now().since(at) < CHALLENGE_LIFE);
-    if !is_fresh || !visit.is_form(ctx, &sealed(purpose, head), seal) {
-        return Ok(false);
+    is_fresh && visit.is_form(ctx, &sealed(purpose, head), seal)
+}
+
+/// Is a sound one here for the first time? Asked when a device has answered it.
+pub async fn take(ctx: &Ctx, challenge: &str) -> Result<bool, Trouble> {
+    match ctx.directory.see_once("webauthn", hash_token(challenge), CHALLENGE_LIFE).await {
+        Err(Error::TooMany { .. }) => Ok(false),
+        seen => Ok(seen?),
     }
-    Ok(ctx.directory.see_once("webauthn", hash_token(challenge), CHALLENGE_LIFE).await?)
 }
 
 fn sealed(purpose: &str, head: &str) -> String {

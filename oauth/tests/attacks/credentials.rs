@@ -147,6 +147,9 @@ async fn attack_35_a_passkey_of_somewhere_else() {
         };
         refused(&device, "a counter that did not grow").await;
         device.count = 6;
+        device.syncs = true;
+        refused(&device, "WebAuthn §7.2: it could not leave its device when it was made").await;
+        device.syncs = false;
         for origin in [
             "https://badid.home.example",
             "https://id.home.example.evil.example",

@@ -12,6 +12,7 @@ use super::{ISSUER, Reply};
 
 const USER_PRESENT: u8 = 0x01;
 const USER_VERIFIED: u8 = 0x04;
+const BACKUP_ELIGIBLE: u8 = 0x08;
 const ATTESTED: u8 = 0x40;
 
 pub struct Device {
@@ -20,6 +21,8 @@ pub struct Device {
     pub user: Option<String>,
     pub verifies: bool,
     pub count: u32,
+    /// May its passkey leave it?
+    pub syncs: bool,
     pub origin: String,
 }
 
@@ -27,7 +30,7 @@ impl Device {
     pub fn new(name: u8) -> Self {
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new()).unwrap();
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, made.as_ref()).unwrap();
-        Self { key, name: vec![name; 16], user: None, verifies: true, count: 0, origin: ISSUER.into() }
+        Self { key, name: vec![name; 16], user: None, verifies: true, count: 0, syncs: false, origin: ISSUER.into() }
     }
 
     /// Makes its passkey for what a page asks.
@@ -62,7 +65,8 @@ impl Device {
     fn data(&self, options: &Value, flags: u8) -> Vec<u8> {
         let verified = if self.verifies { USER_VERIFIED } else { 0 };
         let rp = digest(&SHA256, options["rp"].as_str().unwrap().as_bytes());
-        [rp.as_ref(), &[flags | USER_PRESENT | verified], &self.count.to_be_bytes()].concat()
+        let eligible = if self.syncs { BACKUP_ELIGIBLE } else { 0 };
+        [rp.as_ref(), &[flags | USER_PRESENT | verified | eligible], &self.count.to_be_bytes()].concat()
     }
 
     fn client_data(&self, kind: &str, options: &Value) -> Vec<u8> {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! OAuth and OpenID clients.
 
+use std::time::Duration;
+
 use hearth_db::{Row, Tx};
 use hearth_types::{AccountId, ClientId, Secret, Timestamp};
 
@@ -148,10 +150,36 @@ impl Directory {
         .await
     }
 
-    /// Is anybody signed in to a client?
-    pub async fn is_client_used(&self, id: ClientId) -> Result<bool> {
-        self.read(move |tx| {
-            Ok(tx.find("SELECT 1 FROM session WHERE client = $1 AND ended_at IS NULL", &[&id], |_| Ok(()))?.is_some())
+    /// Makes room for one more client that registered itself: those that are older than `keep` and that nobody is
+    /// signed in to are forgotten, and when `max` are left the oldest goes that nobody ever used. False when there is
+    /// none: each of them is somebody's.
+    pub async fn make_room_for_stranger(&self, keep: Duration, max: usize) -> Result<bool> {
+        let old = self.now().before(keep);
+        self.write(move |tx| {
+            tx.execute(
+                concat!(
+                    "DELETE FROM client WHERE ",
+                    registered_itself!(),
+                    " AND created_at <= $1
+                      AND NOT EXISTS (SELECT 1 FROM session s WHERE s.client = client.id AND s.ended_at IS NULL)"
+                ),
+                &[&old],
+            )?;
+            let left: usize = tx.one(concat!("SELECT COUNT(*) FROM client WHERE ", registered_itself!()), &[], |row| row.get(0))?;
+            if left < max {
+                return Ok(true);
+            }
+            let removed = tx.execute(
+                concat!(
+                    "DELETE FROM client WHERE id =
+                        (SELECT id FROM client WHERE ",
+                    registered_itself!(),
+                    " AND NOT EXISTS (SELECT 1 FROM session s WHERE s.client = client.id)
+                      ORDER BY created_at, id LIMIT 1)"
+                ),
+                &[],
+            )?;
+            Ok(removed == 1)
         })
         .await
     }
@@ -185,6 +213,14 @@ impl Directory {
         .await
     }
 }
+
+/// What `oauth/src/client/profile.rs` knows such a client by. Inside a JSON string the quotes would have backslashes before them.
+macro_rules! registered_itself {
+    () => {
+        "metadata LIKE '%\"hearth_registration\":%'"
+    };
+}
+use registered_itself;
 
 macro_rules! client_columns {
     () => {

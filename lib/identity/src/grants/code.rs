@@ -50,6 +50,8 @@ pub struct NewCode {
     pub code: Code,
     /// How long it can be exchanged.
     pub lives: Duration,
+    /// The hash of the handle of the pushed request (RFC 9126) that becomes this code.
+    pub pushed: Option<[u8; 32]>,
 }
 
 /// Why a code was not exchanged; each is `invalid_grant` on the wire.
@@ -112,13 +114,14 @@ impl Directory {
         .await
     }
 
-    /// Makes a code.
-    pub async fn add_code(&self, new: NewCode) -> Result<Secret<String>> {
+    /// Makes a code, and takes the pushed request that it was out of its place in the same transaction; `None` when
+    /// that was taken meanwhile, or has ended (RFC 9126 §4: once).
+    pub async fn add_code(&self, new: NewCode) -> Result<Option<Secret<String>>> {
         let now = self.now();
         let code = new_token();
         let hash = hash_token(code.expose());
-        self.write(move |tx| add(tx, hash, &new, now)).await?;
-        Ok(code)
+        let added = self.write(move |tx| Ok(take_pushed(tx, &new, now)? && add(tx, hash, &new, now).map(|()| true)?)).await?;
+        Ok(added.then_some(code))
     }
 
     /// Exchanges a code for tokens, in one transaction. `check` is the caller's: redirect URI and PKCE; it says
@@ -158,6 +161,17 @@ fn kept(row: &Row<'_>) -> hearth_db::Result<Kept> {
         expires_at: row.get(11)?,
     };
     Ok(Kept { code, used_at: row.get(12)?, granted_session: row.get(13)? })
+}
+
+fn take_pushed(tx: &mut Tx<'_>, new: &NewCode, now: Timestamp) -> Result<bool> {
+    let Some(pushed) = &new.pushed else {
+        return Ok(true);
+    };
+    let taken = tx.execute(
+        "DELETE FROM pending_request WHERE hash = $1 AND kind = 'par' AND client = $2 AND expires_at > $3",
+        &[pushed, &new.code.client, &now],
+    )?;
+    Ok(taken == 1)
 }
 
 fn add(tx: &mut Tx<'_>, hash: [u8; 32], new: &NewCode, now: Timestamp) -> Result<()> {

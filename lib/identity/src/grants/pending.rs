@@ -8,7 +8,8 @@ use hearth_types::{AccountId, ClientId, SessionId, Timestamp};
 
 use super::scope;
 use crate::Directory;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::limits::{PENDING_MAX, PENDING_OF_CLIENT_MAX, SEEN_ONCE_MAX};
 
 /// A request that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,11 +169,21 @@ impl Directory {
         .await
     }
 
-    /// Keeps a request until it is taken or ends.
+    /// Keeps a request until it is taken or ends. Of one client and of all so many wait and no more
+    /// ([`Error::TooMany`]): most of them are of strangers.
     pub async fn add_pending(&self, new: NewPending) -> Result<()> {
         let now = self.now();
         self.write(move |tx| {
             tx.execute("DELETE FROM pending_request WHERE expires_at < $1", &[&now])?;
+            let all: usize = tx.one("SELECT COUNT(*) FROM pending_request", &[], |row| row.get(0))?;
+            if all >= PENDING_MAX {
+                return Err(Error::TooMany { what: "requests that wait", max: PENDING_MAX });
+            }
+            let of_client: usize =
+                tx.one("SELECT COUNT(*) FROM pending_request WHERE client = $1", &[&new.client], |row| row.get(0))?;
+            if of_client >= PENDING_OF_CLIENT_MAX {
+                return Err(Error::TooMany { what: "requests of a client that wait", max: PENDING_OF_CLIENT_MAX });
+            }
             tx.execute(
                 "INSERT INTO pending_request
                     (hash, kind, client, user_code, state, request, account, session, polled_at, created_at, expires_at)
@@ -184,27 +195,16 @@ impl Directory {
         .await
     }
 
-    /// Takes a request that waits out of its place: it can be used once.
-    pub async fn take_pending(&self, kind: &'static str, hash: [u8; 32]) -> Result<Option<Pending>> {
-        let now = self.now();
-        self.write(move |tx| {
-            Ok(tx.find(
-                concat!(
-                    "DELETE FROM pending_request WHERE hash = $1 AND kind = $2 AND expires_at > $3 RETURNING ",
-                    pending_columns!()
-                ),
-                &[&hash, &kind, &now],
-                pending,
-            )?)
-        })
-        .await
-    }
-
-    /// Notes a value that may be seen once until it ends (a `jti`); false when it was seen before.
+    /// Notes a value that may be seen once until it ends (a `jti`); false when it was seen before. What does not fit
+    /// ([`Error::TooMany`]) is not admitted either: nobody could say that it was seen.
     pub async fn see_once(&self, kind: &'static str, value: [u8; 32], lives: Duration) -> Result<bool> {
         let now = self.now();
         self.write(move |tx| {
             tx.execute("DELETE FROM seen_once WHERE expires_at < $1", &[&now])?;
+            let known: usize = tx.one("SELECT COUNT(*) FROM seen_once WHERE kind = $1", &[&kind], |row| row.get(0))?;
+            if known >= SEEN_ONCE_MAX {
+                return Err(Error::TooMany { what: "values that are seen once", max: SEEN_ONCE_MAX });
+            }
             let seen = tx.execute(
                 "INSERT INTO seen_once (kind, value, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                 &[&kind, &value, &now.after(lives)],

@@ -47,6 +47,12 @@ impl Revocations {
         Self(inner)
     }
 
+    /// Has the look-out seen that nobody watches?
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.0.is_idle()
+    }
+
     /// Watches the session of a login. What ended between the login and this call is noticed too.
     pub fn watch(&self, login: &Login) -> Watch {
         self.watch_session(login.session)

@@ -8,8 +8,10 @@ use hearth_types::{Secret, SessionId};
 use super::{Home, on_each_engine};
 use crate::Error;
 use crate::directory::{NewSession, SessionKind};
-use crate::grants::{Client, Code, CodeRefusal, NewClient, NewCode, NewPending, NewTokens, Poll, RefreshRefusal, scope};
-use crate::limits::{CODE_REPLAY_GRACE, REFRESH_RETRY, SESSIONS_MAX};
+use crate::grants::{
+    Client, Code, CodeRefusal, NewClient, NewCode, NewPending, NewTokens, Poll, RefreshRefusal, hash_token, scope,
+};
+use crate::limits::{CODE_REPLAY_GRACE, PENDING_MAX, PENDING_OF_CLIENT_MAX, REFRESH_RETRY, SEEN_ONCE_MAX, SESSIONS_MAX};
 use crate::service::Services;
 
 const LIVES: NewTokens = NewTokens {
@@ -51,6 +53,11 @@ impl Stage {
     }
 
     async fn code(&self, scopes: &str) -> Secret<String> {
+        self.home.clock.advance(Duration::from_millis(1));
+        self.home.directory.add_code(self.new_code(scopes, None)).await.unwrap().unwrap()
+    }
+
+    fn new_code(&self, scopes: &str, pushed: Option<[u8; 32]>) -> NewCode {
         let code = Code {
             client: self.client.id,
             account: self.account,
@@ -65,8 +72,7 @@ impl Stage {
             authenticated_at: self.home.clock.now(),
             expires_at: self.home.clock.now(),
         };
-        self.home.clock.advance(Duration::from_millis(1));
-        self.home.directory.add_code(NewCode { code, lives: Duration::from_secs(60) }).await.unwrap()
+        NewCode { code, lives: Duration::from_secs(60), pushed }
     }
 
     async fn redeem(&self, code: &Secret<String>) -> Result<crate::grants::Redeemed, CodeRefusal> {
@@ -230,6 +236,63 @@ fn what_ends_a_token() {
 }
 
 #[test]
+fn what_strangers_leave_is_bounded() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let client = async |name: &str| {
+            let new = NewClient { identifier: Some(name.into()), ..new_client(true) };
+            directory.add_client(new).await.unwrap().0.id
+        };
+        let (other, third) = (client("other").await, client("third").await);
+        let lives = Duration::from_secs(60);
+        let new = |client, number: usize| {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&number.to_be_bytes());
+            NewPending { kind: "par", client, hash, user_code: None, request: "{}".into(), lives }
+        };
+        let fill = async |client, numbers: std::ops::Range<usize>| {
+            let mut adding = tokio::task::JoinSet::new();
+            for number in numbers {
+                let (directory, new) = (directory.clone(), new(client, number));
+                adding.spawn(async move { directory.add_pending(new).await });
+            }
+            adding.join_all().await.into_iter().for_each(|added| added.unwrap());
+        };
+        let is_full = async |client, max| {
+            let refused = directory.add_pending(new(client, usize::MAX)).await;
+            matches!(refused, Err(Error::TooMany { max: named, .. }) if named == max)
+        };
+        fill(stage.client.id, 0..PENDING_OF_CLIENT_MAX).await;
+        assert!(is_full(stage.client.id, PENDING_OF_CLIENT_MAX).await);
+        fill(other, PENDING_OF_CLIENT_MAX..PENDING_MAX).await;
+        assert!(is_full(third, PENDING_MAX).await);
+        stage.home.clock.advance(lives + Duration::from_millis(1));
+        fill(third, 0..1).await;
+    });
+}
+
+#[test]
+fn what_is_seen_once_is_bounded() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let lives = Duration::from_secs(60);
+        let value = |number: usize| hash_token(&number.to_string());
+        let mut seeing = tokio::task::JoinSet::new();
+        for number in 0..SEEN_ONCE_MAX {
+            let (directory, value) = (directory.clone(), value(number));
+            seeing.spawn(async move { directory.see_once("dpop", value, lives).await });
+        }
+        seeing.join_all().await.into_iter().for_each(|seen| assert!(seen.unwrap()));
+        let next = async |kind| directory.see_once(kind, value(SEEN_ONCE_MAX), lives).await;
+        assert!(matches!(next("dpop").await, Err(Error::TooMany { .. })), "nobody could say that it was seen");
+        assert!(next("assertion").await.unwrap(), "each kind has its own room");
+        home.clock.advance(lives + Duration::from_millis(1));
+        assert!(next("dpop").await.unwrap());
+    });
+}
+
+#[test]
 fn pending_requests_and_consent() {
     on_each_engine(|home| async move {
         let stage = Stage::set(home).await;
@@ -243,13 +306,16 @@ fn pending_requests_and_consent() {
             lives: Duration::from_secs(60),
         };
         directory.add_pending(new.clone()).await.unwrap();
-        assert!(directory.take_pending("device", [5; 32]).await.unwrap().is_none());
-        let taken = directory.take_pending("par", [5; 32]).await.unwrap().expect("it waits");
-        assert_eq!((taken.client, taken.request.as_str()), (stage.client.id, "{\"a\":1}"));
-        assert!(directory.take_pending("par", [5; 32]).await.unwrap().is_none(), "once");
-        directory.add_pending(new).await.unwrap();
+        let found = directory.find_pending("par", [5; 32]).await.unwrap().expect("it waits");
+        assert_eq!((found.client, found.request.as_str()), (stage.client.id, "{\"a\":1}"));
+        let code = async || directory.add_code(stage.new_code("openid", Some([5; 32]))).await.unwrap();
+        assert!(code().await.is_some());
+        assert!(code().await.is_none(), "once");
+        directory.add_pending(NewPending { kind: "device", ..new.clone() }).await.unwrap();
+        assert!(code().await.is_none(), "it was not pushed");
+        directory.add_pending(NewPending { hash: [6; 32], ..new }).await.unwrap();
         stage.home.clock.advance(Duration::from_secs(60));
-        assert!(directory.take_pending("par", [5; 32]).await.unwrap().is_none(), "too late");
+        assert!(directory.add_code(stage.new_code("openid", Some([6; 32]))).await.unwrap().is_none(), "too late");
 
         assert!(directory.see_once("jti", [1; 32], Duration::from_secs(60)).await.unwrap());
         assert!(!directory.see_once("jti", [1; 32], Duration::from_secs(60)).await.unwrap());

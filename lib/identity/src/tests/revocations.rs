@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Another process learns that a session ended.
 
-use std::time::{Duration, Instant};
+use std::future::Future;
+use std::time::Duration;
 
 use hearth_types::{Address, SessionId};
 
 use super::on_each_engine;
 use crate::directory::{NewSession, SessionKind};
+use crate::limits::REVOCATION_POLL;
 use crate::login::{Login, Revocations};
 use crate::service::Services;
 
+/// Waits for what must come; as long as a busy machine may need.
+async fn comes<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), what).await.expect("it comes")
+}
+
 #[test]
-fn a_watch_ends_within_a_second() {
+fn it_is_looked_twice_a_second() {
+    assert!(REVOCATION_POLL * 2 < Duration::from_secs(1));
+}
+
+#[test]
+fn a_watch_ends_with_its_session() {
     on_each_engine(|home| async move {
         let alice = home.person("alice").await;
         let login = |session: SessionId| -> Login {
@@ -38,42 +50,35 @@ fn a_watch_ends_within_a_second() {
             sessions.push(home.directory.add_session(new).await.unwrap().id);
         }
         let revocations = Revocations::start(home.directory.clone());
-        // Ended between the login and the watch.
-        home.directory.end_session(sessions[0]).await.unwrap();
-        let mut early = revocations.watch(&login(sessions[0]));
-        tokio::time::timeout(Duration::from_secs(2), early.ended()).await.expect("it is looked up");
-        assert!(early.has_ended());
-
         let mut watch = revocations.watch(&login(sessions[1]));
         let mut twin = revocations.watch(&login(sessions[1]));
         let other = revocations.watch(&login(sessions[2]));
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        assert!(!watch.has_ended());
-        let begun = Instant::now();
+        // Ended between the login and the watch.
+        home.directory.end_session(sessions[0]).await.unwrap();
+        let mut early = revocations.watch(&login(sessions[0]));
+        comes(early.ended()).await;
+        assert!(early.has_ended() && !watch.has_ended());
+
         home.directory.end_session(sessions[1]).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(2), async {
-            watch.ended().await;
-            twin.ended().await;
-        })
-        .await
-        .expect("both are told");
-        assert!(begun.elapsed() < Duration::from_secs(1), "took {:?}", begun.elapsed());
+        comes(watch.ended()).await;
+        comes(twin.ended()).await;
         assert!(!other.has_ended());
 
         // A session that nobody knows, and an account that is disabled.
         let mut unknown = revocations.watch(&login(SessionId::from_i64(1)));
         let mut disabled = revocations.watch(&login(sessions[3]));
         home.directory.disable_account(alice.id).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(2), async {
-            unknown.ended().await;
-            disabled.ended().await;
-        })
-        .await
-        .expect("both are told");
+        comes(unknown.ended()).await;
+        comes(disabled.ended()).await;
         // After everything was let go it can be watched anew.
         drop((watch, twin, early, unknown, disabled, other));
-        tokio::time::sleep(Duration::from_millis(900)).await;
+        comes(async {
+            while !revocations.is_idle() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
         let mut again = revocations.watch(&login(sessions[1]));
-        tokio::time::timeout(Duration::from_secs(2), again.ended()).await.expect("it is still over");
+        comes(again.ended()).await;
     });
 }

@@ -50,22 +50,67 @@ impl Vault {
         .await
     }
 
-    /// Spends a link; false when it was spent meanwhile. Factors that it forgets go in the same transaction.
-    pub async fn use_link(&self, token: &str) -> Result<bool> {
-        let (hash, now) = (hash_token(token), self.now());
-        self.write(move |tx| {
-            let spent = tx.find(
-                "DELETE FROM one_time_link WHERE hash = $1 AND expires_at > $2 RETURNING account, forget_factors",
-                &[&hash, &now],
-                |row| Ok((row.get::<AccountId>(0)?, row.get::<bool>(1)?)),
-            )?;
-            if let Some((account, true)) = spent {
-                tx.execute("DELETE FROM totp WHERE account = $1", &[&account])?;
-                tx.execute("DELETE FROM recovery_code WHERE account = $1", &[&account])?;
-                tx.execute("DELETE FROM passkey WHERE account = $1", &[&account])?;
-            }
-            Ok(spent.is_some())
-        })
-        .await
+    /// Spends a link: its account has this human password from now on. False when it was spent meanwhile. In one
+    /// transaction, with the factors that it forgets, and after the computation: whoever is told to come back, or
+    /// whose connection breaks, still has a way in. Costs an argon2 computation.
+    pub async fn use_link(&self, token: &str, password: Secret<String>) -> Result<bool> {
+        let password_hash = self.hash_new_password(password).await?;
+        let (vault, hash, now) = (self.clone(), hash_token(token), self.now());
+        let spent = self
+            .write(move |tx| {
+                let spent = tx.find(
+                    "DELETE FROM one_time_link WHERE hash = $1 AND expires_at > $2 RETURNING account, forget_factors",
+                    &[&hash, &now],
+                    |row| Ok((row.get::<AccountId>(0)?, row.get::<bool>(1)?)),
+                )?;
+                let Some((account, forget_factors)) = spent else {
+                    return Ok(false);
+                };
+                if forget_factors {
+                    tx.execute("DELETE FROM totp WHERE account = $1", &[&account])?;
+                    tx.execute("DELETE FROM recovery_code WHERE account = $1", &[&account])?;
+                    tx.execute("DELETE FROM passkey WHERE account = $1", &[&account])?;
+                }
+                vault.store_password(tx, account, Some(password_hash))?;
+                Ok(true)
+            })
+            .await?;
+        if spent {
+            self.password_was_set();
+        }
+        Ok(spent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::tests::on_each_engine;
+    use crate::vault::PasswordCheck;
+
+    const ALICE: AccountId = AccountId::from_i64(1);
+
+    #[test]
+    fn a_link_is_spent_with_the_password_that_it_is_for_and_not_before() {
+        on_each_engine(|home| async move {
+            let vault = home.vault().await;
+            let password = || Secret::new("correct horse".to_string());
+            let link = vault.add_link(ALICE, false, Duration::from_secs(60)).await.unwrap();
+            let everybody = vault.0.turns.take_all();
+            assert!(
+                matches!(vault.use_link(link.expose(), password()).await, Err(Error::Invalid(_))),
+                "too many are being checked"
+            );
+            drop(everybody);
+            assert!(matches!(vault.use_link(link.expose(), Secret::new("short".into())).await, Err(Error::Invalid(_))));
+            assert!(vault.find_link(link.expose()).await.unwrap().is_some(), "there is still a way in");
+            let before = vault.passwords_set();
+            assert!(vault.use_link(link.expose(), password()).await.unwrap());
+            assert_ne!(vault.passwords_set(), before);
+            assert_eq!(vault.check_password(Some(ALICE), &password()).await.unwrap(), PasswordCheck::Right);
+            assert!(!vault.use_link(link.expose(), Secret::new("another horse".into())).await.unwrap(), "once");
+            assert_eq!(vault.check_password(Some(ALICE), &password()).await.unwrap(), PasswordCheck::Right);
+        });
     }
 }

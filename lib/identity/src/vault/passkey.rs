@@ -22,6 +22,8 @@ pub struct StoredPasskey {
     pub public_key: Vec<u8>,
     /// How often the device said that it signed; 0 when it does not count.
     pub sign_count: u32,
+    /// May it leave its device? `None`: it was added before this was kept, and has not been used since.
+    pub backup_eligible: Option<bool>,
     /// When it was added.
     pub created_at: Timestamp,
     /// When it last signed somebody in.
@@ -41,6 +43,8 @@ pub struct NewPasskey {
     pub public_key: Vec<u8>,
     /// The device's first count.
     pub sign_count: u32,
+    /// May it leave its device? It stays what it is (WebAuthn §6.1.3).
+    pub backup_eligible: bool,
 }
 
 struct Sealed {
@@ -60,9 +64,9 @@ impl Vault {
                 return Err(Error::TooMany { what: "passkeys of an account", max: PASSKEYS_MAX });
             }
             let added = tx.execute(
-                "INSERT INTO passkey (credential_id, account, label, sealed, sign_count, created_at, last_used_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, NULL) ON CONFLICT (credential_id) DO NOTHING",
-                &[&new.credential, &new.account, &new.label, &sealed, &i64::from(new.sign_count), &now],
+                "INSERT INTO passkey (credential_id, account, label, sealed, sign_count, created_at, last_used_at, backup_eligible)
+                 VALUES ($1, $2, $3, $4, $5, $6, NULL, $7) ON CONFLICT (credential_id) DO NOTHING",
+                &[&new.credential, &new.account, &new.label, &sealed, &i64::from(new.sign_count), &now, &new.backup_eligible],
             )?;
             if added == 0 { Err(Error::InUse("this passkey is here already".into())) } else { Ok(()) }
         })
@@ -92,15 +96,15 @@ impl Vault {
         found.into_iter().map(|found| self.open_passkey(found)).collect()
     }
 
-    /// Notes a signature. False when the count did not grow where it should have: two devices have the key
-    /// (WebAuthn §6.1.1).
-    pub async fn use_passkey(&self, credential: &[u8], sign_count: u32) -> Result<bool> {
+    /// Notes a signature, and learns whether the passkey may leave its device where that is not known. False when the
+    /// count did not grow where it should have: two devices have the key (WebAuthn §6.1.1).
+    pub async fn use_passkey(&self, credential: &[u8], sign_count: u32, backup_eligible: bool) -> Result<bool> {
         let (credential, sign_count, now) = (credential.to_vec(), i64::from(sign_count), self.now());
         self.write(move |tx| {
             let used = tx.execute(
-                "UPDATE passkey SET sign_count = $2, last_used_at = $3
+                "UPDATE passkey SET sign_count = $2, last_used_at = $3, backup_eligible = COALESCE(backup_eligible, $4)
                  WHERE credential_id = $1 AND (sign_count < $2 OR (sign_count = 0 AND $2 = 0))",
-                &[&credential, &sign_count, &now],
+                &[&credential, &sign_count, &now, &backup_eligible],
             )?;
             Ok(used == 1)
         })
@@ -129,7 +133,7 @@ impl Vault {
 
 macro_rules! passkey_columns {
     () => {
-        "SELECT credential_id, account, label, sealed, sign_count, created_at, last_used_at FROM passkey"
+        "SELECT credential_id, account, label, sealed, sign_count, created_at, last_used_at, backup_eligible FROM passkey"
     };
 }
 use passkey_columns;
@@ -143,6 +147,7 @@ fn passkey(row: &Row<'_>) -> hearth_db::Result<Sealed> {
         sign_count: u32::try_from(row.get::<i64>(4)?).unwrap_or(u32::MAX),
         created_at: row.get(5)?,
         last_used_at: row.get(6)?,
+        backup_eligible: row.get(7)?,
     };
     Ok(Sealed { passkey, sealed: row.get(3)? })
 }
@@ -150,4 +155,36 @@ fn passkey(row: &Row<'_>) -> hearth_db::Result<Sealed> {
 fn place(credential: &[u8]) -> String {
     let letters: String = credential.iter().map(|octet| format!("{octet:02x}")).collect();
     format!("passkey/{letters}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::on_each_engine;
+
+    #[test]
+    fn whether_a_passkey_may_leave_is_learned_once() {
+        on_each_engine(|home| async move {
+            let vault = home.vault().await;
+            let new = |name: u8, backup_eligible| NewPasskey {
+                credential: vec![name; 16],
+                account: AccountId::from_i64(1),
+                label: "Key".into(),
+                public_key: vec![1],
+                sign_count: 0,
+                backup_eligible,
+            };
+            let known = async |name: u8| vault.find_passkey(&[name; 16]).await.unwrap().unwrap().backup_eligible;
+            vault.add_passkey(new(7, true)).await.unwrap();
+            vault.add_passkey(new(8, false)).await.unwrap();
+            assert_eq!((known(7).await, known(8).await), (Some(true), Some(false)));
+            // As one that was there before step 3.
+            vault.write(|tx| Ok(tx.execute("UPDATE passkey SET backup_eligible = NULL", &[])?)).await.unwrap();
+            assert_eq!(known(7).await, None);
+            for says in [true, false] {
+                assert!(vault.use_passkey(&[7; 16], 0, says).await.unwrap());
+                assert_eq!((known(7).await, known(8).await), (Some(true), None), "the first use alone");
+            }
+        });
+    }
 }

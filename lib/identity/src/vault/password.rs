@@ -7,6 +7,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use hearth_db::Tx;
 use hearth_types::{AccountId, Secret, constant_time_eq};
 use hearth_wire::sasl::prep;
 
@@ -26,6 +27,9 @@ const HASH_BYTES: usize = 32;
 /// is asked for, and what is not touched is never real.
 const RESERVED_BLOCKS: usize = 33 * 1024;
 
+/// What somebody is told whose new password is not computed now.
+const TOO_MANY: &str = "too many passwords are being checked: try again";
+
 /// What came of a human password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordCheck {
@@ -41,29 +45,38 @@ impl Vault {
     /// Sets the human password, or takes it away. Costs an argon2 computation.
     pub async fn set_password(&self, account: AccountId, password: Option<Secret<String>>) -> Result<()> {
         let hash = match password {
-            Some(password) => {
-                check_new_password(password.expose())?;
-                let salt = crate::random::bytes::<SALT_BYTES>();
-                let computed = self.compute(password, salt.to_vec(), params()?, HASH_BYTES).await?;
-                let computed = computed.ok_or_else(|| Error::Invalid("too many passwords are being checked: try again".into()))?;
-                Some(encode(&salt, &computed))
-            }
+            Some(password) => Some(self.hash_new_password(password).await?),
             None => None,
         };
-        let (now, salt) = (self.now(), self.scram_salt(account));
-        self.write(move |tx| {
-            tx.execute(
-                "INSERT INTO credential (account, password_hash, password_changed_at, scram_salt, scram_iterations)
-                 VALUES ($1, $2, $3, $4, $5)
-                 ON CONFLICT (account) DO UPDATE SET
-                    password_hash = excluded.password_hash, password_changed_at = excluded.password_changed_at",
-                &[&account, &hash, &now, &salt, &hearth_wire::sasl::scram::ITERATIONS],
-            )?;
-            Ok(())
-        })
-        .await?;
-        self.0.passwords_set.fetch_add(1, Ordering::SeqCst);
+        let vault = self.clone();
+        self.write(move |tx| vault.store_password(tx, account, hash)).await?;
+        self.password_was_set();
         Ok(())
+    }
+
+    /// The hash of a new human password, to be stored.
+    pub(super) async fn hash_new_password(&self, password: Secret<String>) -> Result<String> {
+        check_new_password(password.expose())?;
+        let salt = crate::random::bytes::<SALT_BYTES>();
+        let computed = self.compute(password, salt.to_vec(), params()?, HASH_BYTES).await?;
+        let computed = computed.ok_or_else(|| Error::Invalid(TOO_MANY.into()))?;
+        Ok(encode(&salt, &computed))
+    }
+
+    pub(super) fn store_password(&self, tx: &mut Tx<'_>, account: AccountId, hash: Option<String>) -> Result<()> {
+        let (now, salt) = (self.now(), self.scram_salt(account));
+        tx.execute(
+            "INSERT INTO credential (account, password_hash, password_changed_at, scram_salt, scram_iterations)
+             VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (account) DO UPDATE SET
+                password_hash = excluded.password_hash, password_changed_at = excluded.password_changed_at",
+            &[&account, &hash, &now, &salt, &hearth_wire::sasl::scram::ITERATIONS],
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn password_was_set(&self) {
+        self.0.passwords_set.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Has the account a human password?
@@ -111,12 +124,7 @@ impl Vault {
         params: Params,
         length: usize,
     ) -> Result<Option<Secret<Vec<u8>>>> {
-        let Ok(_place) = self.0.queueing.try_acquire() else {
-            return Ok(None);
-        };
-        let _turn = self.0.running.acquire().await.expect("the semaphore is never closed");
-        let computed = tokio::task::spawn_blocking(move || compute_now(&password, &salt, params, length)).await;
-        computed.unwrap_or(Err(Error::Store(hearth_db::Error::Gone))).map(Some)
+        self.0.turns.take(move || compute_now(&password, &salt, params, length)).await
     }
 }
 

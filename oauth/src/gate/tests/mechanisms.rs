@@ -11,7 +11,7 @@ use hearth_types::Secret;
 use super::{Home, PASSWORD, PEER, add, binding, login, on_each_engine, peer, refused};
 
 /// An access token of alice's, by way of a code.
-async fn token(home: &Home, scopes: &str) -> Tokens {
+pub(super) async fn token(home: &Home, scopes: &str) -> Tokens {
     let new = NewClient {
         identifier: None,
         name: "App".into(),
@@ -56,7 +56,7 @@ async fn token(home: &Home, scopes: &str) -> Tokens {
         authenticated_at: now,
         expires_at: now,
     };
-    let code = home.directory.add_code(NewCode { code, lives: Duration::from_secs(60) }).await.unwrap();
+    let code = home.directory.add_code(NewCode { code, lives: Duration::from_secs(60), pushed: None }).await.unwrap().unwrap();
     home.clock.advance(Duration::from_millis(1));
     let lives = NewTokens { access_lives: Duration::from_secs(600), ..NewTokens::default() };
     home.directory.redeem_code(&code, client.id, "App", |_| Some(lives)).await.unwrap().unwrap().tokens

@@ -29,11 +29,17 @@ fn frames_that_are_none() {
             let _ = stream.read_to_end(&mut answer).await;
             assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&octets));
         }
-        let mut stream = UnixStream::connect(&home.socket).await.unwrap();
-        stream.write_all(&said(r#"{"ask":"response","data":""}"#)).await.unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.unwrap();
-        assert!(String::from_utf8_lossy(&answer).contains("no exchange is under way"));
+        for (question, answered) in [
+            (r#"{"ask":"response","data":""}"#, "no exchange is under way"),
+            (r#"{"ask":"sasl","mechanism":"GSSAPI","service":"imap","peer":"192.0.2.1"}"#, "malformed"),
+        ] {
+            let mut stream = UnixStream::connect(&home.socket).await.unwrap();
+            stream.write_all(&said(question)).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.contains(answered), "{answer}");
+        }
         assert!(home.gate.is_up().await, "and it goes on");
     });
 }

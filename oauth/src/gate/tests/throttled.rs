@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Guessing, from both sides.
 
-use hearth_identity::login::{Refusal, Service, Step};
+use hearth_identity::login::{ChannelBinding, Mechanism, Refusal, Service, Step};
+use hearth_types::Secret;
 
-use super::{Home, PASSWORD, PEER, login, on_each_engine, refused};
-use crate::gate::limits::{ACCOUNT, PAIR};
+use super::mechanisms::token;
+use super::{Home, PASSWORD, PEER, login, on_each_engine, peer, refused};
+use crate::gate::limits::{ACCOUNT, FLOOD, PAIR};
 
 /// Guesses until told to wait; how many were looked at.
 async fn guess(home: &Home, mut from: impl FnMut(u32) -> String) -> u32 {
@@ -66,5 +68,31 @@ fn a_forgotten_device_is_no_guesser() {
         let old = hearth_types::Secret::new("the old brown password".to_string());
         home.gate.set_password(home.alice.id, Some(&old)).await.unwrap();
         login(home.plain("alice@home.test", "the old brown password", Service::Imap, PEER).await);
+    });
+}
+
+#[test]
+fn what_nobody_can_guess_is_never_refused_for_the_guesses_of_others() {
+    on_each_engine(|home| async move {
+        let (_, app) = home.app_password(&Service::MAIL).await;
+        let token = token(&home, "openid mail").await.access;
+        let wrong = Secret::new("x".repeat(43));
+        let show = async |token: &Secret<String>| home.gate.bearer(token, Service::Imap, peer(PEER)).await.unwrap();
+        for _ in 0..=FLOOD.free {
+            assert_eq!(show(&wrong).await, Err(Refusal::Credentials));
+        }
+        assert_eq!(show(&wrong).await, Err(Refusal::Wait(FLOOD.first_wait)), "nothing is written of it any more");
+        let unknown = "zzzzz-zzzzz-zzzzz-zzzzz-zzzzz7";
+        refused(home.plain("alice@home.test", unknown, Service::Imap, PEER).await, Refusal::Wait(FLOOD.first_wait));
+        // The neighbour behind the same address.
+        assert_eq!(show(&token).await.unwrap().account, home.alice.id);
+        let scram = async |password: &str| {
+            home.scram(Mechanism::ScramSha256, ChannelBinding::none(), "n,,", b"", "alice@home.test", password).await
+        };
+        login(scram(app.expose()).await);
+        refused(scram(unknown).await, Refusal::Wait(FLOOD.first_wait));
+        login(home.plain("alice@home.test", app.expose(), Service::Imap, PEER).await);
+        home.clock.advance(FLOOD.first_wait);
+        assert_eq!(show(&wrong).await, Err(Refusal::Credentials));
     });
 }

@@ -122,6 +122,7 @@ async fn keep(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
         label: label.clone(),
         public_key: made.public_key,
         sign_count: made.says.sign_count,
+        backup_eligible: made.says.synced,
     };
     match ctx.vault().add_passkey(new).await {
         Ok(()) => {}
@@ -145,12 +146,13 @@ async fn read(ctx: &Ctx, visit: &Visit, said: &str) -> Result<Option<Made>, Trou
     let Some(challenge) = ceremony::challenge_of(&client_data) else {
         return Ok(None);
     };
-    if !challenge::take(ctx, visit, ADD, &challenge).await? {
+    if !challenge::is_sound(ctx, visit, ADD, &challenge) {
         return Ok(None);
     }
     let rp_id = rp_id(&ctx.issuer);
     let party = Party { origin: &ctx.issuer, rp_id: &rp_id, challenge: &challenge };
-    Ok(ceremony::make(&party, &client_data, &decode(&said.attestation)).ok())
+    let made = ceremony::make(&party, &client_data, &decode(&said.attestation)).ok();
+    Ok(if made.is_some() && challenge::take(ctx, &challenge).await? { made } else { None })
 }
 
 /// POST: forgets one.

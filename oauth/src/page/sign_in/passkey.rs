@@ -91,7 +91,7 @@ async fn check(ctx: &Ctx, visit: &Visit, said: &str) -> Result<Option<(Account, 
     let Some(challenge) = ceremony::challenge_of(&client_data) else {
         return Ok(None);
     };
-    if !challenge::take(ctx, visit, SIGN_IN, &challenge).await? {
+    if !challenge::is_sound(ctx, visit, SIGN_IN, &challenge) {
         return Ok(None);
     }
     let Some(passkey) = ctx.vault().find_passkey(&decode(&said.id)).await? else {
@@ -105,14 +105,17 @@ async fn check(ctx: &Ctx, visit: &Visit, said: &str) -> Result<Option<(Account, 
     let party = Party { origin: &ctx.issuer, rp_id: &rp_id, challenge: &challenge };
     let key = Key::parse(&passkey.public_key).ok_or_else(|| Trouble::new("a stored passkey cannot be read"))?;
     let signed = ceremony::sign(&party, &key, &client_data, &decode(&said.authenticator_data), &decode(&said.signature));
-    let says = match signed {
+    let says = match signed.and_then(|says| says.check_backup(passkey.backup_eligible)) {
         Ok(says) => says,
         Err(error) => {
             note(ctx, visit, passkey.account, "login.failed", &error.to_string()).await?;
             return Ok(None);
         }
     };
-    if !ctx.vault().use_passkey(&passkey.credential, says.sign_count).await? {
+    if !challenge::take(ctx, &challenge).await? {
+        return Ok(None);
+    }
+    if !ctx.vault().use_passkey(&passkey.credential, says.sign_count, says.synced).await? {
         note(ctx, visit, passkey.account, "passkey.copied", &passkey.label).await?;
         if let Some(account) = ctx.directory.find_account(passkey.account).await? {
             tell(ctx, visit, &account, Notice::PasskeyCopied, &passkey.label).await;

@@ -1,0 +1,2 @@
+-- How many requests of one client wait is counted before another is kept.
+CREATE INDEX pending_request_of_client ON pending_request (client);
