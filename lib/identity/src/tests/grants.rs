@@ -170,6 +170,7 @@ fn a_refresh_token_rotates() {
         // The answer was lost: the same token again, while nothing of it was used.
         let third = refresh(&first_refresh, None).await.expect("a lost answer");
         assert_eq!(third.scopes, ["openid", "mail"]);
+        assert!(directory.find_refresh_token(second.refresh.as_ref().unwrap()).await.unwrap().is_some_and(|token| token.is_over));
         assert!(directory.find_access_token(&second.access).await.unwrap().is_none(), "the lost pair is void");
         // The access token was seen, so the answer was not lost: somebody else has the old token.
         directory.find_access_token(&third.access).await.unwrap().expect("a token");
@@ -177,6 +178,35 @@ fn a_refresh_token_rotates() {
         assert!(directory.find_access_token(&third.access).await.unwrap().is_none());
         assert_eq!(refresh(&third.refresh.unwrap(), None).await.err(), Some(RefreshRefusal::Unknown), "the family is gone");
         assert_eq!(refresh(&Secret::new("never".into()), None).await.err(), Some(RefreshRefusal::Unknown));
+    });
+}
+
+#[test]
+fn an_answer_that_was_lost_is_nobodys() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let refresh = async |token: &Secret<String>| directory.refresh(token, stage.client.id, None, LIVES).await.unwrap();
+        // The thief asks again within the minute; the owner comes with what they got.
+        let code = stage.code("openid").await;
+        let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
+        let owners = refresh(&token).await.expect("the owner").refresh.unwrap();
+        let thiefs = refresh(&token).await.expect("the thief").refresh.unwrap();
+        assert_eq!(refresh(&owners).await.err(), Some(RefreshRefusal::Reused));
+        assert_eq!(refresh(&thiefs).await.err(), Some(RefreshRefusal::Unknown), "with the grant");
+        // Once: a third asker ends it.
+        let code = stage.code("openid").await;
+        let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
+        refresh(&token).await.expect("the first");
+        refresh(&token).await.expect("again");
+        assert_eq!(refresh(&token).await.err(), Some(RefreshRefusal::Reused));
+        // Each token of a line may be asked for again.
+        let code = stage.code("openid").await;
+        let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
+        refresh(&token).await.expect("the first");
+        let next = refresh(&token).await.expect("again").refresh.unwrap();
+        refresh(&next).await.expect("the next");
+        refresh(&next).await.expect("again");
     });
 }
 
