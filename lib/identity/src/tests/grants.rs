@@ -8,7 +8,7 @@ use hearth_types::{Secret, SessionId};
 use super::{Home, on_each_engine};
 use crate::Error;
 use crate::directory::{NewSession, SessionKind};
-use crate::grants::{Client, Code, CodeRefusal, NewClient, NewCode, NewPending, NewTokens, Poll, RefreshRefusal, scope};
+use crate::grants::{Client, Code, CodeRefusal, NewClient, NewCode, NewGrant, NewPending, NewTokens, Poll, RefreshRefusal, scope};
 use crate::limits::{CODE_REPLAY_GRACE, REFRESH_RETRY, SESSIONS_MAX};
 use crate::service::Services;
 
@@ -416,11 +416,32 @@ fn a_client_is_for_everyone_or_for_those_that_are_listed() {
         directory.add_group_member(family, bob, crate::directory::MemberRole::Member).await.unwrap();
         let may = async |account| directory.may_use_client(account, stage.client.id).await.unwrap();
         assert!(may(stage.account).await && may(bob).await);
+        let code = stage.code("openid offline_access").await;
+        let hers = stage.redeem(&code).await.unwrap();
+        let grant = |account, auth_methods: &str| NewGrant {
+            client: stage.client.id,
+            account,
+            parent: None,
+            label: String::new(),
+            scopes: scope::parse("openid"),
+            auth_methods: auth_methods.into(),
+            authenticated_at: stage.home.clock.now(),
+        };
+        let his = directory.add_grant(grant(bob, "pwd"), LIVES, false).await.unwrap();
+        let service = stage.home.add("backup", crate::directory::Kind::Service, false).await.id;
+        let its = directory.add_grant(grant(service, ""), LIVES, false).await.unwrap();
+        let is_live = async |session| directory.find_session(session).await.unwrap().unwrap().ended_at.is_none();
         directory.add_client_access(stage.client.id, family).await.unwrap();
         assert!(!may(stage.account).await && may(bob).await);
+        assert!(!is_live(hers.session).await, "what it had of her ends");
+        assert!(is_live(his.session).await && is_live(its.session).await, "his does not, nor what the client does for itself");
+        directory.add_group_member(family, stage.account, crate::directory::MemberRole::Member).await.unwrap();
+        directory.remove_group_member(family, stage.account).await.unwrap();
+        assert!(is_live(his.session).await);
         assert_eq!(directory.list_client_access(stage.client.id).await.unwrap().len(), 1);
         assert!(directory.remove_client_access(stage.client.id, family).await.unwrap());
         assert!(!may(bob).await, "an empty list admits nobody");
+        assert!(!is_live(his.session).await && is_live(its.session).await);
         directory.open_client(stage.client.id).await.unwrap();
         assert!(may(stage.account).await);
     });
