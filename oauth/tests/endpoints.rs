@@ -4,6 +4,7 @@
 mod support;
 
 use hearth_oauth::endpoint::metadata;
+use hearth_oauth::limits::AUTHORIZATION_REQUEST_BYTES_MAX;
 use hearth_oauth::registry;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode, header};
@@ -132,6 +133,35 @@ async fn webfinger_names_the_issuer_and_nobody() {
         assert_eq!(at(&[("resource", "acct:alice@home.example"), ("rel", "other")]).await.json()["links"], json!([]));
         assert_eq!(at(&[("resource", "acct:alice@elsewhere.example")]).await.status, StatusCode::NOT_FOUND);
         assert_eq!(at(&[]).await.status, StatusCode::BAD_REQUEST);
+    })
+    .await;
+}
+
+/// RP-Initiated Logout §2: POST too. The browser sends a cookie that is SameSite=Lax with the GET that follows, and with
+/// no form of another site.
+#[tokio::test]
+async fn logout_by_a_form_of_another_site() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let tokens = house.exchange(&browser.code(&request(&[])).await).await.json();
+        let bye = "https://app.example/bye";
+        let fields = [("id_token_hint", tokens["id_token"].as_str().unwrap()), ("post_logout_redirect_uri", bye), ("state", "s&t")];
+        let mut without = house.browser();
+        without.origin = Some("https://app.example".into());
+        let posted = without.post("/logout", &fields).await;
+        assert_eq!(posted.status, StatusCode::SEE_OTHER, "{}", posted.body);
+        let next = posted.location().unwrap();
+        assert!(next.starts_with("/logout?"), "{next}");
+        let reply = browser.get(&next).await;
+        assert_eq!(reply.location().as_deref(), Some("https://app.example/bye?state=s%26t"));
+        assert_eq!(browser.get("/account").await.status, StatusCode::SEE_OTHER, "signed out");
+        // What does not fit into an address goes on as a question.
+        let long = "x".repeat(AUTHORIZATION_REQUEST_BYTES_MAX);
+        assert_eq!(without.post("/logout", &[("id_token_hint", &long)]).await.location().as_deref(), Some("/logout?"));
+        let fits = &long["id_token_hint=".len()..];
+        let whole = without.post("/logout", &[("id_token_hint", fits)]).await.location().unwrap();
+        assert_eq!(whole.len(), "/logout?".len() + AUTHORIZATION_REQUEST_BYTES_MAX);
     })
     .await;
 }

@@ -145,33 +145,27 @@ impl Visit {
         response
     }
 
-    /// Begins a session for somebody who just proved who they are. It has a new secret, so that none
+    /// Begins a session for somebody who just proved who they are, or goes on in theirs. It has a new secret, so that none
     /// that was known before is worth anything (session fixation).
     pub async fn sign_in(&self, ctx: &Ctx, account: AccountId, auth_methods: &str) -> Result<(Session, SignedIn), Trouble> {
         let secret = new_token();
         let now = ctx.now();
         let lives = ctx.policy().await?.session_life();
-        let session = ctx
-            .directory
-            .add_session(NewSession {
-                account,
-                kind: SessionKind::Browser,
-                label: user_agent::name(self.user_agent.as_deref().unwrap_or_default()),
-                services: Services::default(),
-                parent: None,
-                client: None,
-                secret_hash: Some(hash_token(secret.expose())),
-                auth_methods: auth_methods.to_string(),
-                authenticated_at: now,
-                peer: Some(self.peer.ip),
-                user_agent: self.user_agent.clone(),
-                expires_at: Some(now.after(lives)),
-            })
-            .await?;
-        // What this browser was signed in as before it leaves behind: but for what the same person let in with it.
-        if let Some(old) = self.session.as_ref().filter(|old| old.account != account) {
-            ctx.directory.end_session(old.id).await?;
-        }
+        let new = NewSession {
+            account,
+            kind: SessionKind::Browser,
+            label: user_agent::name(self.user_agent.as_deref().unwrap_or_default()),
+            services: Services::default(),
+            parent: None,
+            client: None,
+            secret_hash: Some(hash_token(secret.expose())),
+            auth_methods: auth_methods.to_string(),
+            authenticated_at: now,
+            peer: Some(self.peer.ip),
+            user_agent: self.user_agent.clone(),
+            expires_at: Some(now.after(lives)),
+        };
+        let session = ctx.directory.sign_in_browser(new, self.session.as_ref().map(|session| session.id)).await?;
         let mark = mark_of(ctx, account);
         let is_new_device = !self.known.contains(&mark);
         let others = self.known.iter().filter(|known| **known != mark).take(KNOWN_PEOPLE_MAX - 1);

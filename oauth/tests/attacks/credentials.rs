@@ -206,6 +206,8 @@ async fn attack_36_a_session_that_somebody_else_chose() {
             browser.fill_sign_in(&page, "alice", PASSWORD).await;
             assert_ne!(browser.jar["__Host-hearth"], planted, "a secret of our own");
         }
+        let sessions = async |house: &House| house.directory.list_sessions(house.alice.id).await.unwrap().len();
+        let known = sessions(&house).await;
         let before = browser.jar["__Host-hearth"].clone();
         house.clock.advance(Duration::from_secs(601));
         assert_eq!(browser.get("/account/passkeys").await.location().as_deref(), Some("/sign-in?to=passkeys"), "it expires");
@@ -213,6 +215,10 @@ async fn attack_36_a_session_that_somebody_else_chose() {
         browser.fill_sign_in(&page, "alice", PASSWORD).await;
         assert_ne!(browser.jar["__Host-hearth"], before, "proven anew, a new secret");
         assert_eq!(browser.get("/account/passkeys").await.status, StatusCode::OK);
+        let mut thief = house.browser();
+        thief.jar.insert("__Host-hearth".into(), before);
+        assert_eq!(thief.get("/account").await.status, StatusCode::SEE_OTHER, "and the old one opens nothing");
+        assert_eq!(sessions(&house).await, known, "of one browser, one session");
         // Who signs out leaves no secret that still opens something.
         let left = browser.jar["__Host-hearth"].clone();
         let form = browser.get("/account").await.field("form");

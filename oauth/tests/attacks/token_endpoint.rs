@@ -228,28 +228,54 @@ async fn attack_17_more_than_was_granted() {
 #[tokio::test]
 async fn attack_18_a_refresh_token_in_two_hands() {
     on_both_engines(async |house| {
-        // A lost answer: the same token again, its successor unused.
+        let ended = (400, "invalid_grant".to_string());
+        // A lost answer: the same token again, its successor unused. It is given again, once.
         let first = house.tokens("openid offline_access").await;
         let lost = house.refresh(text(&first, "refresh_token")).await.json();
         let second = house.refresh(text(&first, "refresh_token")).await;
         assert_eq!(second.status, StatusCode::OK, "tolerated once");
         assert!(!opens(&house, text(&lost, "access_token")).await, "the lost pair is worth nothing");
-        let second = second.json();
-        // A thief: the token again, its successor used. Nobody has anything any more.
+        let third = house.refresh(text(&second.json(), "refresh_token")).await.json();
+        assert!(opens(&house, text(&third, "access_token")).await);
+        // The answer was not lost, but a thief's or the owner's: who comes second shows that there are two. Nobody has
+        // anything any more.
+        assert_eq!(house.refresh(text(&lost, "refresh_token")).await.error(), ended);
+        assert!(!opens(&house, text(&third, "access_token")).await);
+        assert_eq!(house.refresh(text(&third, "refresh_token")).await.error(), ended);
+        // A thief: the token again, its successor used.
+        let first = house.tokens("openid offline_access").await;
+        let second = house.refresh(text(&first, "refresh_token")).await.json();
         let third = house.refresh(text(&second, "refresh_token")).await.json();
         assert!(opens(&house, text(&third, "access_token")).await);
-        assert_eq!(house.refresh(text(&first, "refresh_token")).await.error(), (400, "invalid_grant".into()));
-        assert_eq!(house.refresh(text(&third, "refresh_token")).await.error(), (400, "invalid_grant".into()));
+        assert_eq!(house.refresh(text(&first, "refresh_token")).await.error(), ended);
+        assert_eq!(house.refresh(text(&third, "refresh_token")).await.error(), ended);
         assert!(!opens(&house, text(&third, "access_token")).await);
-        // Twenty at once: whatever order they come in, one line goes on or none does.
+        // Who asks a third time lost no answer.
+        let first = house.tokens("openid offline_access").await;
+        house.refresh(text(&first, "refresh_token")).await.json();
+        let second = house.refresh(text(&first, "refresh_token")).await.json();
+        assert_eq!(house.refresh(text(&first, "refresh_token")).await.error(), ended);
+        assert_eq!(house.refresh(text(&second, "refresh_token")).await.error(), ended);
+        // Twenty at once, whatever order they come in: two are answered at most, and nothing is left of it.
         let first = house.tokens("openid offline_access").await;
         let token = text(&first, "refresh_token");
         let replies = futures_util::future::join_all((0..20).map(|_| house.refresh(token))).await;
+        let answered: Vec<_> = replies.iter().filter(|reply| reply.status == StatusCode::OK).map(Reply::json).collect();
+        assert!(answered.len() <= 2, "{}", answered.len());
+        for tokens in &answered {
+            assert!(!opens(&house, text(tokens, "access_token")).await);
+            assert_eq!(house.refresh(text(tokens, "refresh_token")).await.error(), ended);
+        }
+        // Two at once are one that asks and one that asks again: one line of the grant goes on.
+        let first = house.tokens("openid offline_access").await;
+        let token = text(&first, "refresh_token");
+        let replies = futures_util::future::join_all((0..2).map(|_| house.refresh(token))).await;
         let mut alive = 0;
-        for reply in replies.iter().filter(|reply| reply.status == StatusCode::OK) {
+        for reply in &replies {
+            assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
             alive += usize::from(opens(&house, text(&reply.json(), "access_token")).await);
         }
-        assert!(alive <= 1, "{alive} lines of one grant");
+        assert_eq!(alive, 1);
     })
     .await;
 }

@@ -7,6 +7,7 @@ use hearth_types::{AccountId, Address, Timestamp};
 use super::{Directory, revocation};
 use crate::certs::stored;
 use crate::error::{Error, Result};
+use crate::grants::end_unadmitted;
 use crate::limits::NAME_CHARS_MAX;
 
 /// What an account is.
@@ -266,5 +267,6 @@ fn remove(tx: &mut Tx<'_>, id: AccountId, now: Timestamp) -> Result<()> {
     tx.execute("DELETE FROM address WHERE account = $1", &[&id])?;
     tx.execute("UPDATE domain SET catch_all = NULL WHERE catch_all = $1", &[&id])?;
     tx.execute("DELETE FROM account WHERE id = $1", &[&id])?;
-    Ok(())
+    // A group takes along who was let into an app through it.
+    end_unadmitted(tx, now)
 }

@@ -7,6 +7,7 @@ use hearth_types::{AccountId, Address, Timestamp};
 use super::Directory;
 use super::account::{self, Kind};
 use crate::error::{Error, Result};
+use crate::grants::end_unadmitted;
 use crate::limits::TARGETS_MAX;
 
 /// What a member may do.
@@ -51,12 +52,13 @@ impl Directory {
         self.write(move |tx| add_member(tx, group, member, role, now)).await
     }
 
-    /// Takes an account out of a group.
+    /// Takes an account out of a group, and ends what it had in the apps that were for the group.
     pub async fn remove_group_member(&self, group: AccountId, member: AccountId) -> Result<()> {
+        let now = self.now();
         self.write(move |tx| {
             match tx.execute("DELETE FROM membership WHERE group_account = $1 AND member = $2", &[&group, &member])? {
                 0 => Err(Error::Missing("such member".into())),
-                _ => Ok(()),
+                _ => end_unadmitted(tx, now),
             }
         })
         .await

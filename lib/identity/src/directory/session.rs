@@ -127,6 +127,23 @@ impl Directory {
         self.write(move |tx| add(tx, SessionId::new(now), &new, now)).await
     }
 
+    /// Begins what a browser that just proved somebody is signed in with. The same person as in its live session `before`
+    /// goes on in that row, under the new secret: the old one is dead at once, and what came of the session stays its own.
+    /// Another person's is ended.
+    pub async fn sign_in_browser(&self, new: NewSession, before: Option<SessionId>) -> Result<Session> {
+        let now = self.now();
+        self.write(move |tx| {
+            if let Some(before) = before {
+                if let Some(renewed) = prove_anew(tx, before, &new, now)? {
+                    return Ok(renewed);
+                }
+                end_with_children(tx, before, now)?;
+            }
+            add(tx, SessionId::new(now), &new, now)
+        })
+        .await
+    }
+
     /// The session of an id, ended or not.
     pub async fn find_session(&self, id: SessionId) -> Result<Option<Session>> {
         self.read(move |tx| find(tx, id)).await
@@ -291,10 +308,36 @@ pub(crate) fn find(tx: &mut Tx<'_>, id: SessionId) -> Result<Option<Session>> {
 /// Characters of a browser's name that are kept.
 const USER_AGENT_CHARS_MAX: usize = 200;
 
+/// Puts a new proof and a new secret into a live browser session of the same account; `None` when it is no such.
+fn prove_anew(tx: &mut Tx<'_>, id: SessionId, new: &NewSession, now: Timestamp) -> Result<Option<Session>> {
+    let user_agent = new.user_agent.as_deref().map(short_user_agent);
+    let renewed = tx.execute(
+        "UPDATE session SET secret_hash = $3, label = $4, auth_methods = $5, authenticated_at = $6, last_used_at = $7, last_peer = $8,
+                user_agent = $9, expires_at = $10
+         WHERE id = $1 AND account = $2 AND kind = 'browser' AND ended_at IS NULL",
+        &[
+            &id,
+            &new.account,
+            &new.secret_hash,
+            &new.label,
+            &new.auth_methods,
+            &new.authenticated_at,
+            &now,
+            &new.peer.map(|peer| peer.to_string()),
+            &user_agent,
+            &new.expires_at,
+        ],
+    )?;
+    if renewed == 0 { Ok(None) } else { find(tx, id) }
+}
+
+fn short_user_agent(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect()
+}
+
 pub(crate) fn add(tx: &mut Tx<'_>, id: SessionId, new: &NewSession, now: Timestamp) -> Result<Session> {
     make_room(tx, new.account, now)?;
-    let user_agent: Option<String> =
-        new.user_agent.as_ref().map(|text| text.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect());
+    let user_agent = new.user_agent.as_deref().map(short_user_agent);
     tx.execute(
         "INSERT INTO session (id, account, kind, label, services, parent, client, secret_hash, auth_methods, authenticated_at,
                               created_at, last_used_at, last_peer, user_agent, expires_at, ended_at)

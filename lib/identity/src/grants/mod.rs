@@ -30,6 +30,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_types::Secret;
 use sha2::{Digest, Sha256};
 
+pub(crate) use access::end_unadmitted;
 pub use client::{Client, NewClient};
 pub use code::{Code, CodeRefusal, NewCode, NewGrant, Redeemed};
 pub use exchange::Exchange;

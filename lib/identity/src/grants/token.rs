@@ -129,7 +129,7 @@ impl Directory {
 
     /// Turns a refresh token into new tokens, in one transaction; `scopes` narrows what the access
     /// token admits. A token that was spent within [`REFRESH_RETRY`] and whose successors were never
-    /// used is a lost answer and is answered again.
+    /// used is a lost answer and is answered again, once.
     pub async fn refresh(
         &self,
         token: &Secret<String>,
@@ -370,14 +370,19 @@ fn refresh(
         return Ok(Err(RefreshRefusal::Reused));
     }
     let tokens = issue(tx, found.session, &scopes, &lives, now)?;
-    let successor = tokens.refresh.as_ref().map(|token| hash_token(token.expose()));
-    tx.execute("UPDATE refresh_token SET successor = $2 WHERE hash = $1", &[&hash, &successor])?;
+    if claimed == 1 {
+        // After a lost answer the first successor stays named: it is spent now, so that nobody gets a third.
+        let successor = tokens.refresh.as_ref().map(|token| hash_token(token.expose()));
+        tx.execute("UPDATE refresh_token SET successor = $2 WHERE hash = $1", &[&hash, &successor])?;
+    }
     tx.execute("UPDATE session SET last_used_at = $2 WHERE id = $1", &[&found.session, &now])?;
     Ok(Ok(tokens))
 }
 
-/// Takes the successors of a spent token back when nobody can have received them: it was spent just
-/// now, the next refresh token is unspent and the access token unseen.
+/// Takes the successors of a spent token back when nobody seems to have received them: it was spent just now, the next
+/// refresh token is unspent and the access token unseen. Once for each token. Somebody may have received them all the
+/// same, and then one of the two who ask is a thief: the refresh token that is taken back counts as spent from here on,
+/// so that its use ends the grant for both.
 fn undo_lost_answer(tx: &mut Tx<'_>, spent: &Refresh, now: Timestamp) -> Result<bool> {
     let (Some(spent_at), Some(successor)) = (spent.spent_at, spent.successor) else {
         return Ok(false);
@@ -395,7 +400,10 @@ fn undo_lost_answer(tx: &mut Tx<'_>, spent: &Refresh, now: Timestamp) -> Result<
     let Some(access_hash) = unused else {
         return Ok(false);
     };
-    tx.execute("DELETE FROM refresh_token WHERE hash = $1", &[&successor])?;
-    tx.execute("DELETE FROM access_token WHERE hash = $1", &[&access_hash])?;
+    // Of two who ask at once one alone finds it unspent: on PostgreSQL the second waits for this row.
+    if tx.execute("UPDATE refresh_token SET spent_at = $2 WHERE hash = $1 AND spent_at IS NULL", &[&successor, &now])? == 0 {
+        return Ok(false);
+    }
+    remove_with_what_came(tx, vec![access_hash])?;
     Ok(true)
 }

@@ -9,7 +9,7 @@ use super::{Home, on_each_engine};
 use crate::Error;
 use crate::directory::{NewSession, SessionKind};
 use crate::grants::{
-    Client, Code, CodeRefusal, NewClient, NewCode, NewPending, NewTokens, Poll, RefreshRefusal, hash_token, scope,
+    Client, Code, CodeRefusal, NewClient, NewCode, NewGrant, NewPending, NewTokens, Poll, RefreshRefusal, hash_token, scope,
 };
 use crate::limits::{CODE_REPLAY_GRACE, PENDING_MAX, PENDING_OF_CLIENT_MAX, REFRESH_RETRY, SEEN_ONCE_MAX, SESSIONS_MAX};
 use crate::service::Services;
@@ -176,6 +176,7 @@ fn a_refresh_token_rotates() {
         // The answer was lost: the same token again, while nothing of it was used.
         let third = refresh(&first_refresh, None).await.expect("a lost answer");
         assert_eq!(third.scopes, ["openid", "mail"]);
+        assert!(directory.find_refresh_token(second.refresh.as_ref().unwrap()).await.unwrap().is_some_and(|token| token.is_over));
         assert!(directory.find_access_token(&second.access).await.unwrap().is_none(), "the lost pair is void");
         // The access token was seen, so the answer was not lost: somebody else has the old token.
         directory.find_access_token(&third.access).await.unwrap().expect("a token");
@@ -183,6 +184,35 @@ fn a_refresh_token_rotates() {
         assert!(directory.find_access_token(&third.access).await.unwrap().is_none());
         assert_eq!(refresh(&third.refresh.unwrap(), None).await.err(), Some(RefreshRefusal::Unknown), "the family is gone");
         assert_eq!(refresh(&Secret::new("never".into()), None).await.err(), Some(RefreshRefusal::Unknown));
+    });
+}
+
+#[test]
+fn an_answer_that_was_lost_is_nobodys() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let refresh = async |token: &Secret<String>| directory.refresh(token, stage.client.id, None, LIVES).await.unwrap();
+        // The thief asks again within the minute; the owner comes with what they got.
+        let code = stage.code("openid").await;
+        let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
+        let owners = refresh(&token).await.expect("the owner").refresh.unwrap();
+        let thiefs = refresh(&token).await.expect("the thief").refresh.unwrap();
+        assert_eq!(refresh(&owners).await.err(), Some(RefreshRefusal::Reused));
+        assert_eq!(refresh(&thiefs).await.err(), Some(RefreshRefusal::Unknown), "with the grant");
+        // Once: a third asker ends it.
+        let code = stage.code("openid").await;
+        let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
+        refresh(&token).await.expect("the first");
+        refresh(&token).await.expect("again");
+        assert_eq!(refresh(&token).await.err(), Some(RefreshRefusal::Reused));
+        // Each token of a line may be asked for again.
+        let code = stage.code("openid").await;
+        let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
+        refresh(&token).await.expect("the first");
+        let next = refresh(&token).await.expect("again").refresh.unwrap();
+        refresh(&next).await.expect("the next");
+        refresh(&next).await.expect("again");
     });
 }
 
@@ -452,11 +482,32 @@ fn a_client_is_for_everyone_or_for_those_that_are_listed() {
         directory.add_group_member(family, bob, crate::directory::MemberRole::Member).await.unwrap();
         let may = async |account| directory.may_use_client(account, stage.client.id).await.unwrap();
         assert!(may(stage.account).await && may(bob).await);
+        let code = stage.code("openid offline_access").await;
+        let hers = stage.redeem(&code).await.unwrap();
+        let grant = |account, auth_methods: &str| NewGrant {
+            client: stage.client.id,
+            account,
+            parent: None,
+            label: String::new(),
+            scopes: scope::parse("openid"),
+            auth_methods: auth_methods.into(),
+            authenticated_at: stage.home.clock.now(),
+        };
+        let his = directory.add_grant(grant(bob, "pwd"), LIVES, false).await.unwrap();
+        let service = stage.home.add("backup", crate::directory::Kind::Service, false).await.id;
+        let its = directory.add_grant(grant(service, ""), LIVES, false).await.unwrap();
+        let is_live = async |session| directory.find_session(session).await.unwrap().unwrap().ended_at.is_none();
         directory.add_client_access(stage.client.id, family).await.unwrap();
         assert!(!may(stage.account).await && may(bob).await);
+        assert!(!is_live(hers.session).await, "what it had of her ends");
+        assert!(is_live(his.session).await && is_live(its.session).await, "his does not, nor what the client does for itself");
+        directory.add_group_member(family, stage.account, crate::directory::MemberRole::Member).await.unwrap();
+        directory.remove_group_member(family, stage.account).await.unwrap();
+        assert!(is_live(his.session).await);
         assert_eq!(directory.list_client_access(stage.client.id).await.unwrap().len(), 1);
         assert!(directory.remove_client_access(stage.client.id, family).await.unwrap());
         assert!(!may(bob).await, "an empty list admits nobody");
+        assert!(!is_live(his.session).await && is_live(its.session).await);
         directory.open_client(stage.client.id).await.unwrap();
         assert!(may(stage.account).await);
     });
