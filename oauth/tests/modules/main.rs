@@ -9,6 +9,7 @@ mod basic;
 mod dynamic;
 mod fapi;
 mod form_post;
+mod requests;
 
 use std::fs;
 use std::path::Path;
