@@ -6,6 +6,7 @@
 mod support;
 
 mod basic;
+mod discovery;
 mod dynamic;
 mod fapi;
 mod form_post;
