@@ -50,6 +50,11 @@ impl Urls {
     pub fn new(config: &Config) -> Self {
         Self { base: config.https_url(&format!("mail.{}", config.domain()), "/jmap") }
     }
+
+    /// Where this resource is described (RFC 9728 §3).
+    pub fn resource_metadata(&self) -> String {
+        format!("{}/.well-known/oauth-protected-resource", self.base.trim_end_matches("/jmap"))
+    }
 }
 
 /// Whose request it is.

@@ -70,13 +70,14 @@ impl App {
         let field = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         match self.door.admit(field, peer.ip).await {
             Ok(login) => Ok(Guest { caller: Caller::from(&login), login }),
-            Err(denied) => Err(deny(&denied)),
+            Err(denied) => Err(deny(&denied, &self.house.urls.resource_metadata())),
         }
     }
 }
 
-/// RFC 6750 §3 and RFC 7617 §2: 401 names both schemes; 403 and 429 are for those whom another try will not help.
-fn deny(denied: &Denied) -> Response {
+/// RFC 6750 §3 and RFC 7617 §2: 401 names both schemes; 403 and 429 are for those whom another try will not help. RFC 9728 §5.1:
+/// each says where this resource is described.
+fn deny(denied: &Denied, described: &str) -> Response {
     metrics::counter!("hearth_jmap_denied_total").increment(1);
     let refusal = match denied {
         Denied::Nothing => None,
@@ -95,7 +96,8 @@ fn deny(denied: &Denied) -> Response {
     };
     let mut response = (status, "sign in with an access token or an app password\n").into_response();
     let headers = response.headers_mut();
-    headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(bearer));
+    let bearer = format!("{bearer}, resource_metadata=\"{described}\"");
+    headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_str(&bearer).unwrap_or(HeaderValue::from_static("Bearer")));
     headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"hearth\", charset=\"UTF-8\""));
     if let Some(wait) = refusal.and_then(wait) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));

@@ -35,7 +35,7 @@ pub enum ErrorCode {
     RequestNotSupported,
     /// RFC 9101 §7: the request object does not hold.
     InvalidRequestObject,
-    /// `request_uri`: we fetch nothing that a stranger names.
+    /// `request_uri`: a request is pushed, or sent by value and signed.
     RequestUriNotSupported,
     /// `registration`: clients are registered by the household.
     RegistrationNotSupported,

@@ -40,8 +40,6 @@ pub const DPOP_PROOF_BYTES_MAX: usize = 8 * 1024;
 pub const ASSERTION_BYTES_MAX: usize = 8 * 1024;
 /// How long an assertion of a client may count (RFC 7523 §3 point 4 lets us bound it).
 pub const ASSERTION_LIFE_MAX: Duration = Duration::from_secs(600);
-/// Keys that a client may register.
-pub const CLIENT_KEYS_MAX: usize = 10;
 /// How far the clock of a proof may be off.
 pub const DPOP_SKEW: Duration = Duration::from_secs(60);
 /// How often the news of ended sessions is looked at, for clients that want to be told.

@@ -54,8 +54,18 @@ pub const ROWS: &[Row] = &[
     Row::spoken("grant_types_supported=urn:ietf:params:oauth:grant-type:token-exchange", 8693, "§2.1"),
     Row::spoken("code_challenge_methods_supported=S256", 7636, "§4.2"),
     Row::declined("code_challenge_methods_supported=plain", 7636, "§4.2", "it shows the verifier to whoever sees the request"),
-    Row::spoken("/.well-known/oauth-protected-resource", 9728, "§3: of mail and of the issuer"),
-    Row::spoken("/.well-known/webfinger", 7033, "§4: the issuer of an address"),
+    Row::spoken(
+        "/.well-known/oauth-protected-resource",
+        9728,
+        "§3: of mail and of the issuer; told as protected_resources (§4) and in refusals (§5.1)",
+    ),
+    Row::spoken("/.well-known/webfinger", 7033, "§4: the issuer of an address, or of a domain"),
+    Row::declined(
+        "error=insufficient_user_authentication",
+        9470,
+        "§3",
+        "no resource of ours wants more than the sign-in had; the pages ask for more themselves",
+    ),
     Row::spoken("token_endpoint_auth_methods_supported=client_secret_basic", 6749, "§2.3.1"),
     Row::spoken("token_endpoint_auth_methods_supported=client_secret_post", 6749, "§2.3.1"),
     Row::spoken("token_endpoint_auth_methods_supported=none", 7591, "§2"),
@@ -81,6 +91,11 @@ pub const ROWS: &[Row] = &[
     Row::spoken("scopes_supported=offline_access", CORE, "OpenID Connect Core §11"),
     Row::spoken("scopes_supported=mail", CORE, "Hearth: IMAP, SMTP, POP3, ManageSieve and JMAP by RFC 7628"),
     Row::spoken("scopes_supported=urn:ietf:params:oauth:scope:mail", CORE, "draft-ietf-mailmaint-oauth-public: the same as mail"),
+    Row::spoken("scopes_supported=imap", CORE, "Hearth: the same as mail, as are the next four"),
+    Row::spoken("scopes_supported=smtp", CORE, "Hearth"),
+    Row::spoken("scopes_supported=pop3", CORE, "Hearth"),
+    Row::spoken("scopes_supported=jmap", CORE, "Hearth"),
+    Row::spoken("scopes_supported=sieve", CORE, "Hearth"),
     Row::spoken("scopes_supported=scim", CORE, "Hearth: people and groups by RFC 7644"),
     Row::spoken("claims_supported=sub", CORE, "OpenID Connect Core §5.1"),
     Row::spoken("claims_supported=iss", 7519, "§4.1.1"),
@@ -138,7 +153,7 @@ pub const ROWS: &[Row] = &[
     Row::spoken("request_object_signing_alg_values_supported=ES256", 9101, "§10.5"),
     Row::spoken("request_object_signing_alg_values_supported=EdDSA", 9101, "§10.5"),
     Row::declined("request_object_signing_alg_values_supported=none", 9101, "§10.5", "anybody could have written it"),
-    Row::declined("request_uri_parameter_supported", 9101, "§5.2", "we fetch nothing that a stranger names"),
+    Row::declined("request_uri_parameter_supported", 9101, "§5.2", "a request is pushed, or sent by value and signed"),
 ];
 
 /// The endpoints that are served, with their paths.
@@ -184,14 +199,34 @@ fn spoken() -> impl Iterator<Item = &'static Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::jws;
+    use crate::request::level::Level;
     use crate::request::scope::Scope;
 
     #[test]
     fn the_scopes_are_those_of_the_code() {
-        let told: Vec<_> = values("scopes_supported").map(crate::request::scope::Scopes::parse).collect();
-        assert!(told.iter().all(|scopes| scopes.iter().count() == 1), "each is one that we know");
-        let all: crate::request::scope::Scopes = told.iter().flat_map(|scopes| scopes.iter()).collect();
-        assert_eq!(all, Scope::ALL.into_iter().collect());
+        let (mut told, mut known): (Vec<_>, Vec<_>) = (values("scopes_supported").collect(), Scope::names().collect());
+        told.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(told, known, "what works is told, and what is told works");
+    }
+
+    #[test]
+    fn what_the_code_takes_is_told() {
+        let sorted = |member: &str| {
+            let mut all: Vec<_> = values(member).collect();
+            all.sort_unstable();
+            all
+        };
+        let mut algorithms = jws::ALGORITHMS.map(jws::name);
+        algorithms.sort_unstable();
+        for use_of in ["id_token", "userinfo", "request_object", "dpop"] {
+            assert_eq!(sorted(&format!("{use_of}_signing_alg_values_supported")), algorithms, "{use_of}");
+        }
+        assert_eq!(sorted("token_endpoint_auth_signing_alg_values_supported"), algorithms);
+        let mut levels = Level::ALL.map(Level::name);
+        levels.sort_unstable();
+        assert_eq!(sorted("acr_values_supported"), levels);
     }
 
     #[test]

@@ -5,21 +5,22 @@ use std::sync::Arc;
 
 use hearth_web::axum::Router;
 use hearth_web::axum::http::{HeaderValue, Method, StatusCode, header};
-use hearth_web::axum::middleware::map_response;
+use hearth_web::axum::middleware::{map_response, map_response_with_state};
 use hearth_web::axum::response::{IntoResponse, Response};
 use hearth_web::axum::routing::{MethodRouter, any, get, post};
 use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
 use crate::endpoint::{
-    authorize, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par, protected_resource, register, revoke,
-    token, userinfo, webfinger,
+    authorize, bearer, device_grant, forward, introspect, jwks, leave_list, logout, metadata, par, protected_resource, register,
+    revoke, token, userinfo, webfinger,
 };
 use crate::page::{account, admin, consent, script, sign_in, welcome};
 use crate::{registry, scim, t};
 
 /// Everything that this process answers.
 pub fn router(ctx: Arc<Ctx>) -> Router {
+    let described = map_response_with_state(ctx.clone(), bearer::described);
     let for_programs = Router::new()
         .route("/.well-known/openid-configuration", get(metadata::run))
         .route("/.well-known/oauth-authorization-server", get(metadata::run))
@@ -27,7 +28,7 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .route(protected_resource::PATH, get(protected_resource::run))
         .merge(endpoint("jwks_uri", get(jwks::run)))
         .merge(endpoint("token_endpoint", post(token::run).options(preflight)))
-        .merge(endpoint("userinfo_endpoint", get(userinfo::run).post(userinfo::run).options(preflight)))
+        .merge(endpoint("userinfo_endpoint", get(userinfo::run).post(userinfo::run).options(preflight)).layer(described.clone()))
         .merge(endpoint("pushed_authorization_request_endpoint", post(par::run).options(preflight)))
         .merge(endpoint("device_authorization_endpoint", post(device_grant::run).options(preflight)))
         .merge(endpoint("registration_endpoint", post(register::run).options(preflight)))
@@ -51,7 +52,7 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .route(sign_in::passkey::PATH, post(sign_in::passkey::post))
         .route(welcome::ROUTE, get(welcome::run).post(welcome::post))
         .route(logout::PATH, post(logout::confirm))
-        .merge(scim::routes())
+        .merge(scim::routes().layer(described))
         .merge(account::routes())
         .merge(admin::routes());
     let all = for_programs.merge(for_people).fallback(nothing_there).with_state(ctx).merge(asset::routes()).merge(script::routes());

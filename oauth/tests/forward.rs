@@ -76,6 +76,12 @@ async fn through_the_proxy_and_out_again() {
         assert_eq!(come_back(&house, APP, &back, &start).await.status, StatusCode::FORBIDDEN, "a code counts once");
         let reply = by_proxy(&house, APP, "/forward/check", &format!("a=b; {token}")).await;
         assert_eq!(reply.status, StatusCode::OK);
+        // An app that reads the cookies of its own host has nothing that another door would take.
+        let stolen = token.strip_prefix("__Host-hearth-app=").unwrap();
+        for scheme in ["Bearer", "DPoP"] {
+            let request = Request::get("/userinfo").header(header::AUTHORIZATION, format!("{scheme} {stolen}"));
+            assert_eq!(ask(&house.router, request.body(Body::empty()).unwrap()).await.status, StatusCode::UNAUTHORIZED, "{scheme}");
+        }
         for (name, value) in [
             ("remote-user", "alice"),
             ("remote-name", "Alice Example"),

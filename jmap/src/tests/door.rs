@@ -62,6 +62,8 @@ async fn who_is_not_let_in_is_told_how_to() {
                 .iter()
                 .map(|value| value.to_str().expect("text").to_string())
                 .collect();
+            let place = "resource_metadata=\"https://mail.home.localhost:10443/.well-known/oauth-protected-resource\"";
+            assert!(challenges[0].starts_with("Bearer realm=\"hearth\", ") && challenges[0].ends_with(place), "{challenges:?}");
             assert!(challenges[0].contains(says) && challenges[1].starts_with("Basic realm="), "{challenges:?}");
         }
     }

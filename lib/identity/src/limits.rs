@@ -27,6 +27,10 @@ pub const SIGNING_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 pub const SIGNING_KEY_AHEAD: Duration = Duration::from_secs(2 * 24 * 3600);
 /// How long a key is published after it signed its last token.
 pub const SIGNING_KEY_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Keys that a client may register.
+pub const CLIENT_KEYS_MAX: usize = 10;
+/// Names in a client's `default_acr_values`.
+pub const ACR_VALUES_MAX: usize = 10;
 /// Passkeys of one account.
 pub const PASSKEYS_MAX: usize = 20;
 /// Authenticator apps of one account.

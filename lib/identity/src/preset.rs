@@ -117,8 +117,11 @@ impl Preset {
 
     /// The lines for the app's own settings.
     pub fn paste(&self, url: &str, issuer: &str, client_id: &str, client_secret: &str) -> String {
+        let authority = issuer.strip_prefix("https://").unwrap_or(issuer);
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
         let filled = self.paste.iter().map(|line| {
             line.replace("{issuer}", issuer)
+                .replace("{issuer_host}", host)
                 .replace("{client_id}", client_id)
                 .replace("{client_secret}", client_secret)
                 .replace("{url}", url)
@@ -168,7 +171,10 @@ mod tests {
             assert!(preset.scopes().contains(&"openid".to_owned()), "{name}");
             let lines = preset.paste("https://app.home.example", "https://id.home.example", "ID", "SECRET");
             assert!(lines.contains("https://id.home.example") && lines.contains("ID"), "{name}: {lines}");
-            assert!(!["{issuer}", "{url}", "{client_id}", "{client_secret}"].iter().any(|left| lines.contains(left)), "{name}");
+            assert!(
+                !["{issuer}", "{issuer_host}", "{url}", "{client_id}", "{client_secret}"].iter().any(|left| lines.contains(left)),
+                "{name}"
+            );
             assert!(!preset.is_public() || !lines.contains("SECRET"), "{name}: a public client has no secret to paste");
             assert!(!preset.is_public() || preset.pkce.is_none(), "{name}: a public client uses PKCE");
             assert!(preset.metadata("https://app.home.example").unwrap().is_object());

@@ -28,6 +28,11 @@ struct Claimed {
 
 /// The client that sent this, proven when it has a secret.
 pub async fn authenticate(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Result<Client, Fault<Refusal>> {
+    authenticate_at(ctx, headers, params, None).await
+}
+
+/// The same at an endpoint that what it signs may name (RFC 9126 §2).
+pub async fn authenticate_at(ctx: &Ctx, headers: &HeaderMap, params: &Params, at: Option<&str>) -> Result<Client, Fault<Refusal>> {
     let claimed = read(headers, params).map_err(Fault::Peer)?;
     let found = ctx.directory.find_client(&claimed.identifier).await.map_err(crate::error::ours)?;
     let signs = |client: &Client| Profile::of(client).signs_in;
@@ -43,7 +48,7 @@ pub async fn authenticate(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Re
     };
     if let Some(assertion) = &claimed.assertion {
         stranger::admit(ctx, &client, headers, Deed::Proof)?;
-        assertion::prove(ctx, &client, assertion).await?;
+        assertion::prove(ctx, &client, assertion, at).await?;
     }
     Ok(client)
 }

@@ -256,6 +256,14 @@ mod tests {
         ] {
             assert!(read(URL, &document(|document| document[member] = value.clone()), 0).is_err(), "{member} {value}");
         }
+        let pairwise = |hosts: &[&str]| {
+            document(|document| {
+                document["subject_type"] = json!("pairwise");
+                document["redirect_uris"] = hosts.iter().map(|host| json!(format!("https://{host}/cb"))).collect();
+            })
+        };
+        assert!(read(URL, &pairwise(&["app.example"]), 0).is_ok());
+        assert!(read(URL, &pairwise(&["app.example", "victim.example"]), 0).is_err(), "OpenID Connect Core §8.1");
         let whole = document(|_| {});
         for changed in [
             Fetched { status: 201, ..whole.clone() },

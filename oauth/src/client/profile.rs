@@ -2,7 +2,9 @@
 //! What a client chose of the things that a client may choose: the members of RFC 7591 that are kept as its
 //! metadata, and a few of our own (`hearth_...`). Pure; what cannot be read counts as not chosen.
 
-use hearth_identity::grants::Client;
+use std::time::Duration;
+
+use hearth_identity::grants::{Client, sector_of};
 use hearth_identity::vault::Algorithm;
 use hearth_types::AccountId;
 use serde_json::Value;
@@ -21,7 +23,7 @@ pub struct Profile {
     /// `userinfo_signed_response_alg`: userinfo as a signed token.
     pub userinfo: Option<Algorithm>,
     /// `subject_type`: its own `sub` for each person, that tells nothing to another client. The sector is the
-    /// host of its first redirect URI.
+    /// host of its redirect URIs; where a stranger named several, or none, it is a sector of its own.
     pub sector: Option<String>,
     /// `hearth_pkce` is `optional`: for a confidential client that cannot.
     pub pkce_optional: bool,
@@ -47,6 +49,14 @@ pub struct Profile {
     pub signs_in: bool,
     /// `require_signed_request_object` (RFC 9101 §10.5).
     pub signed_only: bool,
+    /// `token_endpoint_auth_signing_alg`: the one way in which it signs who it is, when it named one.
+    pub proof: Option<Algorithm>,
+    /// `request_object_signing_alg`: the one way in which it signs what it asks, when it named one.
+    pub request: Option<Algorithm>,
+    /// `default_max_age`, where a request says nothing.
+    pub max_age: Option<Duration>,
+    /// `default_acr_values`, where a request says nothing.
+    pub acr_values: Vec<String>,
     /// `hearth_registration`: it registered itself; the hash of the token by which it may change that.
     pub registration: Option<String>,
 }
@@ -62,7 +72,12 @@ impl Profile {
         };
         let flag = |name: &str| metadata[name].as_bool().unwrap_or(false);
         let algorithm = |name: &str| metadata[name].as_str().and_then(jws::parse_algorithm);
-        let host = || client.redirect_uris.first().and_then(|uri| Url::parse(uri).ok()?.host_str().map(str::to_string));
+        let registration = text("hearth_registration");
+        let host = || match registration {
+            Some(_) => sector_of(&client.redirect_uris),
+            // The household's own word counts, and people keep the names that they have.
+            None => client.redirect_uris.first().and_then(|uri| Url::parse(uri).ok()?.host_str().map(str::to_string)),
+        };
         Self {
             id_token: algorithm("id_token_signed_response_alg"),
             lean_id_token: metadata["hearth_id_token"] == "lean",
@@ -80,7 +95,11 @@ impl Profile {
             keys: metadata["jwks"]["keys"].as_array().cloned().unwrap_or_default(),
             signs_in: metadata["token_endpoint_auth_method"] == "private_key_jwt",
             signed_only: flag("require_signed_request_object"),
-            registration: text("hearth_registration"),
+            proof: algorithm("token_endpoint_auth_signing_alg"),
+            request: algorithm("request_object_signing_alg"),
+            max_age: metadata["default_max_age"].as_u64().map(Duration::from_secs),
+            acr_values: texts("default_acr_values"),
+            registration,
         }
     }
 
@@ -91,6 +110,25 @@ impl Profile {
 
     /// How its ID tokens are signed.
     pub fn id_token_algorithm(&self) -> Algorithm {
-        self.id_token.unwrap_or(Algorithm::Rs256)
+        self.id_token.unwrap_or(if self.is_strict() { Algorithm::Es256 } else { Algorithm::Rs256 })
+    }
+
+    /// How it may sign who it is.
+    pub fn proofs(&self) -> &[Algorithm] {
+        self.admitted(self.proof.as_ref())
+    }
+
+    /// How it may sign what it asks.
+    pub fn requests(&self) -> &[Algorithm] {
+        self.admitted(self.request.as_ref())
+    }
+
+    fn admitted<'a>(&self, only: Option<&'a Algorithm>) -> &'a [Algorithm] {
+        match only {
+            Some(only) => std::slice::from_ref(only),
+            // FAPI 2.0 Security Profile §5.4.1: PS256, ES256 or EdDSA.
+            None if self.is_strict() => &[Algorithm::Es256, Algorithm::EdDsa],
+            None => &jws::ALGORITHMS,
+        }
     }
 }

@@ -190,7 +190,12 @@ async fn respond(ctx: &Ctx, visit: &Visit, query: &str) -> Result<Response, Faul
     match admitted.pending.next(visitor.as_ref(), agreed, ctx.now()) {
         Next::SignIn if missing == Some(Missing::Factor) => Ok(two_factors::page()),
         Next::SignIn => Ok(see_other(&sign_in::location_for(&admitted.query))),
-        Next::Cancel(code) => Err(Fault::Peer(Ended::Client(admitted.pending.cancel(code, "no page may be shown")))),
+        Next::Cancel(code) => {
+            // RFC 9700 §4.11.2 excepts silent authentication: a stranger is told as well, where its address was looked at.
+            let is_stranger = cimd::is_unmet(&admitted.client);
+            let cancelled = admitted.pending.cancel(code, "no page may be shown");
+            Err(Fault::Peer(Ended::Client(Cancelled { is_stranger, ..cancelled })))
+        }
         Next::Consent => consent::show(ctx, visit, &admitted).await,
         Next::Fulfil => fulfil(ctx, visit, admitted).await,
     }
@@ -212,7 +217,8 @@ pub async fn fulfil(ctx: &Ctx, visit: &Visit, admitted: Admitted) -> Result<Resp
         return Err(Fault::Peer(Ended::Client(pending.cancel(ErrorCode::AccessDenied, says))));
     }
     let (state, mode) = (pending.state.clone(), pending.mode);
-    let request = json!({ "resources": pending.resources, "key": pending.key }).to_string();
+    let essential: Vec<&str> = pending.acr.iter().filter(|_| pending.acr_is_essential).map(|level| level.name()).collect();
+    let request = json!({ "resources": pending.resources, "key": pending.key, "acr": essential }).to_string();
     let fulfilled = pending.fulfil(&visitor, ctx.now(), CODE_LIFE);
     let redirect_uri = fulfilled.redirect_uri.clone();
     let new = NewCode { code: to_stored(&client, fulfilled, request), lives: CODE_LIFE, pushed };

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The access token of a request to one of our own resources: userinfo, SCIM (RFC 6750, RFC 9449 §7).
 
+use std::sync::Arc;
+
 use hearth_identity::grants::AccessToken;
 use hearth_types::{Fault, Secret, Trouble};
+use hearth_web::axum::extract::State;
 use hearth_web::axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use hearth_web::axum::response::{IntoResponse, Response};
 
 use crate::ctx::Ctx;
+use crate::endpoint::protected_resource;
 use crate::jose::dpop;
 use crate::request::params::Params;
 use crate::request::resource;
@@ -46,6 +50,17 @@ impl IntoResponse for BearerRefusal {
         let challenge = HeaderValue::from_str(&challenge).unwrap_or(HeaderValue::from_static("Bearer"));
         (status, [(header::WWW_AUTHENTICATE, challenge)]).into_response()
     }
+}
+
+/// RFC 9728 §5.1: who is refused learns where the resource is described, and there whom to ask for a token.
+pub async fn described(State(ctx): State<Arc<Ctx>>, mut response: Response) -> Response {
+    let place = format!("resource_metadata=\"{}{}\"", ctx.issuer, protected_resource::PATH);
+    if let Some(field) = response.headers_mut().get_mut(header::WWW_AUTHENTICATE) {
+        let said = field.to_str().unwrap_or("Bearer");
+        let sign = if said.contains(' ') { "," } else { "" };
+        *field = HeaderValue::from_str(&format!("{said}{sign} {place}")).unwrap_or(HeaderValue::from_static("Bearer"));
+    }
+    response
 }
 
 /// The live token of a request to `path`, which is for us and has `scope`. `body`: RFC 6750 §2.2, where that is taken.

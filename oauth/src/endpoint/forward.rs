@@ -20,7 +20,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_identity::grants::app::CALLBACK;
-use hearth_identity::grants::{Client, Code, NewTokens, new_token};
+use hearth_identity::grants::{AccessToken, Client, Code, NewTokens, new_token};
 use hearth_types::{Secret, Trouble, constant_time_eq};
 use hearth_web::axum::extract::{RawQuery, State};
 use hearth_web::axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -44,6 +44,9 @@ const APP: &str = "x-hearth-app";
 const DOOR: &str = "x-hearth-door";
 /// What it wants to know besides: where the app is.
 const UPSTREAM: &str = "x-hearth-upstream";
+/// What the cookie's token is bound to (RFC 9449 §6): the thumbprint of no key, so that it opens nothing but [`check`] to an
+/// app that reads the cookies of its own host.
+const BOUND: &str = "forward";
 /// The token, on the app's own host.
 const COOKIE: &str = "__Host-hearth-app";
 /// What ties a sign-in to the browser that began it.
@@ -80,7 +83,8 @@ async fn decide(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Result<Respo
     };
     let token = cookie::find(headers, COOKIE).unwrap_or_default();
     let found = ctx.directory.find_access_token(&Secret::new(token.to_string())).await?;
-    let Some(found) = found.filter(|token| !token.is_over && token.client == client.id) else {
+    let is_ours = |token: &AccessToken| token.client == client.id && token.confirmation.as_deref() == Some(BOUND);
+    let Some(found) = found.filter(|token| !token.is_over && is_ours(token)) else {
         return Ok(not_signed_in(headers, params));
     };
     let Some(account) = ctx.directory.find_account(found.account).await? else {
@@ -101,10 +105,10 @@ async fn decide(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Result<Respo
         ("remote-email", account.primary.to_string()),
         ("remote-groups", person.groups.join(",")),
     ] {
-        // Names may have letters that a field cannot carry as they are (RFC 9110 §5.5): UTF-8 passes as obs-text.
-        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-            response.headers_mut().insert(HeaderName::from_static(name), value);
-        }
+        // Names may have letters that a field cannot carry as they are (RFC 9110 §5.5): UTF-8 passes as obs-text. Each field is
+        // there, empty if need be: one that was not would be the browser's to send.
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap_or(HeaderValue::from_static(""));
+        response.headers_mut().insert(HeaderName::from_static(name), value);
     }
     if let Some(upstream) = client.upstream().filter(|_| headers.contains_key(DOOR)) {
         response.headers_mut().extend(HeaderValue::from_str(&upstream).map(|at| (HeaderName::from_static(UPSTREAM), at)));
@@ -218,7 +222,7 @@ async fn enter(ctx: &Ctx, headers: &HeaderMap, params: &Params) -> Result<Respon
     let fits = move |stored: &Code| -> Option<NewTokens> {
         let challenge = Challenge::from_stored(stored.code_challenge.as_deref()?)?;
         let sound = stored.redirect_uri == callback && challenge.admits(&verifier) && now < stored.expires_at;
-        sound.then(|| NewTokens { access_lives: FORWARD_LIFE, ..NewTokens::default() })
+        sound.then(|| NewTokens { access_lives: FORWARD_LIFE, confirmation: Some(BOUND.to_string()), ..NewTokens::default() })
     };
     let code = Secret::new(params.field("code").to_string());
     let Ok(redeemed) = ctx.directory.redeem_code(&code, client.id, &client.name, fits).await? else {

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::ctx::Ctx;
 use crate::limits::METADATA_FRESH;
 use crate::registry;
+use crate::request::resource;
 
 /// GET.
 pub async fn run(State(ctx): State<Arc<Ctx>>) -> Response {
@@ -34,6 +35,8 @@ pub async fn run(State(ctx): State<Arc<Ctx>>) -> Response {
 pub fn document(issuer: &str) -> Value {
     let mut members = Map::new();
     members.insert("issuer".into(), json!(issuer));
+    // RFC 9728 §4: whose tokens we give.
+    members.insert("protected_resources".into(), json!([issuer, resource::of_mail(issuer)]));
     for (name, path) in registry::endpoints() {
         members.insert(name.into(), json!(format!("{issuer}{path}")));
     }

@@ -11,7 +11,7 @@ use hearth_web::axum::http::{HeaderMap, StatusCode};
 use hearth_web::axum::response::Response;
 use serde_json::json;
 
-use crate::client::authentication::authenticate;
+use crate::client::authentication::authenticate_at;
 use crate::ctx::Ctx;
 use crate::endpoint::authorize::registered;
 use crate::endpoint::token::read_body;
@@ -23,6 +23,8 @@ use crate::registry;
 use crate::request::authorization;
 use crate::stranger;
 
+/// Its row.
+const ENDPOINT: &str = "pushed_authorization_request_endpoint";
 /// The kind under which it waits.
 pub const KIND: &str = "par";
 /// RFC 9126 §2.2.
@@ -40,7 +42,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -
 
 async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let params = read_body(headers, body, &["client_id", "client_secret", "redirect_uri"])?;
-    let client = authenticate(ctx, headers, &params).await?;
+    let client = authenticate_at(ctx, headers, &params, Some(ENDPOINT)).await?;
     if params.find("request_uri").is_some() {
         return refuse(ErrorCode::InvalidRequest, "a pushed request does not point to another");
     }
@@ -58,7 +60,7 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
         return refuse(ErrorCode::InvalidRequest, "this client signs its requests");
     }
     stranger::admit_proof(ctx, &client, headers)?;
-    let proof = dpop::read(ctx, headers, "POST", registry::path("pushed_authorization_request_endpoint"), None).await?;
+    let proof = dpop::read(ctx, headers, "POST", registry::path(ENDPOINT), None).await?;
     match proof {
         Err(error) => return refuse(ErrorCode::InvalidDpopProof, error.0),
         // RFC 9449 §10.1: the proof stands for the parameter, in a request object too, or must agree with it.

@@ -5,13 +5,12 @@
 //! Whoever registers is a stranger, and is called one on the consent page. Unless the household chose otherwise it waits,
 //! disabled, until somebody who looks after the home lets it in. There is a bound on how many one network registers and
 //! on how many there are; one that nobody is signed in to is forgotten after a day, and the oldest that nobody ever used
-//! makes room sooner. What would have us fetch or call an address that a stranger named (`jwks_uri`,
-//! `sector_identifier_uri`, logout URIs) is not kept.
+//! makes room sooner. Its logout URIs are not kept: we call no address that a stranger named.
 
 use std::sync::Arc;
 
-use hearth_identity::grants::{Client, NewClient, Registration, hash_token, new_token};
-use hearth_types::{Fault, Trouble, constant_time_eq};
+use hearth_identity::grants::{Client, NewClient, Registration, has_several_sectors, hash_token, new_token, read_metadata};
+use hearth_types::{Fault, Secret, Trouble, constant_time_eq};
 use hearth_web::Peer;
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{Path, State};
@@ -24,7 +23,6 @@ use crate::client::redirect;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
 use crate::gate::throttle::Deed;
-use crate::jose::assertion;
 use crate::limits::{REDIRECT_URI_BYTES_MAX, REGISTERED_CLIENT_KEEP, REGISTERED_CLIENTS_MAX, REGISTERED_URIS_MAX};
 use crate::registry;
 use crate::request::scope::{Scope, Scopes};
@@ -37,8 +35,8 @@ const SCOPES: &str = "openid email profile offline_access";
 const NAME_CHARS_MAX: usize = 100;
 /// Grants that a stranger may use.
 const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", crate::endpoint::device_grant::GRANT];
-/// Members that are kept as they are, when they are of the right type.
-const FLAGS: [&str; 3] = ["dpop_bound_access_tokens", "require_pushed_authorization_requests", "require_signed_request_object"];
+/// RFC 7592 §2.2: what we say and a client must not.
+const OURS: [&str; 4] = ["registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"];
 
 /// POST.
 pub async fn run(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -60,8 +58,7 @@ async fn add(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
         _ => ctx.directory.add_client(new).await,
     };
     let (client, secret) = added.map_err(ours)?;
-    let mut told = describe(ctx, &client);
-    told["registration_access_token"] = json!(token.expose());
+    let mut told = describe(ctx, &client, token.expose());
     if let Some(secret) = secret.filter(|_| !Profile::of(&client).signs_in) {
         told["client_secret"] = json!(secret.expose());
         told["client_secret_expires_at"] = json!(0);
@@ -83,10 +80,6 @@ pub(crate) fn read(body: &[u8], token_hash: &str) -> Result<NewClient, Refusal> 
     let bad = |says: &str| Refusal::new(ErrorCode::InvalidClientMetadata, says);
     let asked: Value = serde_json::from_slice(body).map_err(|_| bad("the body is not JSON"))?;
     let asked = asked.as_object().ok_or_else(|| bad("the body is not a JSON object"))?;
-    let redirect_uris = read_uris(asked, "redirect_uris")?;
-    if redirect_uris.is_empty() {
-        return Err(Refusal::new(ErrorCode::InvalidRedirectUri, "redirect_uris is missing"));
-    }
     let method = asked.get("token_endpoint_auth_method").and_then(Value::as_str).unwrap_or("client_secret_basic");
     if !registry::speaks("token_endpoint_auth_methods_supported", method) {
         return Err(bad("token_endpoint_auth_method is not spoken here"));
@@ -94,6 +87,11 @@ pub(crate) fn read(body: &[u8], token_hash: &str) -> Result<NewClient, Refusal> 
     let grants = read_words(asked, "grant_types").unwrap_or_else(|| vec!["authorization_code".into(), "refresh_token".into()]);
     if !grants.iter().all(|grant| GRANTS.contains(&grant.as_str())) {
         return Err(bad("grant_types has one that a client that registers itself may not use"));
+    }
+    let redirect_uris = read_uris(asked, "redirect_uris")?;
+    // RFC 7591 §2: a flow that sends nobody anywhere has no use for one.
+    if redirect_uris.is_empty() && grants.iter().any(|grant| grant == "authorization_code") {
+        return Err(Refusal::new(ErrorCode::InvalidRedirectUri, "redirect_uris is missing"));
     }
     if read_words(asked, "response_types").is_some_and(|types| types.iter().any(|kind| kind != "code")) {
         return Err(bad("response_types must be code"));
@@ -104,6 +102,12 @@ pub(crate) fn read(body: &[u8], token_hash: &str) -> Result<NewClient, Refusal> 
     if scopes.is_empty() {
         return Err(bad("none of these scopes is known here"));
     }
+    let mut metadata = read_metadata(asked).map_err(|error| bad(&error.to_string()))?;
+    // OpenID Connect Core §8.1: another host's names of people are not to be had by naming it first.
+    if metadata.get("subject_type").is_some_and(|kind| kind == "pairwise") && has_several_sectors(&redirect_uris) {
+        return Err(bad("pairwise subjects are for a client whose redirect URIs are all of one host"));
+    }
+    metadata.insert("hearth_registration".into(), json!(token_hash));
     let name = asked.get("client_name").and_then(Value::as_str).unwrap_or("An app without a name");
     let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
     Ok(NewClient {
@@ -116,48 +120,8 @@ pub(crate) fn read(body: &[u8], token_hash: &str) -> Result<NewClient, Refusal> 
         scopes: scopes.iter().map(|scope| scope.name().to_string()).collect(),
         preset: None,
         trusted: false,
-        metadata: read_metadata(asked, token_hash)?.to_string(),
+        metadata: Value::Object(metadata).to_string(),
     })
-}
-
-fn read_metadata(asked: &Map<String, Value>, token_hash: &str) -> Result<Value, Refusal> {
-    let bad = |says: &str| Refusal::new(ErrorCode::InvalidClientMetadata, says);
-    let mut kept = Map::new();
-    for (name, list) in [
-        ("id_token_signed_response_alg", "id_token_signing_alg_values_supported"),
-        ("userinfo_signed_response_alg", "userinfo_signing_alg_values_supported"),
-        ("subject_type", "subject_types_supported"),
-    ] {
-        if let Some(value) = asked.get(name).filter(|value| !value.is_null()) {
-            if !value.as_str().is_some_and(|value| registry::speaks(list, value)) {
-                return Err(bad(&format!("{name} is not spoken here")));
-            }
-            kept.insert(name.into(), value.clone());
-        }
-    }
-    if asked.contains_key("sector_identifier_uri") {
-        return Err(bad("sector_identifier_uri is not supported: we fetch nothing that a stranger names"));
-    }
-    if asked.contains_key("jwks_uri") {
-        return Err(bad("jwks_uri is not supported: we fetch nothing that a stranger names; send jwks"));
-    }
-    let signs = asked.get("token_endpoint_auth_method").is_some_and(|method| method == "private_key_jwt");
-    match asked.get("jwks").filter(|keys| !keys.is_null()) {
-        Some(keys) if assertion::are_keys(keys) => kept.insert("jwks".into(), keys.clone()),
-        Some(_) => return Err(bad("jwks holds no public keys that can be used here")),
-        None if signs => return Err(bad("private_key_jwt needs jwks")),
-        None => None,
-    };
-    if signs {
-        kept.insert("token_endpoint_auth_method".into(), json!("private_key_jwt"));
-    }
-    for name in FLAGS {
-        if let Some(flag) = asked.get(name).and_then(Value::as_bool) {
-            kept.insert(name.into(), json!(flag));
-        }
-    }
-    kept.insert("hearth_registration".into(), json!(token_hash));
-    Ok(Value::Object(kept))
 }
 
 fn read_words(asked: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
@@ -181,7 +145,8 @@ fn read_uris(asked: &Map<String, Value>, name: &str) -> Result<Vec<String>, Refu
     Ok(read)
 }
 
-fn describe(ctx: &Ctx, client: &Client) -> Value {
+/// RFC 7591 §3.2.1, RFC 7592 §3. The secret is told once, for we keep its hash.
+fn describe(ctx: &Ctx, client: &Client, token: &str) -> Value {
     let mut told: Map<String, Value> = serde_json::from_str(&client.metadata).unwrap_or_default();
     told.retain(|name, _| !name.starts_with("hearth_"));
     let path = registry::path("registration_endpoint");
@@ -198,6 +163,7 @@ fn describe(ctx: &Ctx, client: &Client) -> Value {
             "token_endpoint_auth_method",
             json!(if Profile::of(client).signs_in { "private_key_jwt" } else { client.auth_method.as_str() }),
         ),
+        ("registration_access_token", json!(token)),
         ("registration_client_uri", json!(format!("{}{path}/{}", ctx.issuer, client.identifier))),
     ] {
         told.insert(name.into(), value);
@@ -209,11 +175,15 @@ fn to_hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
+/// RFC 9110 §11.1: a scheme is the same in any case.
+fn token_of(headers: &HeaderMap) -> &str {
+    let field = headers.get(header::AUTHORIZATION).and_then(|field| field.to_str().ok()).unwrap_or_default();
+    field.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer")).map_or("", |(_, token)| token.trim())
+}
+
 /// The client that a registration token speaks for; RFC 7592 §2: anybody else learns nothing.
 async fn authorized(ctx: &Ctx, headers: &HeaderMap, identifier: &str) -> Result<Result<Client, Response>, Trouble> {
-    let field = headers.get(header::AUTHORIZATION).and_then(|field| field.to_str().ok()).unwrap_or_default();
-    let token = field.strip_prefix("Bearer ").or_else(|| field.strip_prefix("bearer ")).unwrap_or_default().trim();
-    let hash = to_hex(&hash_token(token));
+    let hash = to_hex(&hash_token(token_of(headers)));
     let found = ctx.directory.find_client(identifier).await?;
     let own =
         |client: &Client| Profile::of(client).registration.is_some_and(|known| constant_time_eq(known.as_bytes(), hash.as_bytes()));
@@ -225,7 +195,7 @@ async fn authorized(ctx: &Ctx, headers: &HeaderMap, identifier: &str) -> Result<
 /// GET: what is registered.
 pub async fn find(State(ctx): State<Arc<Ctx>>, headers: HeaderMap, Path(identifier): Path<String>) -> Response {
     answered::<Refusal>(match authorized(&ctx, &headers, &identifier).await {
-        Ok(Ok(client)) => Ok(json_response(StatusCode::OK, &describe(&ctx, &client))),
+        Ok(Ok(client)) => Ok(json_response(StatusCode::OK, &describe(&ctx, &client, token_of(&headers)))),
         Ok(Err(response)) => Ok(response),
         Err(trouble) => Err(Fault::Ours(trouble)),
     })
@@ -242,9 +212,16 @@ async fn replace(ctx: &Ctx, headers: &HeaderMap, identifier: &str, body: &[u8]) 
         Err(response) => return Ok(response),
     };
     let new = read(body, &Profile::of(&client).registration.unwrap_or_default()).map_err(Fault::Peer)?;
-    let sent: Value = serde_json::from_slice(body).unwrap_or_default();
-    if sent["client_id"].as_str().is_some_and(|sent| sent != client.identifier) || new.public != client.is_public() {
-        return refuse(ErrorCode::InvalidClientMetadata, "client_id and the kind of client stay what they are");
+    let sent: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+    if sent.get("client_id").is_none_or(|sent| *sent != client.identifier) || new.public != client.is_public() {
+        return refuse(
+            ErrorCode::InvalidClientMetadata,
+            "client_id and the kind of client stay what they are, and client_id is sent",
+        );
+    }
+    let is_own = |secret: &Value| secret.as_str().is_some_and(|secret| client.secret_matches(&Secret::new(secret.to_string())));
+    if sent.get("client_secret").is_some_and(|secret| !is_own(secret)) || OURS.iter().any(|name| sent.contains_key(*name)) {
+        return refuse(ErrorCode::InvalidClientMetadata, "what the server gives a client is not the client's to choose");
     }
     // Who let it in let in what it was: another name or another place waits anew.
     let is_other = new.name != client.name || new.redirect_uris != client.redirect_uris || new.scopes != client.scopes;
@@ -252,7 +229,7 @@ async fn replace(ctx: &Ctx, headers: &HeaderMap, identifier: &str, body: &[u8]) 
         ctx.directory.disable_client(client.id).await.map_err(ours)?;
     }
     match ctx.directory.change_client(client.id, new).await.map_err(ours)? {
-        Some(client) => Ok(json_response(StatusCode::OK, &describe(ctx, &client))),
+        Some(client) => Ok(json_response(StatusCode::OK, &describe(ctx, &client, token_of(headers)))),
         None => refuse(ErrorCode::InvalidClientMetadata, "the client is gone"),
     }
 }

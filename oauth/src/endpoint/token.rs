@@ -169,8 +169,17 @@ pub async fn granted(ctx: &Ctx, session: &Session) -> Result<Option<Granted>, Tr
     }))
 }
 
+/// What an ID token owes to the request that it answers.
+#[derive(Default)]
+struct Owed<'a> {
+    /// `nonce`.
+    nonce: Option<&'a str>,
+    /// The `acr` that will do alone, when that was essential.
+    acr: Vec<Level>,
+}
+
 /// RFC 6749 §5.1, with the ID token of OpenID Connect Core §3.1.3.3.
-async fn finish(ctx: &Ctx, asked: &Asked, mut tokens: Tokens, nonce: Option<&str>) -> Answer {
+async fn finish(ctx: &Ctx, asked: &Asked, mut tokens: Tokens, owed: Owed<'_>) -> Answer {
     let session = ctx.directory.find_session(tokens.session).await.map_err(ours)?;
     let granted = match session {
         Some(session) => granted(ctx, &session).await?,
@@ -202,9 +211,10 @@ async fn finish(ctx: &Ctx, asked: &Asked, mut tokens: Tokens, nonce: Option<&str
             client: &asked.client.identifier,
             now: ctx.now(),
             auth_time: granted.auth_time,
-            nonce,
+            nonce: owed.nonce,
             session: granted.browser,
             auth_methods: &granted.auth_methods,
+            acr: &owed.acr,
             access_token: tokens.access.expose(),
             algorithm,
         };

@@ -35,7 +35,7 @@ async fn respond(ctx: &Ctx, params: &Params) -> Result<Response, Trouble> {
     let (Some(resource), None) = (resources.next(), resources.next()) else {
         return Ok(Problem::new(StatusCode::BAD_REQUEST, "Ask with one resource.").into_response());
     };
-    let domain = match domain_of(resource) {
+    let domain = match domain_of(resource).or_else(|| domain_alone(resource)) {
         Some(domain) => ctx.directory.find_domain(&domain).await?,
         None => None,
     };
@@ -59,6 +59,17 @@ fn domain_of(resource: &str) -> Option<Domain> {
     Address::parse(address).ok().map(|address| address.domain().clone())
 }
 
+/// OpenID Connect Discovery §2.1.2: what a client makes of a domain that somebody typed, `https://DOMAIN` with a port or not.
+fn domain_alone(resource: &str) -> Option<Domain> {
+    let rest = resource.strip_prefix("https://")?;
+    let host = rest.strip_suffix('/').unwrap_or(rest);
+    let name = match host.split_once(':') {
+        Some((name, port)) => port.parse::<u16>().is_ok().then_some(name)?,
+        None => host,
+    };
+    Domain::parse(name).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +81,20 @@ mod tests {
         assert_eq!(domain_of("mailto:alice@home.example"), home);
         assert_eq!(domain_of("alice@Home.Example"), home);
         assert_eq!(domain_of("https://home.example/alice"), None);
+        for alone in ["https://home.example", "https://home.example/", "https://HOME.example:8443", "https://home.example:1/"] {
+            assert_eq!(domain_alone(alone), home, "{alone}");
+        }
+        for bad in [
+            "home.example",
+            "http://home.example",
+            "https://home.example/x",
+            "https://a@home.example",
+            "https://home.example:x",
+            "https://",
+            "https://home.example?",
+            "https://home.example//",
+        ] {
+            assert_eq!(domain_alone(bad), None, "{bad}");
+        }
     }
 }

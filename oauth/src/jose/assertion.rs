@@ -3,12 +3,13 @@
 //! (RFC 9101). Pure until the `jti`, which is seen once.
 //!
 //! The keys stand in the client's metadata, `jwks`. A key that a token brings along, or an address of keys, counts for
-//! nothing: we fetch nothing that a stranger names.
+//! nothing.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_identity::Error;
 use hearth_identity::grants::{Client, hash_token};
+use hearth_identity::vault::Algorithm;
 use hearth_types::{Fault, Timestamp};
 use serde_json::{Map, Value};
 
@@ -16,7 +17,8 @@ use crate::client::profile::Profile;
 use crate::ctx::Ctx;
 use crate::error::{ErrorCode, Refusal, ours, refuse};
 use crate::jose::dpop::verify;
-use crate::limits::{ASSERTION_BYTES_MAX, ASSERTION_LIFE_MAX, CLIENT_KEYS_MAX, DPOP_SKEW, FULL_WAIT};
+use crate::jose::jws;
+use crate::limits::{ASSERTION_BYTES_MAX, ASSERTION_LIFE_MAX, DPOP_SKEW, FULL_WAIT};
 use crate::registry;
 use crate::request::params::Params;
 
@@ -24,27 +26,31 @@ use crate::request::params::Params;
 pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// RFC 9101 §10.8.
 const REQUEST_TYPE: &str = "oauth-authz-req+jwt";
-/// RFC 7518 §6.2.2 and on: members of a private or symmetric key.
-const SECRETS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
 
-/// Are these keys that a client may register? Public ones, of kinds that we read, and not too many.
-pub fn are_keys(jwks: &Value) -> bool {
-    let Some(keys) = jwks["keys"].as_array() else { return false };
-    let is_public = |key: &Value| SECRETS.iter().all(|secret| key.get(secret).is_none());
-    let is_known = |key: &Value| matches!(key["kty"].as_str(), Some("RSA" | "EC" | "OKP"));
-    (1..=CLIENT_KEYS_MAX).contains(&keys.len()) && keys.iter().all(|key| is_public(key) && is_known(key))
+/// Who signs, as far as a signature is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Signer<'a> {
+    /// The `client_id`.
+    pub client: &'a str,
+    /// The keys that it registered.
+    pub keys: &'a [Value],
+    /// How it may sign.
+    pub algorithms: &'a [Algorithm],
 }
 
-/// Does the client prove who it is? RFC 7523 §3.
-pub async fn prove(ctx: &Ctx, client: &Client, assertion: &str) -> Result<(), Fault<Refusal>> {
+/// Does the client prove who it is (RFC 7523 §3)? `at` is the endpoint that it may
+/// be for beside the issuer and the token endpoint.
+pub async fn prove(ctx: &Ctx, client: &Client, assertion: &str, at: Option<&str>) -> Result<(), Fault<Refusal>> {
     let bad = |says: &str| Fault::Peer(Refusal::new(ErrorCode::InvalidClient, says));
     let profile = Profile::of(client);
     let mut audiences = vec![ctx.issuer.clone()];
     // FAPI 2.0 Security Profile §5.3.2.1: the issuer alone. Others name the token endpoint (RFC 7523 §3).
     if !profile.is_strict() {
-        audiences.push(format!("{}{}", ctx.issuer, registry::path("token_endpoint")));
+        let endpoints = [Some("token_endpoint"), at].into_iter().flatten();
+        audiences.extend(endpoints.map(|endpoint| format!("{}{}", ctx.issuer, registry::path(endpoint))));
     }
-    let jti = check(assertion, &profile.keys, &client.identifier, &audiences, ctx.now()).map_err(bad)?;
+    let signer = Signer { client: &client.identifier, keys: &profile.keys, algorithms: profile.proofs() };
+    let jti = check(assertion, &signer, &audiences, ctx.now()).map_err(bad)?;
     let seen = hash_token(&format!("{} {jti}", client.identifier));
     match ctx.directory.see_once("assertion", seen, ASSERTION_LIFE_MAX + DPOP_SKEW).await {
         Ok(true) => Ok(()),
@@ -55,15 +61,15 @@ pub async fn prove(ctx: &Ctx, client: &Client, assertion: &str) -> Result<(), Fa
 }
 
 /// Who signed, by its `jti`: RFC 7523 §3 but for what is seen once.
-pub fn check(assertion: &str, keys: &[Value], client: &str, audiences: &[String], now: Timestamp) -> Result<String, &'static str> {
-    let (header, claims) = read(assertion, keys).ok_or("the assertion is not signed by a key of the client")?;
+pub fn check(assertion: &str, signer: &Signer<'_>, audiences: &[String], now: Timestamp) -> Result<String, &'static str> {
+    let (header, claims) = read(assertion, signer).ok_or("the assertion is not signed by a key of the client")?;
     // A member that is not there reads as null.
     let claims = Value::Object(claims);
     // A request object, a proof or a logout token is signed by the same kind of key, and is none.
     if header.get("typ").is_some_and(|kind| kind != "JWT" && kind != "client-authentication+jwt") {
         return Err("the assertion is a token of another kind");
     }
-    if claims["iss"] != client || claims["sub"] != client {
+    if claims["iss"] != signer.client || claims["sub"] != signer.client {
         return Err("the assertion speaks of another client");
     }
     // An array could name another server as well, which could then use it here.
@@ -86,12 +92,14 @@ pub fn check(assertion: &str, keys: &[Value], client: &str, audiences: &[String]
 /// The parameters of a request object (RFC 9101 §4), when the client registered keys and it holds. Those beside it count for
 /// nothing (§6.3).
 pub fn request(ctx: &Ctx, client: &Client, object: &str) -> Result<Params, &'static str> {
-    read_request(object, &Profile::of(client).keys, &client.identifier, &ctx.issuer, ctx.now())
+    let profile = Profile::of(client);
+    let signer = Signer { client: &client.identifier, keys: &profile.keys, algorithms: profile.requests() };
+    read_request(object, &signer, &ctx.issuer, ctx.now())
 }
 
 /// The same with what the client is known by.
-pub fn read_request(object: &str, keys: &[Value], client: &str, issuer: &str, now: Timestamp) -> Result<Params, &'static str> {
-    let (header, claims) = read(object, keys).ok_or("the request object is not signed by a key of the client")?;
+pub fn read_request(object: &str, signer: &Signer<'_>, issuer: &str, now: Timestamp) -> Result<Params, &'static str> {
+    let (header, claims) = read(object, signer).ok_or("the request object is not signed by a key of the client")?;
     if header.get("typ").is_some_and(|kind| kind != "JWT" && kind != REQUEST_TYPE) {
         return Err("the request object is a token of another kind");
     }
@@ -99,10 +107,16 @@ pub fn read_request(object: &str, keys: &[Value], client: &str, issuer: &str, no
     if claims.contains_key("sub") || claims.contains_key("request") || claims.contains_key("request_uri") {
         return Err("the request object holds what it must not");
     }
-    if claims.get("client_id").is_none_or(|named| named != client) || claims.get("iss").is_some_and(|issuer| issuer != client) {
+    let is_other = |named: &Value| named != signer.client;
+    if claims.get("client_id").is_none_or(is_other) || claims.get("iss").is_some_and(is_other) {
         return Err("the request object is of another client");
     }
-    if claims.get("aud").is_some_and(|audience| audience != issuer) {
+    // OpenID Connect Core §6.1: the issuer, or a list that has it; of others than us it could be used there.
+    let is_us = |audience: &Value| match audience {
+        Value::Array(all) => !all.is_empty() && all.iter().all(|one| one == issuer),
+        one => one == issuer,
+    };
+    if claims.get("aud").is_some_and(|audience| !is_us(audience)) {
         return Err("the request object is for somebody else");
     }
     let time = |name: &str| claims.get(name).and_then(Value::as_i64).map(Timestamp::from_secs);
@@ -125,7 +139,7 @@ pub fn read_request(object: &str, keys: &[Value], client: &str, issuer: &str, no
 }
 
 /// Header and claims of a token that one of these keys signed.
-fn read(token: &str, keys: &[Value]) -> Option<(Map<String, Value>, Map<String, Value>)> {
+fn read(token: &str, signer: &Signer<'_>) -> Option<(Map<String, Value>, Map<String, Value>)> {
     if token.len() > ASSERTION_BYTES_MAX {
         return None;
     }
@@ -137,12 +151,15 @@ fn read(token: &str, keys: &[Value]) -> Option<(Map<String, Value>, Map<String, 
         return None;
     }
     let algorithm = header.get("alg")?.as_str()?;
+    if !signer.algorithms.iter().any(|admitted| jws::name(*admitted) == algorithm) {
+        return None;
+    }
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
     let fits = |key: &&Value| match (header.get("kid"), key.get("kid")) {
         (Some(named), Some(own)) => named == own,
         _ => true,
     };
-    let is_signed = keys.iter().filter(fits).any(|key| verify(key, algorithm, signed.as_bytes(), &signature));
+    let is_signed = signer.keys.iter().filter(fits).any(|key| verify(key, algorithm, signed.as_bytes(), &signature));
     is_signed.then_some((header, claims))
 }
 
@@ -156,9 +173,9 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    struct Signer(EcdsaKeyPair);
+    struct Holder(EcdsaKeyPair);
 
-    impl Signer {
+    impl Holder {
         fn new() -> Self {
             let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
             Self(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap())
@@ -190,13 +207,14 @@ mod tests {
 
     fn proves(token: &str, keys: &[Value]) -> bool {
         let audiences = ["https://id.example".to_string(), "https://id.example/token".to_string()];
-        check(token, keys, "app", &audiences, Timestamp::from_secs(NOW)).is_ok()
+        let signer = Signer { client: "app", keys, algorithms: &jws::ALGORITHMS };
+        check(token, &signer, &audiences, Timestamp::from_secs(NOW)).is_ok()
     }
 
     #[test]
     fn who_a_client_is() {
         // 16: each way in which an assertion can be wrong.
-        let signer = Signer::new();
+        let signer = Holder::new();
         let keys = [signer.key("a")];
         let header = json!({"alg": "ES256", "kid": "a"});
         assert!(proves(&signer.sign(&header, &claims(&[])), &keys));
@@ -220,7 +238,7 @@ mod tests {
         ] {
             assert!(!proves(&signer.sign(&header, &claims(std::slice::from_ref(&change))), &keys), "{change:?}");
         }
-        let other = Signer::new();
+        let other = Holder::new();
         for bad in [
             other.sign(&header, &claims(&[])),
             other.sign(&json!({"alg": "ES256", "jwk": other.key("a"), "jku": "https://evil.example/jwks"}), &claims(&[])),
@@ -237,16 +255,22 @@ mod tests {
             assert!(!proves(&bad, &keys), "{bad}");
         }
         assert!(!proves(&signer.sign(&header, &claims(&[])), &[]));
+        for (algorithm, admitted) in [(Algorithm::Es256, true), (Algorithm::Rs256, false), (Algorithm::EdDsa, false)] {
+            let only = Signer { client: "app", keys: &keys, algorithms: &[algorithm] };
+            let token = signer.sign(&header, &claims(&[]));
+            let read = check(&token, &only, &["https://id.example".to_string()], Timestamp::from_secs(NOW));
+            assert_eq!(read.is_ok(), admitted, "{algorithm:?}");
+        }
     }
 
     #[test]
     fn what_a_client_asks() {
-        let signer = Signer::new();
+        let signer = Holder::new();
         let keys = [signer.key("a")];
         let header = json!({"alg": "ES256", "kid": "a", "typ": REQUEST_TYPE});
         let now = Timestamp::from_secs(NOW);
-        let ask =
-            |claims: &Value, header: &Value| read_request(&signer.sign(header, claims), &keys, "app", "https://id.example", now);
+        let own = Signer { client: "app", keys: &keys, algorithms: &jws::ALGORITHMS };
+        let ask = |claims: &Value, header: &Value| read_request(&signer.sign(header, claims), &own, "https://id.example", now);
         let sound = json!({"iss": "app", "aud": "https://id.example", "client_id": "app", "scope": "openid", "max_age": 60, "claims": {"id_token": {}}, "resource": ["https://a.example", "https://b.example"]});
         let params = ask(&sound, &header).unwrap();
         assert_eq!(
@@ -274,24 +298,6 @@ mod tests {
             json!({"alg": "ES256", "typ": "entity-statement+jwt"}),
         ] {
             assert!(ask(&sound, &header).is_err(), "{header}");
-        }
-    }
-
-    #[test]
-    fn which_keys_may_be_registered() {
-        let key = Signer::new().key("a");
-        assert!(are_keys(&json!({"keys": [key]})) && are_keys(&json!({"keys": vec![key.clone(); CLIENT_KEYS_MAX]})));
-        let mut private = key.clone();
-        private["d"] = json!("x");
-        for bad in [
-            json!({}),
-            json!({"keys": []}),
-            json!({"keys": [private]}),
-            json!({"keys": [{"kty": "oct", "k": "x"}]}),
-            json!({"keys": vec![key; CLIENT_KEYS_MAX + 1]}),
-            json!([]),
-        ] {
-            assert!(!are_keys(&bad), "{bad}");
         }
     }
 }

@@ -38,9 +38,12 @@ pub const fn name(algorithm: Algorithm) -> &'static str {
     }
 }
 
+/// All of them.
+pub const ALGORITHMS: [Algorithm; 3] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa];
+
 /// The algorithm of a wire name.
 pub fn parse_algorithm(text: &str) -> Option<Algorithm> {
-    [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa].into_iter().find(|algorithm| name(*algorithm) == text)
+    ALGORITHMS.into_iter().find(|algorithm| name(*algorithm) == text)
 }
 
 /// OpenID Connect Core §3.1.3.6: the left half of the hash that the algorithm uses.

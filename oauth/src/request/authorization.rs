@@ -157,14 +157,14 @@ fn read(params: &Params, client: &Registered, redirect_uri: &str, mode: Mode, st
         state: echo(params, "state").map(|_| state)?,
         challenge: read_challenge(params, client)?,
         mode,
-        acr: wanted.acr.or_else(|| Level::least_of(params.field("acr_values").split(' '))),
+        acr: if wanted.acr.is_empty() && !wanted.acr_is_essential { read_acr(params, client) } else { wanted.acr },
         acr_is_essential: wanted.acr_is_essential,
         resources,
         key: params.find("dpop_jkt").map(str::to_string),
         subject: wanted.subject,
         is_stranger: client.profile.registration.is_some(),
         prompt: read_prompt(params.field("prompt"))?,
-        max_age: read_max_age(params)?,
+        max_age: read_max_age(params, client)?,
         login_hint: params.find("login_hint").map(str::to_string),
     })
 }
@@ -224,9 +224,17 @@ fn read_prompt(text: &str) -> Result<Prompt, Refused> {
     Ok(prompt)
 }
 
-fn read_max_age(params: &Params) -> Result<Option<Duration>, Refused> {
+/// `acr_values`, or what the client registered in its place.
+fn read_acr(params: &Params, client: &Registered) -> Vec<Level> {
+    match params.find("acr_values") {
+        Some(values) => Level::of_names(values.split(' ')),
+        None => Level::of_names(client.profile.acr_values.iter().map(String::as_str)),
+    }
+}
+
+fn read_max_age(params: &Params, client: &Registered) -> Result<Option<Duration>, Refused> {
     match params.find("max_age").map(str::parse::<u64>) {
-        None => Ok(None),
+        None => Ok(client.profile.max_age.map(|age| age.min(MAX_AGE_MAX))),
         Some(Ok(seconds)) => Ok(Some(Duration::from_secs(seconds).min(MAX_AGE_MAX))),
         Some(Err(_)) => Err(invalid("max_age is a number of seconds")),
     }
@@ -261,9 +269,9 @@ mod tests {
     fn a_sound_request() {
         let pending = ask(&format!("{SOUND}&max_age=60&prompt=login+consent&unknown=1&unknown=2&ui_locales=de")).unwrap();
         assert_eq!(pending.scopes.to_string(), "openid email");
-        assert_eq!((pending.mode, pending.acr), (Mode::Query, None));
+        assert_eq!((pending.mode, pending.acr), (Mode::Query, vec![]));
         let pending = ask(&format!("{SOUND}&response_mode=form_post&acr_values=gold+2+phr")).unwrap();
-        assert_eq!((pending.mode, pending.acr), (Mode::FormPost, Some(Level::Two)));
+        assert_eq!((pending.mode, pending.acr), (Mode::FormPost, vec![Level::Two, Level::PhishingResistant]));
         let pending = ask(&format!("{SOUND}&max_age=60&prompt=login+consent&unknown=1&unknown=2&ui_locales=de")).unwrap();
         assert_eq!((pending.state.as_deref(), pending.nonce.as_deref()), (Some("s"), Some("n")));
         assert_eq!(pending.max_age, Some(Duration::from_secs(60)));

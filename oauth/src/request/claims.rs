@@ -108,6 +108,8 @@ pub struct IdToken<'a> {
     pub session: Option<SessionId>,
     /// `amr`, with a space between.
     pub auth_methods: &'a str,
+    /// The `acr` that the client takes alone; none when it takes any.
+    pub acr: &'a [Level],
     /// What `at_hash` is of.
     pub access_token: &'a str,
     /// How it will be signed.
@@ -133,7 +135,7 @@ pub fn of_id_token(token: &IdToken<'_>, person: Map<String, Value>) -> Value {
     // RFC 8176 §1: an array of strings.
     let methods: Vec<_> = token.auth_methods.split(' ').filter(|method| !method.is_empty()).collect();
     if !methods.is_empty() {
-        add("acr", json!(Level::of(token.auth_methods).name()));
+        add("acr", json!(Level::of(token.auth_methods).told(token.acr).name()));
         add("amr", json!(methods));
     }
     Value::Object(claims)
@@ -209,6 +211,7 @@ mod tests {
             nonce: Some("n"),
             session: Some(SessionId::from_i64(7)),
             auth_methods: "pwd",
+            acr: &[],
             access_token: "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y",
             algorithm: Algorithm::Rs256,
         };

@@ -20,9 +20,9 @@ pub struct Wanted {
     pub scopes: Vec<Scope>,
     /// Who must be signed in.
     pub subject: Option<String>,
-    /// How sure we must at least be.
-    pub acr: Option<Level>,
-    /// Nothing less will do.
+    /// How sure we are to be: one of these, as far as we know them.
+    pub acr: Vec<Level>,
+    /// Nothing else will do.
     pub acr_is_essential: bool,
 }
 
@@ -35,7 +35,7 @@ pub fn read(text: &str) -> Option<Wanted> {
     asked.as_object()?;
     let mut wanted = Wanted::default();
     for place in ["userinfo", "id_token"] {
-        let Some(claims) = asked.get(place) else {
+        let Some(claims) = asked.get(place).filter(|claims| !claims.is_null()) else {
             continue;
         };
         for (name, how) in claims.as_object()? {
@@ -50,9 +50,10 @@ pub fn read(text: &str) -> Option<Wanted> {
                 "sub" => wanted.subject = how["value"].as_str().map(str::to_string).or(wanted.subject),
                 "acr" if place == "id_token" => {
                     let values = how["values"].as_array().map(Vec::as_slice).unwrap_or_default();
-                    let names = values.iter().chain(how.get("value")).filter_map(Value::as_str);
-                    wanted.acr = Level::least_of(names);
-                    wanted.acr_is_essential = how["essential"] == true;
+                    let names: Vec<&str> = values.iter().chain(how.get("value")).filter_map(Value::as_str).collect();
+                    // Without a value any will do, and one is given always.
+                    wanted.acr_is_essential = how["essential"] == true && !names.is_empty();
+                    wanted.acr = Level::of_names(names);
                 }
                 _ => {}
             }
@@ -70,8 +71,16 @@ mod tests {
     fn scopes_that_cover_the_claims() {
         let wanted = read(r#"{"userinfo":{"email":null,"given_name":null},"id_token":{"groups":{"essential":true},"sub":{"value":"s"},"acr":{"essential":true,"values":["2","phr"]}}}"#).unwrap();
         assert_eq!(wanted.scopes.into_iter().collect::<Scopes>(), Scopes::parse("email groups"));
-        assert_eq!((wanted.subject.as_deref(), wanted.acr, wanted.acr_is_essential), (Some("s"), Some(Level::Two), true));
-        assert_eq!(read("{}"), Some(Wanted::default()));
+        assert_eq!(
+            (wanted.subject.as_deref(), wanted.acr, wanted.acr_is_essential),
+            (Some("s"), vec![Level::Two, Level::PhishingResistant], true)
+        );
+        let gold = read(r#"{"id_token":{"acr":{"essential":true,"value":"gold"}}}"#).unwrap();
+        assert!(gold.acr.is_empty() && gold.acr_is_essential);
+        assert!(!read(r#"{"id_token":{"acr":{"essential":true}}}"#).unwrap().acr_is_essential);
+        for nothing in ["{}", r#"{"userinfo":null}"#, r#"{"userinfo":{},"id_token":null}"#] {
+            assert_eq!(read(nothing), Some(Wanted::default()), "{nothing}");
+        }
         for bad in ["", "[]", "1", "{\"userinfo\":1}", "{", &format!("{{\"x\":\"{}\"}}", "a".repeat(CLAIMS_BYTES_MAX))] {
             assert_eq!(read(bad), None, "{bad}");
         }

@@ -33,9 +33,9 @@ pub struct Pending {
     pub challenge: Option<Challenge>,
     /// How the answer travels.
     pub mode: Mode,
-    /// How sure we are to be of the person (RFC 9470); nothing less will do when it is essential.
-    pub acr: Option<Level>,
-    /// Then less is an error.
+    /// How sure we are to be of the person (RFC 9470): one of these.
+    pub acr: Vec<Level>,
+    /// Anything else is an error.
     pub acr_is_essential: bool,
     /// Whom the tokens are for (RFC 8707).
     pub resources: Vec<String>,
@@ -114,8 +114,15 @@ impl Pending {
         };
         let too_old = self.max_age.is_some_and(|max_age| now.since(visitor.auth_time) > max_age);
         let again = self.prompt.login || self.prompt.select_account;
-        let too_low = self.acr.is_some_and(|wanted| visitor.level < wanted);
-        if !visitor.fresh && (too_old || again || too_low || !visitor.is_wanted || self.max_age == Some(Duration::ZERO)) {
+        let least = self.acr.iter().min();
+        // OpenID Connect Core §5.5.1.1: of those that we do not know, no sign-in is one.
+        if self.acr_is_essential && least.is_none() {
+            return Next::Cancel(ErrorCode::UnmetAuthenticationRequirements);
+        }
+        let too_low = least.is_some_and(|wanted| visitor.level < *wanted);
+        // §3.1.2.1: `acr_values` asks for a voluntary claim. Where nothing may be shown, less is what there is.
+        let may_rise = too_low && (self.acr_is_essential || !self.prompt.none);
+        if !visitor.fresh && (too_old || again || may_rise || !visitor.is_wanted || self.max_age == Some(Duration::ZERO)) {
             let is_unmet = too_low && self.acr_is_essential;
             let code = if is_unmet { ErrorCode::UnmetAuthenticationRequirements } else { ErrorCode::LoginRequired };
             return self.unless_silent(Next::SignIn, code);
@@ -314,7 +321,7 @@ mod tests {
             nonce: Some("n".into()),
             challenge: Challenge::from_stored("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
             mode: Mode::Query,
-            acr: None,
+            acr: Vec::new(),
             acr_is_essential: false,
             resources: Vec::new(),
             key: None,
@@ -385,7 +392,7 @@ mod tests {
     fn how_sure_we_are_to_be_and_of_whom() {
         let stale = visitor(NOW, false);
         let fresh = visitor(NOW, true);
-        let wants = |acr, acr_is_essential| Pending { acr: Some(acr), acr_is_essential, ..pending() };
+        let wants = |acr, acr_is_essential| Pending { acr: vec![acr], acr_is_essential, ..pending() };
         assert_eq!(wants(Level::Two, false).next(Some(&stale), true, NOW), Next::SignIn);
         assert_eq!(wants(Level::Two, false).next(Some(&fresh), true, NOW), Next::Fulfil, "it was a wish");
         let unmet = Next::Cancel(ErrorCode::UnmetAuthenticationRequirements);

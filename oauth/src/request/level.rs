@@ -35,9 +35,15 @@ impl Level {
         }
     }
 
-    /// The least of those that a client would take; `None` when it names none that we know.
-    pub fn least_of<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<Self> {
-        names.into_iter().filter_map(|name| Self::ALL.into_iter().find(|level| level.name() == name)).min()
+    /// Those that a client would take, as far as we know them.
+    pub fn of_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Self> {
+        names.into_iter().filter_map(|name| Self::ALL.into_iter().find(|level| level.name() == name)).collect()
+    }
+
+    /// What a client is told that would take `these` alone: the surest of them that this level is enough for (OpenID Connect
+    /// Core §5.5.1.1); what it is, when there is none.
+    pub fn told(self, these: &[Self]) -> Self {
+        these.iter().copied().filter(|wanted| *wanted <= self).max().unwrap_or(self)
     }
 }
 
@@ -58,7 +64,9 @@ mod tests {
         ] {
             assert_eq!(Level::of(methods), level, "{methods}");
         }
-        assert_eq!(Level::least_of(["phr", "2", "gold"]), Some(Level::Two));
-        assert_eq!(Level::least_of(["gold"]), None);
+        assert_eq!(Level::of_names(["phr", "2", "gold"]), [Level::PhishingResistant, Level::Two]);
+        assert_eq!(Level::of_names(["gold"]), []);
+        assert_eq!(Level::PhishingResistant.told(&[Level::One, Level::Two]), Level::Two);
+        assert_eq!((Level::Two.told(&[]), Level::One.told(&[Level::Two])), (Level::Two, Level::One));
     }
 }

@@ -65,6 +65,13 @@ const ALIASES: [(&str, Scope); 6] = [
     ("sieve", Scope::Mail),
 ];
 
+impl Scope {
+    /// Every word that stands for one.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().map(Self::name).chain(ALIASES.into_iter().map(|(alias, _)| alias))
+    }
+}
+
 /// A set of scopes; written with a space between (RFC 6749 §3.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(u8);

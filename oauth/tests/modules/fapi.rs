@@ -3,6 +3,11 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -162,6 +167,9 @@ async fn fapi_from_the_push_to_the_resource() {
             assert_eq!(tokens.status, StatusCode::OK, "{changes:?}: {}", tokens.body);
             let tokens = tokens.json();
             assert_eq!(tokens["token_type"], "DPoP");
+            // FAPI 2.0 Security Profile §5.4.1: PS256, ES256 or EdDSA.
+            let header = jsonwebtoken::decode_header(tokens["id_token"].as_str().unwrap()).unwrap();
+            assert_eq!(header.alg, jsonwebtoken::Algorithm::ES256);
             let access = tokens["access_token"].as_str().unwrap();
             for scheme in ["DPoP", "dpop", "DPOP"] {
                 let proof = bank.holder.simple(&house, "GET", "/userinfo", Some(access));
@@ -333,6 +341,56 @@ async fn fapi_a_key_for_its_tokens() {
             assert_eq!(userinfo_with(&house, "DPoP", access, Some(&bad)).await.status, StatusCode::UNAUTHORIZED);
         }
         assert_eq!(userinfo_with(&house, "Bearer", access, None).await.status, StatusCode::UNAUTHORIZED);
+    })
+    .await;
+}
+
+/// An RSA key: how it is published, and an assertion that it signed with RS256.
+fn rsa_assertion(house: &House, client: &str, pair: &RsaKeyPair) -> (Value, String) {
+    let encode = |octets: &[u8]| URL_SAFE_NO_PAD.encode(octets);
+    let public = pair.public_key();
+    let (n, e) = (public.modulus(), public.exponent());
+    let jwk = json!({
+        "kty": "RSA", "n": encode(n.big_endian_without_leading_zero()), "e": encode(e.big_endian_without_leading_zero()),
+    });
+    let jti = hearth_identity::grants::new_token().expose().clone();
+    let claims = json!({"iss": client, "sub": client, "aud": ISSUER, "exp": house.clock.now().secs() + 60, "jti": jti});
+    let signed = format!("{}.{}", encode(b"{\"alg\":\"RS256\"}"), encode(claims.to_string().as_bytes()));
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+    (jwk, format!("{signed}.{}", encode(&signature)))
+}
+
+#[tokio::test]
+async fn fapi_no_rs256_of_who_pushes_and_holds_a_key() {
+    on_both_engines(async |house| {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let jwk = rsa_assertion(&house, "x", &pair).0;
+        let usual = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [jwk]}});
+        let mut strict = usual.clone();
+        strict["require_pushed_authorization_requests"] = json!(true);
+        strict["dpop_bound_access_tokens"] = json!(true);
+        let mut chosen = strict.clone();
+        chosen["token_endpoint_auth_signing_alg"] = json!("RS256");
+        for (client, metadata, status) in [
+            ("usual", usual, StatusCode::CREATED),
+            ("strict", strict, StatusCode::UNAUTHORIZED),
+            ("chosen", chosen, StatusCode::CREATED),
+        ] {
+            house.client(client, |new| new.metadata = metadata.to_string()).await;
+            let assertion = rsa_assertion(&house, client, &pair).1;
+            let fields = [
+                ("client_id", client),
+                ("redirect_uri", CALLBACK),
+                ("response_type", "code"),
+                ("scope", "openid"),
+                ("code_challenge", CHALLENGE),
+                ("code_challenge_method", "S256"),
+                ("client_assertion_type", KIND),
+                ("client_assertion", &assertion),
+            ];
+            assert_eq!(house.post_as(None, "/par", &fields).await.status, status, "{client}");
+        }
     })
     .await;
 }

@@ -37,6 +37,9 @@ const verbs = {
     }
     throw new Error(`${url} never leads to ${pattern}`);
   },
+  // What a browser sends that somebody has in hand.
+  send: (fields) => page.setExtraHTTPHeaders(fields),
+  cookie: (url, name, value) => context.addCookies([{ url, name, value }]),
   forget: () => context.clearCookies(),
   async read() { seen.push({ url: page.url(), status, text: await page.locator('body').innerText() }); },
 };

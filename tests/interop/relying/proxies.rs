@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use hearth_tests::{Home, Machine, Running, free_port, run, stranger};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{DOMAIN, add_client, browse, home, is_possible, sign_in, text};
 
@@ -40,8 +40,9 @@ pub fn nginx(machine: &Machine, home: &Home, app: u16, host: &str, paste: Option
         ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {here}/{kind};\n")).concat();
     let settings = format!(
         "pid {here}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temp}{before}\
-         server {{\nlisten 127.0.0.1:{app};\ndefault_type text/plain;\n\
-         location / {{ return 200 \"$request_uri: $http_remote_user of $http_remote_groups\"; }}\n}}\n}}\n"
+         server {{\nlisten 127.0.0.1:{app};\ndefault_type text/plain;\nunderscores_in_headers on;\n\
+         location / {{ return 200 \"$request_uri: $http_remote_user of $http_remote_groups, <$http_remote_email> \
+         '$http_remote_name', $http_cookie.\"; }}\n}}\n}}\n"
     );
     let settings = machine.write("nginx.conf", &settings)?;
     let mut nginx = machine.command("nginx");
@@ -74,13 +75,26 @@ pub fn client_of_the_family(home: &Home, preset: &str, url: &str, more: &[&str])
 
 pub fn only_the_family_gets_in(machine: &Machine, home: &Home, url: &str) -> Result<()> {
     let page = format!("{url}/album?of=summer&n=%2F");
+    let names = ["Remote-User", "Remote-Groups", "Remote-Email", "Remote-Name"];
+    let forged: Map<String, Value> = names
+        .iter()
+        .flat_map(|name| [(*name).to_string(), name.to_lowercase().replace('-', "_")])
+        .map(|name| (name, json!("admin")))
+        .collect();
     let seen = browse(
         machine,
         &json!([
+            ["cookie", url, "a", "1"],
             ["go", page],
             sign_in(&home.alice),
             ["see", "alice of family"],
+            ["cookie", url, "z", "2"],
+            ["go", page],
             ["read"],
+            ["send", forged],
+            ["go", page],
+            ["read"],
+            ["send", {}],
             ["go", format!("{url}/.hearth/out")],
             ["read"],
             ["forget"],
@@ -90,9 +104,12 @@ pub fn only_the_family_gets_in(machine: &Machine, home: &Home, url: &str) -> Res
             ["read"],
         ]),
     )?;
-    ensure!(text(&seen[0], "/text") == "/album?of=summer&n=%2F: alice of family", "{seen:?}");
-    ensure!(text(&seen[1], "/text").contains("You are signed out of this app"), "{seen:?}");
-    ensure!(seen[2]["status"] == 403 && text(&seen[2], "/text").contains("for others of the home"), "{seen:?}");
+    // The name is empty: nobody gave alice one. Her token is not the app's to have; its own cookies are.
+    let told = format!("/album?of=summer&n=%2F: alice of family, <{}> '', a=1; z=2.", home.alice.address);
+    ensure!(text(&seen[0], "/text") == told, "{seen:?}");
+    ensure!(text(&seen[1], "/text") == told, "what a browser says of itself passed: {seen:?}");
+    ensure!(text(&seen[2], "/text").contains("You are signed out of this app"), "{seen:?}");
+    ensure!(seen[3]["status"] == 403 && text(&seen[3], "/text").contains("for others of the home"), "{seen:?}");
     Ok(())
 }
 

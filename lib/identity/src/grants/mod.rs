@@ -6,6 +6,7 @@
 //!
 //! - `client.rs`: who may ask; `access.rs`: for whom
 //! - `app.rs`: clients whose app is behind our own front door
+//! - `metadata.rs`: what a client says of itself beside that
 //! - `code.rs`: an authorization code, from the consent to its one exchange
 //! - `token.rs`: access tokens, and refresh tokens that rotate
 //! - `exchange.rs`: a token that comes of another
@@ -20,6 +21,7 @@ mod client;
 mod code;
 mod exchange;
 mod logout;
+mod metadata;
 mod pending;
 mod registration;
 pub mod scope;
@@ -35,6 +37,7 @@ pub use client::{Client, NewClient};
 pub use code::{Code, CodeRefusal, NewCode, NewGrant, Redeemed};
 pub use exchange::Exchange;
 pub use logout::LogoutNotice;
+pub use metadata::{are_keys, has_several_sectors, read_metadata, sector_of};
 pub use pending::{NewPending, Pending, Poll};
 pub use registration::Registration;
 pub use token::{AccessToken, NewTokens, RefreshRefusal, RefreshToken, Tokens};

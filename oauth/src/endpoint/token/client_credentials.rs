@@ -4,7 +4,7 @@
 use hearth_identity::directory::Kind;
 use hearth_identity::grants::{NewGrant, NewTokens};
 
-use super::{Asked, finish};
+use super::{Asked, Owed, finish};
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, ours, refuse};
 use crate::request::params::Params;
@@ -42,5 +42,5 @@ pub async fn run(ctx: &Ctx, asked: &Asked, params: &Params) -> Answer {
     };
     // §4.4.3: no refresh token; the program can always ask again.
     let tokens = ctx.directory.add_grant(grant, NewTokens { refresh_lives: None, ..lives }, true).await.map_err(ours)?;
-    finish(ctx, asked, tokens, None).await
+    finish(ctx, asked, tokens, Owed::default()).await
 }

@@ -5,10 +5,11 @@ use hearth_identity::grants::{Code, CodeRefusal, NewTokens};
 use hearth_types::Secret;
 use serde_json::Value;
 
-use super::{Asked, finish};
+use super::{Asked, Owed, finish};
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, ours, refuse};
 use crate::request::grant::Fulfilled;
+use crate::request::level::Level;
 use crate::request::params::Params;
 use crate::request::pkce::Challenge;
 use crate::request::scope::Scopes;
@@ -33,17 +34,22 @@ pub async fn run(ctx: &Ctx, asked: &Asked, params: &Params) -> Answer {
         let scopes = fulfilled.scopes;
         let verifier = verifier.as_ref().map(|verifier| verifier.expose().as_str());
         fulfilled.exchange(&who.client.identifier, redirect_uri.as_deref(), verifier, now).ok()?;
-        let resources: Vec<String> = request["resources"]
-            .as_array()
-            .map(|all| all.iter().filter_map(|one| one.as_str().map(str::to_string)).collect())
-            .unwrap_or_default();
+        let resources: Vec<String> = texts(&request["resources"]).map(str::to_string).collect();
         who.tokens(scopes, &resources)
     };
     let code = Secret::new(code.to_string());
     match ctx.directory.redeem_code(&code, asked.client.id, &asked.client.name, check).await.map_err(ours)? {
-        Ok(redeemed) => finish(ctx, asked, redeemed.tokens, redeemed.code.nonce.as_deref()).await,
+        Ok(redeemed) => {
+            let request: Value = serde_json::from_str(&redeemed.code.request).unwrap_or_default();
+            let owed = Owed { nonce: redeemed.code.nonce.as_deref(), acr: Level::of_names(texts(&request["acr"])) };
+            finish(ctx, asked, redeemed.tokens, owed).await
+        }
         Err(refusal) => refuse(ErrorCode::InvalidGrant, says(refusal)),
     }
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().map(Vec::as_slice).unwrap_or_default().iter().filter_map(Value::as_str)
 }
 
 /// The code as the grant knows it; the store found it by the client's id, so its client is this one.

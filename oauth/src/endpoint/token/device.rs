@@ -3,7 +3,7 @@
 
 use hearth_identity::grants::{NewGrant, Pending, Poll, hash_token};
 
-use super::{Asked, finish};
+use super::{Asked, Owed, finish};
 use crate::ctx::Ctx;
 use crate::endpoint::device_grant::scopes_of;
 use crate::error::{Answer, ErrorCode, ours, refuse};
@@ -48,5 +48,5 @@ async fn allowed(ctx: &Ctx, asked: &Asked, pending: &Pending) -> Answer {
         authenticated_at: session.authenticated_at,
     };
     let tokens = ctx.directory.add_grant(grant, lives, false).await.map_err(ours)?;
-    finish(ctx, asked, tokens, None).await
+    finish(ctx, asked, tokens, Owed::default()).await
 }

@@ -5,7 +5,7 @@
 use hearth_identity::grants::RefreshRefusal;
 use hearth_types::Secret;
 
-use super::{Asked, finish};
+use super::{Asked, Owed, finish};
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, ours, refuse};
 use crate::request::params::Params;
@@ -37,7 +37,7 @@ pub async fn run(ctx: &Ctx, asked: &Asked, params: &Params) -> Answer {
     let scopes = narrowed.map(|scopes| scopes.iter().map(|scope| scope.name().to_string()).collect());
     // OpenID Connect Core §12.2: the nonce is not repeated.
     match ctx.directory.refresh(&token, asked.client.id, scopes, lives).await.map_err(ours)? {
-        Ok(tokens) => finish(ctx, asked, tokens, None).await,
+        Ok(tokens) => finish(ctx, asked, tokens, Owed::default()).await,
         Err(RefreshRefusal::Scope) => refuse(ErrorCode::InvalidScope, "more was asked for than was granted"),
         Err(RefreshRefusal::Target) => refuse(ErrorCode::InvalidTarget, "the grant is for other resources"),
         Err(RefreshRefusal::Confirmation) => refuse(ErrorCode::InvalidGrant, "the refresh token is bound to another key"),
