@@ -138,7 +138,15 @@ async fn a_new_password_ends_what_came_of_the_old_one() {
         let new = "four words that differ";
         assert_eq!(change(&mut here, "wrong", new, new).await, StatusCode::FORBIDDEN);
         assert_eq!(change(&mut here, PASSWORD, new, "another").await, StatusCode::BAD_REQUEST);
-        assert_eq!(change(&mut here, PASSWORD, "short", "short").await, StatusCode::BAD_REQUEST);
+        for (unfit, says) in [
+            ("short", "a password has at least 8 characters"),
+            (&*"xK3v9 ".repeat(22), "a password has 128 characters at most"),
+            ("Alice.Example.1984", "made of your name"),
+        ] {
+            let fields = [("form", form.as_str()), ("current", PASSWORD), ("new", unfit), ("again", unfit)];
+            let reply = here.post("/account/password", &fields).await;
+            assert!(reply.status == StatusCode::BAD_REQUEST && reply.body.contains(says), "{unfit}: {}", reply.body);
+        }
         assert_eq!(change(&mut here, PASSWORD, new, new).await, StatusCode::OK);
         assert_eq!(here.get("/account").await.status, StatusCode::OK);
         assert_eq!(there.get("/account").await.status, StatusCode::SEE_OTHER);

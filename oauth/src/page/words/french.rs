@@ -664,6 +664,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("A key of somebody new is shown at once, so that others seal their mail to it. Choose one where everybody reads mail in a program that can open it.", "La clé d'une nouvelle personne est montrée aussitôt, et les autres scellent leurs messages pour elle. Choisissez-en une là où tout le monde lit ses messages dans un logiciel qui sait les ouvrir."),
     ("Somebody new gets", "Une nouvelle personne reçoit"),
     ("Save", "Enregistrer"),
+    ("That password is made of your name or of the home's. Choose four or five words that do not belong together.", "Ce mot de passe est fait de votre nom ou de celui de la maison. Choisissez quatre ou cinq mots qui n'ont rien à voir entre eux."),
     ("That password was stolen somewhere and is on the lists of those who guess. Choose another.", "Ce mot de passe a été volé quelque part et figure sur les listes de ceux qui devinent. Choisissez-en un autre."),
     ("Somebody wants to be told here of what concerns the safety of this account:", "Quelqu'un veut apprendre ici ce qui touche à la sécurité de ce compte :"),
     ("If that is you, open this link in the browser that you are signed in with:", "Si c'est vous, ouvrez ce lien dans le navigateur où vous êtes connecté :"),
