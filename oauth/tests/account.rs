@@ -73,7 +73,8 @@ async fn a_secret_is_made_only_for_who_has_just_signed_in() {
         let to_sign_in = Some("/sign-in?to=app-password".to_string());
         assert_eq!(browser.get("/account/app-passwords/new").await.location(), to_sign_in);
         let reply = browser.post("/account/app-passwords/new", &[("form", &form), ("label", "x")]).await;
-        assert_eq!(reply.location(), to_sign_in);
+        assert!(reply.status == StatusCode::UNAUTHORIZED && reply.body.contains("Is it still you"), "{}", reply.body);
+        assert!(house.vault.list_app_passwords(house.alice.id).await.unwrap().is_empty());
         let page = browser.get("/sign-in?to=app-password").await;
         let reply = browser.fill_sign_in(&page, "alice", PASSWORD).await;
         assert_eq!(reply.location().as_deref(), Some("/account/app-passwords/new"));

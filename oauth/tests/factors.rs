@@ -199,6 +199,25 @@ async fn a_passkey_that_does_not_check_its_owner_wants_the_password_too() {
 }
 
 #[tokio::test]
+async fn an_authenticator_that_was_begun_can_be_given_up() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let form = browser.get("/account/authenticator").await.field("form");
+        browser.post("/account/authenticator", &[("form", &form), ("label", "Phone")]).await;
+        let page = browser.get("/account/authenticator").await;
+        let give_up = page.body.split("action=\"/account/authenticator/forget\"").nth(1).unwrap();
+        let form = give_up.split("value=\"").nth(1).unwrap().split('"').next().unwrap();
+        let reply = browser.post("/account/authenticator/forget", &[("form", form)]).await;
+        assert_eq!(reply.location().as_deref(), Some("/account/authenticator"));
+        assert!(house.vault.find_waiting_totp(house.alice.id).await.unwrap().is_none());
+        assert!(browser.get("/account/authenticator").await.body.contains("name=\"label\""), "and another is begun");
+        assert_eq!(browser.get("/account").await.status, StatusCode::OK);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_factor_that_goes_ends_the_other_devices() {
     on_both_engines(async |house| {
         let (mut here, mut there) = (house.browser(), house.browser());

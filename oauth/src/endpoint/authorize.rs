@@ -187,7 +187,7 @@ async fn respond(ctx: &Ctx, visit: &Visit, query: &str) -> Result<Response, Faul
         None => false,
     };
     match admitted.pending.next(visitor.as_ref(), agreed, ctx.now()) {
-        Next::SignIn if missing == Some(Missing::Factor) => Ok(two_factors::page()),
+        Next::SignIn if missing == Some(Missing::Factor) => Ok(two_factors::page(ctx, visit)),
         Next::SignIn => Ok(see_other(&sign_in::location_for(&admitted.query))),
         Next::Cancel(code) => Err(Fault::Peer(Ended::Client(admitted.pending.cancel(code, "no page may be shown")))),
         Next::Consent => consent::show(ctx, visit, &admitted).await,

@@ -34,7 +34,8 @@ use serde_json::json;
 use crate::ctx::Ctx;
 use crate::endpoint::metadata::public_json;
 use crate::limits::SUDO_WITHIN;
-use crate::page::sign_in;
+use crate::page::sign_in::again::Sent;
+use crate::page::sign_in::{self, again};
 use crate::page::visit::{Visit, see_other};
 use crate::rule::two_factors;
 use crate::t;
@@ -80,6 +81,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account/passkeys/end", post(passkey::end))
         .route(totp::PATH, get(totp::run).post(totp::add))
         .route("/account/authenticator/confirm", post(totp::confirm))
+        .route("/account/authenticator/forget", post(totp::give_up))
         .route("/account/authenticator/end", post(totp::end))
         .route(recovery::PATH, get(recovery::run).post(recovery::make))
         .route(contact::PATH, get(contact::run).post(contact::change))
@@ -118,7 +120,7 @@ pub(crate) async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Resu
         return Err(see_other(&sign_in::location_to(to)));
     };
     match ctx.directory.find_account(session.account).await {
-        Ok(Some(account)) => match two_factors::check(ctx, session, &account, to).await {
+        Ok(Some(account)) => match two_factors::check(ctx, visit, session, &account, to).await {
             Ok(None) => Ok((session, account)),
             Ok(Some(response)) => Err(response),
             Err(trouble) => Err(page::trouble(trouble)),
@@ -133,6 +135,20 @@ pub(crate) async fn signed_in_lately<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) 
     let (session, account) = signed_in(ctx, visit, to).await?;
     if ctx.now().since(session.authenticated_at) > SUDO_WITHIN {
         return Err(see_other(&sign_in::location_to(to)));
+    }
+    Ok((session, account))
+}
+
+/// The same, for a form: when it is too long ago they prove it anew, and what they typed goes on by itself then.
+pub(crate) async fn signed_in_to_send<'v>(
+    ctx: &Ctx,
+    visit: &'v Visit,
+    to: &str,
+    sent: &Sent<'_>,
+) -> Result<(&'v Session, Account), Response> {
+    let (session, account) = signed_in(ctx, visit, to).await?;
+    if ctx.now().since(session.authenticated_at) > SUDO_WITHIN {
+        return Err(again::ask(ctx, visit, to, sent).await);
     }
     Ok((session, account))
 }

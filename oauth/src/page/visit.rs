@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use hearth_identity::directory::{NewSession, Session, SessionKind};
+use hearth_identity::directory::{Account, NewSession, Session, SessionKind};
 use hearth_identity::grants::{hash_token, new_token};
 use hearth_identity::service::Services;
 use hearth_types::{AccountId, Trouble};
@@ -97,6 +97,14 @@ impl Visit {
             return Err(page::error(StatusCode::FORBIDDEN, t("Please try that again"), says, Some(again)));
         }
         Ok(())
+    }
+
+    /// Who is signed in.
+    pub async fn account(&self, ctx: &Ctx) -> Result<Option<Account>, Trouble> {
+        match &self.session {
+            Some(session) => Ok(ctx.directory.find_account(session.account).await?),
+            None => Ok(None),
+        }
     }
 
     /// What the browser calls itself, in words.

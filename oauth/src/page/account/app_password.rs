@@ -14,10 +14,11 @@ use hearth_web::axum::response::Response;
 use hearth_web::page;
 
 use super::kit::Kit;
-use super::{not_there, note, signed_in, signed_in_lately};
+use super::{not_there, note, signed_in, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::limits::FORM_TEXT_BYTES_MAX;
 use crate::notice::{Notice, tell};
+use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
 use crate::page::words;
 use crate::request::params::Params;
@@ -72,7 +73,8 @@ pub async fn add(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
     if let Err(response) = visit.check_form(&ctx, ADD, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "app-password").await {
+    let sent = Sent { purpose: ADD, path: PATH, form: &form };
+    match signed_in_to_send(&ctx, &visit, "app-password", &sent).await {
         Ok((_, account)) => make(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }

@@ -18,10 +18,11 @@ use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
-use super::{note, signed_in_lately};
+use super::{note, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::limits::{CONTACT_LETTER_EVERY, CONTACT_PROOF_WITHIN};
 use crate::notice::{Notice, ask_for_proof, tell};
+use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 use crate::{t, t1};
@@ -64,7 +65,8 @@ pub async fn change(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> R
     if let Err(response) = visit.check_form(&ctx, CHANGE, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "contact").await {
+    let sent = Sent { purpose: CHANGE, path: PATH, form: &form };
+    match signed_in_to_send(&ctx, &visit, "contact", &sent).await {
         Ok((_, account)) => decide(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }

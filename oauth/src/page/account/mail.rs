@@ -14,9 +14,10 @@ use hearth_web::axum::response::Response;
 use hearth_web::page;
 
 use super::rules::{Absence, Filter, Forward, Place, Rules, SCRIPT, Unfit};
-use super::{note, signed_in_lately};
+use super::{note, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::notice::{Notice, tell};
+use crate::page::sign_in::again::Sent;
 use crate::page::visit::Visit;
 use crate::request::params::Params;
 use crate::{t, t1, t2};
@@ -60,7 +61,8 @@ pub async fn change(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> R
     if let Err(response) = visit.check_form(&ctx, CHANGE, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "mail").await {
+    let sent = Sent { purpose: CHANGE, path: PATH, form: &form };
+    match signed_in_to_send(&ctx, &visit, "mail", &sent).await {
         Ok((_, account)) => decide(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }

@@ -17,10 +17,11 @@ use hearth_web::page;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{not_there, note, recovery, signed_in_lately};
+use super::{not_there, note, recovery, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::limits::CREDENTIAL_BYTES_MAX;
 use crate::notice::{Notice, tell};
+use crate::page::sign_in::again::Sent;
 use crate::page::sign_in::passkey::user_handle;
 use crate::page::visit::{Visit, see_other};
 use crate::page::{when, words};
@@ -103,7 +104,8 @@ pub async fn add(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
     if let Err(response) = visit.check_form(&ctx, ADD, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "passkeys").await {
+    let sent = Sent { purpose: ADD, path: PATH, form: &form };
+    match signed_in_to_send(&ctx, &visit, "passkeys", &sent).await {
         Ok((_, account)) => keep(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
@@ -159,7 +161,8 @@ pub async fn end(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
     if let Err(response) = visit.check_form(&ctx, END, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "passkeys").await {
+    let sent = Sent { purpose: END, path: "/account/passkeys/end", form: &form };
+    match signed_in_to_send(&ctx, &visit, "passkeys", &sent).await {
         Ok((session, account)) => forget(&ctx, &visit, session, &account, form.field("id")).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }

@@ -11,9 +11,10 @@ use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
-use super::{note, signed_in_lately};
+use super::{note, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::notice::{Notice, tell};
+use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 
@@ -49,7 +50,8 @@ pub async fn make(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Res
     if let Err(response) = visit.check_form(&ctx, MAKE, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "recovery").await {
+    let sent = Sent { purpose: MAKE, path: PATH, form: &form };
+    match signed_in_to_send(&ctx, &visit, "recovery", &sent).await {
         Ok((_, account)) => new_sheet(&ctx, &visit, &account, false).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }

@@ -31,7 +31,7 @@ pub(super) async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Pat
 /// POST.
 pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
     let form = Params::parse(&body);
-    let admin = match admitted_to_change(&ctx, &visit, &form, apps::PATH).await {
+    let admin = match admitted_to_change(&ctx, &visit, &form, &format!("{}/{id}", apps::PATH)).await {
         Ok(admin) => admin,
         Err(response) => return response,
     };
