@@ -264,3 +264,71 @@ async fn an_app_password_for_one_thing_and_for_a_while() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_sent_twice_is_done_once() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let before = async |browser: &mut Browser, path: &str, fields: &[(&str, &str)], back: &str| {
+            let reply = browser.post(path, fields).await;
+            assert_eq!(reply.location(), Some(format!("{back}?done=before")), "{path}: {}", reply.body);
+            assert!(browser.get(&format!("{back}?done=before")).await.body.contains("was not done a second time"), "{back}");
+        };
+        let page = browser.get("/account/app-passwords/new").await;
+        let (form, once) = (page.field("form"), page.field("once"));
+        let fields = [("form", form.as_str()), ("once", &once), ("label", "Phone")];
+        assert!(browser.post("/account/app-passwords/new", &fields).await.body.contains("id=\"app-password\""));
+        before(&mut browser, "/account/app-passwords/new", &fields, "/account").await;
+        assert_eq!(house.vault.list_app_passwords(house.alice.id).await.unwrap().len(), 1);
+        // With another name it is another form.
+        let fields = [("form", form.as_str()), ("once", &once), ("label", "Laptop")];
+        assert_eq!(browser.post("/account/app-passwords/new", &fields).await.status, StatusCode::OK);
+
+        let page = browser.get("/account/recovery").await;
+        let (form, once) = (page.field("form"), page.field("once"));
+        let fields = [("form", form.as_str()), ("once", &once)];
+        let codes = support::factors::sheet(&browser.post("/account/recovery", &fields).await);
+        before(&mut browser, "/account/recovery", &fields, "/account/recovery").await;
+        assert!(house.vault.use_recovery_code(house.alice.id, &codes[0]).await.unwrap(), "the sheet is the same");
+
+        let page = browser.get("/account/mail").await;
+        let (form, once) = (page.field("form"), page.field("once"));
+        let fields = [
+            ("form", form.as_str()),
+            ("once", &once),
+            ("do", "add-filter"),
+            ("place", "from"),
+            ("text", "news@"),
+            ("mailbox", "News"),
+        ];
+        assert_eq!(browser.post("/account/mail", &fields).await.status, StatusCode::OK);
+        before(&mut browser, "/account/mail", &fields, "/account/mail").await;
+        assert_eq!(browser.get("/account/mail").await.body.matches("value=\"remove-filter\"").count(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_ends_for_good_says_so_first_and_afterwards() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        add_app_password(&mut browser, "Phone").await;
+        let page = browser.get("/account").await;
+        let asks = page.body.split("<details class=\"sure\">").nth(1).unwrap().split("</details>").next().unwrap();
+        assert!(asks.contains("shut out at once") && asks.contains("action=\"/account/app-passwords/end\""), "{asks}");
+        let reply = end(&mut browser, "/account/app-passwords/end", 0).await;
+        assert_eq!(reply.location().as_deref(), Some("/account?done=app-password-ended"));
+        assert!(browser.get("/account?done=app-password-ended").await.body.contains("The app password is ended"));
+        assert!(!browser.get("/account?done=%3Cb%3E").await.body.contains("role=\"status\""), "no words but ours");
+        // The last second proof is named as such.
+        support::factors::add_totp(&house, &mut browser).await;
+        assert!(browser.get("/account/authenticator").await.body.contains("your last second proof"));
+        support::factors::add_passkey(&mut browser, &mut support::device::Device::new(3)).await;
+        assert!(!browser.get("/account/authenticator").await.body.contains("your last second proof"));
+        let page = browser.get("/account/passkeys").await;
+        assert!(page.body.contains("Yes: Remove") && !page.body.contains("your last second proof"), "{}", page.body);
+    })
+    .await;
+}

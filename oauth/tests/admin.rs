@@ -202,7 +202,7 @@ async fn groups_aliases_and_who_may_use_an_app() {
         assert_eq!(alice.get(&request(&[("scope", "openid")])).await.status, StatusCode::BAD_REQUEST);
         assert_eq!(act(&mut admin, &app, "enable", &[]).await.status, StatusCode::OK);
         alice.code(&request(&[("scope", "openid")])).await;
-        assert_eq!(act(&mut admin, &app, "remove", &[]).await.location().as_deref(), Some("/admin/apps"));
+        assert_eq!(act(&mut admin, &app, "remove", &[]).await.location().as_deref(), Some("/admin/apps?done=app-removed"));
         assert_eq!(admin.get(&app).await.status, StatusCode::NOT_FOUND);
     })
     .await;
@@ -319,6 +319,49 @@ async fn what_waits_is_asked_of_the_mail_server() {
         assert!(asked.contains(&Question::Hold(7)) && asked.contains(&Question::Retry(0)), "{asked:?}");
         let rows = house.directory.list_audit(None, 20).await.unwrap();
         assert!(rows.iter().any(|row| row.event == "queue.held" && row.detail == "7"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_destroys_is_asked_about_and_a_reload_makes_nothing_twice() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let asked = |page: &support::Reply, what: &str| {
+            let form = page.body.split(&format!("name=\"do\" value=\"{what}\"")).nth(1).unwrap().split("</form>").next().unwrap();
+            assert!(form.contains("class=\"warn\"") && form.contains("Yes: "), "{what}: {form}");
+        };
+        asked(&admin.get(&format!("/admin/people/{}", house.alice.id)).await, "disable");
+        asked(&admin.get("/admin/rules").await, "keys");
+        let path = format!("/admin/apps/{}", house.app.id);
+        let page = admin.get(&path).await;
+        asked(&page, "remove");
+        let form = page.field("form");
+        let reply = admin.post(&path, &[("form", &form), ("do", "remove")]).await;
+        assert_eq!(reply.location().as_deref(), Some("/admin/apps?done=app-removed"));
+        assert!(admin.get("/admin/apps?done=app-removed").await.body.contains("The app is removed"));
+
+        let page = admin.get("/admin/apps").await;
+        let (form, once) = (page.field("form"), page.field("once"));
+        let count = house.directory.list_clients().await.unwrap().len();
+        let fields = [
+            ("form", form.as_str()),
+            ("once", &once),
+            ("do", "preset"),
+            ("preset", "immich"),
+            ("url", "https://photos.home.example"),
+        ];
+        assert!(admin.post("/admin/apps", &fields).await.body.contains("the secret is shown this once"));
+        assert_eq!(admin.post("/admin/apps", &fields).await.location().as_deref(), Some("/admin/apps?done=before"));
+        assert_eq!(house.directory.list_clients().await.unwrap().len(), count + 1);
+        let path = format!("/admin/people/{}", house.alice.id);
+        let page = admin.get(&path).await;
+        let (form, once) = (page.field("form"), page.field("once"));
+        let fields = [("form", form.as_str()), ("once", &once), ("do", "link")];
+        assert!(admin.post(&path, &fields).await.body.contains("/welcome/"));
+        assert_eq!(admin.post(&path, &fields).await.location(), Some(format!("{path}?done=before")));
     })
     .await;
 }

@@ -34,8 +34,9 @@ use hearth_web::axum::routing::get;
 
 use crate::ctx::Ctx;
 use crate::page::account::{signed_in, signed_in_to_send};
+use crate::page::done::Done;
 use crate::page::sign_in::again::Sent;
-use crate::page::visit::Visit;
+use crate::page::visit::{Visit, see_other};
 use crate::page::words;
 use crate::request::params::Params;
 use crate::t;
@@ -87,6 +88,9 @@ async fn post<L: Listing>(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes
         Err(response) => return response,
     };
     let done = async {
+        if visit.is_repeated(&ctx, &form).await? {
+            return Ok(see_other(&Done::Before.at(L::PATH)));
+        }
         let said = L::change(&ctx, &visit, &admin, &form).await?;
         L::page(&ctx, &visit, Some(said)).await
     };

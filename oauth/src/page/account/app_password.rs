@@ -18,6 +18,7 @@ use super::{not_there, note, signed_in, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::limits::FORM_TEXT_BYTES_MAX;
 use crate::notice::{Notice, tell};
+use crate::page::done::Done;
 use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
 use crate::page::words;
@@ -38,6 +39,7 @@ struct NewPage<'a> {
     label: &'a str,
     lives: [(u32, &'static str); 3],
     form: String,
+    once: String,
 }
 
 #[derive(Template)]
@@ -64,7 +66,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
 }
 
 fn ask(ctx: &Ctx, visit: &Visit, label: &str, says: Option<String>) -> Response {
-    visit.page(&NewPage { says, label, lives: lives(), form: visit.form(ctx, ADD) })
+    visit.page(&NewPage { says, label, lives: lives(), form: visit.form(ctx, ADD), once: Visit::once() })
 }
 
 /// POST: the answer shows the password, once.
@@ -81,6 +83,9 @@ pub async fn add(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
 }
 
 async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
+    if visit.is_repeated(ctx, form).await? {
+        return Ok(see_other(&Done::Before.at("/account")));
+    }
     let label = form.field("label").trim();
     let services: Services = match form.field("for") {
         "send-only" => [Service::Smtp].into_iter().collect(),
@@ -185,5 +190,5 @@ async fn end_one(ctx: &Ctx, visit: &Visit, account: &Account, id: &str) -> Resul
     ctx.directory.end_session(one.id).await?;
     note(ctx, visit, account.id, "app-password.ended", &one.label).await?;
     tell(ctx, visit, account, Notice::AppPasswordRemoved, &one.label).await;
-    Ok(see_other("/account"))
+    Ok(see_other(&Done::AppPasswordEnded.at("/account")))
 }

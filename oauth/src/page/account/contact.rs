@@ -22,6 +22,7 @@ use super::{note, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::limits::{CONTACT_LETTER_EVERY, CONTACT_PROOF_WITHIN};
 use crate::notice::{Notice, ask_for_proof, tell};
+use crate::page::done::Done;
 use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
@@ -53,6 +54,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
 }
 
 async fn show(ctx: &Ctx, visit: &Visit, account: &Account, says: Option<(bool, String)>) -> Result<Response, Trouble> {
+    let says = says.or_else(|| visit.done().map(|done| (true, done.to_string())));
     let status = if says.as_ref().is_some_and(|(is_good, _)| !is_good) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let contact = ctx.directory.find_contact(account.id).await?.map(|address| address.to_string());
     let page = Page { says, contact, proof: None, form: visit.form(ctx, CHANGE) };
@@ -158,7 +160,7 @@ pub async fn prove(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(token): Path<
         note(&ctx, &visit, account.id, "contact.changed", &address.to_string()).await
     };
     match kept.await {
-        Ok(()) => see_other(PATH),
+        Ok(()) => see_other(&Done::ContactProven.at(PATH)),
         Err(trouble) => page::trouble(trouble),
     }
 }

@@ -17,8 +17,9 @@ use super::rules::{Absence, Filter, Forward, Place, Rules, SCRIPT, Unfit};
 use super::{note, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::notice::{Notice, tell};
+use crate::page::done::Done;
 use crate::page::sign_in::again::Sent;
-use crate::page::visit::Visit;
+use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 use crate::{t, t1, t2};
 
@@ -39,6 +40,7 @@ struct Page {
     filters: Vec<(usize, String)>,
     places: [(&'static str, &'static str); 4],
     form: String,
+    once: String,
 }
 
 /// What is kept of somebody's rules.
@@ -69,6 +71,9 @@ pub async fn change(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> R
 }
 
 async fn decide(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
+    if visit.is_repeated(ctx, form).await? {
+        return Ok(see_other(&Done::Before.at(PATH)));
+    }
     let before = read(ctx, account.id).await?.rules;
     let after = match changed(before.clone(), account, form) {
         Ok(after) => after,
@@ -140,6 +145,7 @@ fn place_says(place: Place) -> &'static str {
 
 async fn show(ctx: &Ctx, visit: &Visit, account: &Account, says: Option<(bool, String)>) -> Result<Response, Trouble> {
     let Kept { rules, other } = read(ctx, account.id).await?;
+    let says = says.or_else(|| visit.done().map(|done| (true, done.to_string())));
     let status = if says.as_ref().is_some_and(|(is_good, _)| !is_good) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let page = Page {
         says,
@@ -152,6 +158,7 @@ async fn show(ctx: &Ctx, visit: &Visit, account: &Account, says: Option<(bool, S
         filters: rules.filters.iter().map(filter_says).enumerate().collect(),
         places: Place::ALL.map(|place| (place.name(), place_says(place))),
         form: visit.form(ctx, CHANGE),
+        once: Visit::once(),
     };
     Ok(visit.leaving_page(status, &page, None))
 }

@@ -39,6 +39,7 @@ struct Page {
     device_form: String,
     sign_out: String,
     everywhere_form: String,
+    done: Option<&'static str>,
 }
 
 /// One thing that can be ended.
@@ -85,6 +86,7 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
         device_form: visit.form(ctx, super::session::END),
         sign_out: logout::form(ctx, visit),
         everywhere_form: visit.form(ctx, super::everywhere::END),
+        done: visit.done(),
     };
     Ok(visit.page(&page))
 }

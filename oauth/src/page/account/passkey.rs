@@ -21,6 +21,7 @@ use super::{not_there, note, recovery, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::limits::CREDENTIAL_BYTES_MAX;
 use crate::notice::{Notice, tell};
+use crate::page::done::Done;
 use crate::page::sign_in::again::Sent;
 use crate::page::sign_in::passkey::user_handle;
 use crate::page::visit::{Visit, see_other};
@@ -39,6 +40,9 @@ const END: &str = "end a passkey";
 #[template(path = "passkeys.html")]
 struct Page {
     says: Option<String>,
+    done: Option<&'static str>,
+    /// There is one second factor: without it the password is enough again.
+    is_last: bool,
     passkeys: Vec<Line>,
     options: String,
     add: String,
@@ -68,6 +72,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
 
 async fn show(ctx: &Ctx, visit: &Visit, account: &Account, status: StatusCode, says: Option<String>) -> Result<Response, Trouble> {
     let all = ctx.vault().list_passkeys(account.id).await?;
+    let is_last = all.len() + ctx.vault().list_totp(account.id).await?.len() == 1;
     let now = ctx.now();
     let name = if account.name.is_empty() { account.primary.to_string() } else { account.name.clone() };
     let known: Vec<String> = all.iter().map(|one| URL_SAFE_NO_PAD.encode(&one.credential)).collect();
@@ -90,6 +95,8 @@ async fn show(ctx: &Ctx, visit: &Visit, account: &Account, status: StatusCode, s
     };
     let page = Page {
         says,
+        done: visit.done(),
+        is_last,
         passkeys: all.into_iter().map(line).collect(),
         options: options.to_string(),
         add: visit.form(ctx, ADD),
@@ -176,5 +183,5 @@ async fn forget(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
     note(ctx, visit, account.id, "passkey.ended", &label).await?;
     tell(ctx, visit, account, Notice::PasskeyRemoved, &label).await;
-    Ok(see_other(PATH))
+    Ok(see_other(&Done::PasskeyRemoved.at(PATH)))
 }

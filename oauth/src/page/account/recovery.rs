@@ -14,6 +14,7 @@ use hearth_web::page;
 use super::{note, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::notice::{Notice, tell};
+use crate::page::done::Done;
 use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
@@ -29,6 +30,8 @@ struct Page {
     codes: Vec<String>,
     is_first: bool,
     form: String,
+    once: String,
+    done: Option<&'static str>,
 }
 
 /// GET.
@@ -41,7 +44,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
 
 async fn show(ctx: &Ctx, visit: &Visit, account: &Account, codes: Vec<String>, is_first: bool) -> Result<Response, Trouble> {
     let left = ctx.vault().count_recovery_codes(account.id).await?;
-    Ok(visit.page(&Page { left, codes, is_first, form: visit.form(ctx, MAKE) }))
+    Ok(visit.page(&Page { left, codes, is_first, form: visit.form(ctx, MAKE), once: Visit::once(), done: visit.done() }))
 }
 
 /// POST: the answer shows the new sheet, once.
@@ -52,9 +55,16 @@ pub async fn make(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Res
     }
     let sent = Sent { purpose: MAKE, path: PATH, form: &form };
     match signed_in_to_send(&ctx, &visit, "recovery", &sent).await {
-        Ok((_, account)) => new_sheet(&ctx, &visit, &account, false).await.unwrap_or_else(page::trouble),
+        Ok((_, account)) => renew(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
+}
+
+async fn renew(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
+    if visit.is_repeated(ctx, form).await? {
+        return Ok(see_other(&Done::Before.at(PATH)));
+    }
+    new_sheet(ctx, visit, account, false).await
 }
 
 async fn new_sheet(ctx: &Ctx, visit: &Visit, account: &Account, is_first: bool) -> Result<Response, Trouble> {

@@ -20,6 +20,7 @@ use url::form_urlencoded::byte_serialize;
 use super::{not_there, note, recovery, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::notice::{Notice, tell};
+use crate::page::done::Done;
 use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
 use crate::page::{when, words};
@@ -37,6 +38,9 @@ const END: &str = "end an authenticator";
 #[template(path = "totp.html")]
 struct Page {
     says: Option<String>,
+    done: Option<&'static str>,
+    /// There is one second factor: without it the password is enough again.
+    is_last: bool,
     apps: Vec<Line>,
     waiting: Option<Waiting>,
     add: String,
@@ -77,9 +81,13 @@ async fn show(ctx: &Ctx, visit: &Visit, account: &Account, status: StatusCode, s
         title: one.label,
         says: t1("added {}", when::ago(one.created_at, now)),
     };
+    let all = ctx.vault().list_totp(account.id).await?;
+    let is_last = all.len() + ctx.vault().list_passkeys(account.id).await?.len() == 1;
     let page = Page {
         says,
-        apps: ctx.vault().list_totp(account.id).await?.into_iter().map(line).collect(),
+        done: visit.done(),
+        is_last,
+        apps: all.into_iter().map(line).collect(),
         waiting,
         add: visit.form(ctx, ADD),
         confirm: visit.form(ctx, CONFIRM),
@@ -213,7 +221,7 @@ async fn forget(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
     note(ctx, visit, account.id, "authenticator.ended", "").await?;
     tell(ctx, visit, account, Notice::AuthenticatorRemoved, "").await;
-    Ok(see_other(PATH))
+    Ok(see_other(&Done::AuthenticatorRemoved.at(PATH)))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::page::{Field, Form, Row, Said, Section, show};
 use super::{Outcome, address_of, admitted, admitted_to_change, apps, no_address, note, outcome};
 use crate::ctx::Ctx;
 use crate::page::account::not_there;
+use crate::page::done::Done;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 use crate::{t, t1, t2};
@@ -36,11 +37,14 @@ pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Pa
         Err(response) => return response,
     };
     let done = async {
+        if visit.is_repeated(&ctx, &form).await? {
+            return Ok(see_other(&Done::Before.at(&format!("{}/{id}", apps::PATH))));
+        }
         let Some(client) = find(&ctx, &id).await? else { return Ok(not_there()) };
         if form.field("do") == "remove" {
             ctx.directory.remove_client(&client.identifier).await?;
             note(&ctx, &visit, &admin, "client.removed", None, &client.name).await?;
-            return Ok(see_other(apps::PATH));
+            return Ok(see_other(&Done::AppRemoved.at(apps::PATH)));
         }
         let said = change(&ctx, &visit, &admin, &client, &form).await?;
         page(&ctx, &visit, &id, Some(said)).await
@@ -98,7 +102,9 @@ async fn page(ctx: &Ctx, visit: &Visit, id: &str, said: Option<Said>) -> Result<
         true => Form::of("enable", t("Let it in"), Vec::new()),
         false => Form::of("disable", t("Let it in no longer"), Vec::new()),
     }];
-    forms.push(Form::of("remove", t("Remove the app"), Vec::new()));
+    forms.push(Form::of("remove", t("Remove the app"), Vec::new()).costing(t(
+        "Everybody who signed in through it is signed out, and its secret is worth nothing any more. Added again, it has another one.",
+    )));
     let facts = Section {
         title: t("Facts").to_string(),
         rows: vec![

@@ -21,6 +21,8 @@ pub(super) struct Page {
     said: Option<Said>,
     /// The token of every form.
     token: String,
+    /// A form of this page is carried out once.
+    once: String,
     links: [(&'static str, &'static str); 10],
 }
 
@@ -64,6 +66,8 @@ pub(super) struct Form {
     /// The thing that it is done to: the field `id`.
     pub(super) id: String,
     pub(super) fields: Vec<Field>,
+    /// What it destroys: it is asked whether that is meant.
+    pub(super) costs: &'static str,
 }
 
 pub(super) struct Field {
@@ -106,6 +110,11 @@ impl Form {
     pub(super) fn of(what: &'static str, button: &'static str, fields: Vec<Field>) -> Self {
         Self { what, button, fields, ..Self::default() }
     }
+
+    /// The same, once it is said that its cost is meant.
+    pub(super) fn costing(self, costs: &'static str) -> Self {
+        Self { costs, ..self }
+    }
 }
 
 impl Field {
@@ -135,6 +144,7 @@ pub(super) fn show(
     sections: Vec<Section>,
     said: Option<Said>,
 ) -> Response {
+    let said = said.or_else(|| visit.done().map(Said::good));
     let status = if said.as_ref().is_some_and(|said| !said.is_good) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let links = [
         (super::health::PATH, t("Overview")),
@@ -148,6 +158,6 @@ pub(super) fn show(
         (super::reports::PATH, t("Reports")),
         (super::log::PATH, t("Log")),
     ];
-    let page = Page { heading: heading.into(), here, sections, said, token: visit.form(ctx, PURPOSE), links };
+    let page = Page { heading: heading.into(), here, sections, said, token: visit.form(ctx, PURPOSE), once: Visit::once(), links };
     visit.leaving_page(status, &page, None)
 }

@@ -15,7 +15,8 @@ use crate::ctx::Ctx;
 use crate::limits::INVITATION_LIFE;
 use crate::notice::{Notice, tell};
 use crate::page::account::not_there;
-use crate::page::visit::Visit;
+use crate::page::done::Done;
+use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 use crate::{t, t1, t2};
 
@@ -49,6 +50,9 @@ pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Pa
         Err(response) => return response,
     };
     let done = async {
+        if visit.is_repeated(&ctx, &form).await? {
+            return Ok(see_other(&Done::Before.at(&format!("{}/{id}", people::PATH))));
+        }
         let Some(account) = find(&ctx, &id).await? else { return Ok(not_there()) };
         let said = change(&ctx, &visit, &admin, &account, &form).await?;
         page(&ctx, &visit, &id, Some(said)).await
@@ -144,7 +148,9 @@ async fn facts(ctx: &Ctx, account: &Account) -> Result<Section, Trouble> {
     if account.disabled {
         forms.push(Form::of("enable", t("Let them in again"), Vec::new()));
     } else {
-        forms.push(Form::of("disable", t("Disable the account"), Vec::new()));
+        forms.push(Form::of("disable", t("Disable the account"), Vec::new()).costing(t(
+            "They are signed out everywhere, cannot sign in, and receive no mail. What is there is kept, and you can let them in again.",
+        )));
     }
     if account.kind == Kind::Person {
         forms.push(match account.admin {
