@@ -324,6 +324,36 @@ async fn what_waits_is_asked_of_the_mail_server() {
 }
 
 #[tokio::test]
+async fn what_the_directory_refuses_is_said_in_french() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.speaks = "fr";
+        admin.sign_in(carol).await;
+        let me = house.directory.list_accounts().await.unwrap().into_iter().find(|account| account.admin).unwrap();
+        let (own, long) = (format!("/admin/people/{}", me.id), "x".repeat(201));
+        for (path, fields, says) in [
+            (&*own, vec![("do", "no-admin")], "la dernière personne qui s&#39;occupe de la maison"),
+            (&*own, vec![("do", "rename"), ("name", &long)], "un nom a 200 caractères au plus"),
+            (&*own, vec![("do", "add-address"), ("address", "carol+x@home.example")], "ce qui suit un + est une sous-adresse"),
+            (
+                "/admin/apps",
+                vec![("do", "preset"), ("preset", "immich"), ("url", "photos")],
+                "pas l&#39;adresse d&#39;une application",
+            ),
+            ("/admin/people", vec![("do", "add"), ("address", "x@elsewhere.example")], "pas un domaine de cette maison"),
+        ] {
+            let form = admin.get(path).await.field("form");
+            let fields: Vec<(&str, &str)> = [("form", form.as_str())].into_iter().chain(fields).collect();
+            let reply = admin.post(path, &fields).await;
+            assert!(reply.status == StatusCode::BAD_REQUEST && reply.body.contains(says), "{says}: {}", reply.body);
+            assert!(!reply.body.contains("--url") && !reply.body.contains("hearth account"), "{}", reply.body);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_destroys_is_asked_about_and_a_reload_makes_nothing_twice() {
     on_both_engines(async |house| {
         let carol = house.admin().await;

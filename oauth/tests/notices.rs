@@ -250,7 +250,7 @@ async fn why_a_mail_is_where_it_is() {
         let alice = house.alice.id;
         for (role, subject, why) in [
             (hearth_mailstore::Role::Inbox, "Lunch <b>", "X-Hearth-Reason: It comes from one.example, as it says.\r\n"),
-            (hearth_mailstore::Role::Junk, "You won", "X-Hearth-Reason: It reads like junk: lottery\r\n"),
+            (hearth_mailstore::Role::Junk, "You won", "X-Hearth-Reason: It reads like junk: lottery.\r\n"),
             (hearth_mailstore::Role::Inbox, "A note", ""),
         ] {
             let raw = format!("{why}From: Bob <bob@one.example>\r\nSubject: {subject}\r\n\r\nHello\r\n").into_bytes();
@@ -270,6 +270,14 @@ async fn why_a_mail_is_where_it_is() {
         {
             assert!(page.body.contains(said), "{said}: {}", page.body);
         }
+        browser.speaks = "fr";
+        let page = browser.get("/account/why").await;
+        for said in
+            ["Il vient bien de one.example, comme il le dit.", "ressemble à un indésirable : lottery", "un logiciel l&#39;a mis ici"]
+        {
+            assert!(page.body.contains(said), "{said}: {}", page.body);
+        }
+        browser.speaks = "";
         let mut bob = house.browser();
         bob.sign_in("bob").await;
         assert!(!bob.get("/account/why").await.body.contains("Lunch"));

@@ -246,7 +246,7 @@ fn keep_an_admin(tx: &mut Tx<'_>, id: AccountId) -> Result<()> {
     let is_admin = tx.find("SELECT admin AND NOT disabled FROM account WHERE id = $1", &[&id], |row| row.get::<bool>(0))?;
     let others: i64 = tx.one("SELECT COUNT(*) FROM account WHERE admin AND NOT disabled AND id <> $1", &[&id], |row| row.get(0))?;
     if is_admin == Some(true) && others == 0 {
-        return Err(Error::InUse("this is the last admin: make somebody else one first (`hearth account add --admin`)".into()));
+        return Err(Error::InUse("this is the last admin: make somebody else one first".into()));
     }
     Ok(())
 }

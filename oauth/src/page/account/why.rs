@@ -9,14 +9,14 @@ use hearth_mailstore::{message, scan};
 use hearth_types::{AccountId, MailboxId, Timestamp, Trouble};
 use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
-use hearth_web::page;
+use hearth_web::{lang, page};
 use hearth_wire::smtp::Fields;
 
 use super::signed_in_lately;
 use crate::ctx::Ctx;
 use crate::limits::{WHY_HEADER_BYTES_MAX, WHY_MAILS};
 use crate::page::visit::Visit;
-use crate::page::when;
+use crate::page::{when, words};
 use crate::t;
 
 /// Where the page is.
@@ -71,7 +71,10 @@ fn said(mail: Found, now: Timestamp) -> Mail {
         subject: if mail.subject.is_empty() { t("(no subject)").to_string() } else { mail.subject },
         from: mail.from,
         came: when::ago(mail.came_at, now),
-        why: mail.why.unwrap_or_else(|| t("It was not judged: it is of this home, or a program put it here.").to_string()),
+        why: mail
+            .why
+            .map(|why| words::reworded(lang(), &why))
+            .unwrap_or_else(|| t("It was not judged: it is of this home, or a program put it here.").to_string()),
     }
 }
 
