@@ -71,8 +71,8 @@ async fn what_changes_the_ways_in_is_told() {
         let new = "four words that differ";
         browser.post("/account/password", &[("form", &form), ("current", PASSWORD), ("new", new), ("again", new)]).await;
         assert_eq!(letters(&house).await[0].1, "Your password was changed");
-        // The letters speak as the browser did.
-        browser.speaks = "fr";
+        // The letters speak as she wants.
+        house.directory.change_account_language(house.alice.id, "fr").await.unwrap();
         let form = browser.get("/account/recovery").await.field("form");
         browser.post("/account/recovery", &[("form", &form)]).await;
         let told = letters(&house).await;
@@ -272,9 +272,11 @@ async fn why_a_mail_is_where_it_is() {
         }
         browser.speaks = "fr";
         let page = browser.get("/account/why").await;
-        for said in
-            ["Il vient bien de one.example, comme il le dit.", "ressemble à un indésirable : lottery", "un logiciel l&#39;a mis ici"]
-        {
+        for said in [
+            "Il vient bien de one.example, comme il le dit.",
+            "ressemble à un indésirable : lottery",
+            "un logiciel l&#39;a mis ici",
+        ] {
             assert!(page.body.contains(said), "{said}: {}", page.body);
         }
         browser.speaks = "";
@@ -283,6 +285,53 @@ async fn why_a_mail_is_where_it_is() {
         assert!(!bob.get("/account/why").await.body.contains("Lunch"));
         house.clock.advance(std::time::Duration::from_secs(601));
         assert_eq!(browser.get("/account/why").await.location().as_deref(), Some("/sign-in?to=why"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn letters_come_in_the_language_of_who_reads_them() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let (mut alice, mut admin) = (house.browser(), house.browser());
+        alice.speaks = "fr-CH, en;q=0.5";
+        alice.sign_in("alice").await;
+        admin.sign_in(carol).await;
+        let language = async || house.directory.find_account(house.alice.id).await.unwrap().unwrap().language;
+        assert_eq!(language().await.as_deref(), Some("fr"), "as she signed in first");
+        letters(&house).await;
+        let link = async |admin: &mut support::Browser| {
+            let path = format!("/admin/people/{}", house.alice.id);
+            let form = admin.get(&path).await.field("form");
+            admin.post(&path, &[("form", &form), ("do", "link")]).await;
+            letters(&house).await.remove(0).2
+        };
+        let text = link(&mut admin).await;
+        assert!(text.contains("Un lien pour choisir un nouveau mot de passe"), "the admin's browser is English: {text}");
+        // Another browser changes nothing; she does.
+        let mut other = house.browser();
+        other.speaks = "en";
+        other.sign_in("alice").await;
+        assert_eq!(language().await.as_deref(), Some("fr"));
+        let page = alice.get("/account/profile").await;
+        assert!(page.body.contains("<option value=\"fr\" lang=\"fr\" selected>"), "{}", page.body);
+        let form = page.field("form");
+        let reply = alice.post("/account/profile", &[("form", &form), ("name", " Alix "), ("language", "en")]).await;
+        assert_eq!(reply.location().as_deref(), Some("/account?done=profile-changed"));
+        assert!(alice.get("/account").await.body.contains("<strong>Alix</strong>"));
+        letters(&house).await;
+        let text = link(&mut admin).await;
+        assert!(text.contains("A link to choose a new password"), "{text}");
+        for (name, language) in [("x".repeat(201), "fr"), ("a\u{7}b".to_string(), "fr")] {
+            let reply = alice.post("/account/profile", &[("form", &form), ("name", &name), ("language", language)]).await;
+            assert!(
+                reply.status == StatusCode::BAD_REQUEST && reply.body.contains("value=\"fr\" lang=\"fr\" selected"),
+                "{}",
+                reply.body
+            );
+        }
+        alice.post("/account/profile", &[("form", &form), ("name", "Alix"), ("language", "tlh")]).await;
+        assert_eq!(language().await.as_deref(), Some("en"), "what we do not speak is not taken");
     })
     .await;
 }

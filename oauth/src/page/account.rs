@@ -12,6 +12,7 @@ mod mail;
 mod overview;
 pub mod passkey;
 mod password;
+mod profile;
 mod recovery;
 mod rules;
 mod session;
@@ -41,7 +42,7 @@ use crate::rule::two_factors;
 use crate::t;
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 13] = [
+const PLACES: [(&str, &str); 14] = [
     ("account", "/account"),
     ("app-password", "/account/app-passwords/new"),
     ("password", "/account/password"),
@@ -55,6 +56,7 @@ const PLACES: [(&str, &str); 13] = [
     ("find", find::PATH),
     ("contact", contact::PATH),
     ("why", why::PATH),
+    ("profile", profile::PATH),
 ];
 
 /// A page by its name; the first when the name is none of ours.
@@ -86,6 +88,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route(recovery::PATH, get(recovery::run).post(recovery::make))
         .route(contact::PATH, get(contact::run).post(contact::change))
         .route(contact::PROOF, get(contact::proof).post(contact::prove))
+        .route(profile::PATH, get(profile::run).post(profile::change))
         .route(why::PATH, get(why::run))
         .route(mail::PATH, get(mail::run).post(mail::change))
         .route(key::PATH, get(key::run).post(key::change))

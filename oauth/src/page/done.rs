@@ -23,12 +23,14 @@ pub enum Done {
     EverywhereOut,
     /// An address elsewhere is proven.
     ContactProven,
+    /// The name or the language is another.
+    ProfileChanged,
     /// The very form came before.
     Before,
 }
 
 impl Done {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::AppRemoved,
         Self::AppDisconnected,
         Self::AppPasswordEnded,
@@ -37,6 +39,7 @@ impl Done {
         Self::DeviceOut,
         Self::EverywhereOut,
         Self::ContactProven,
+        Self::ProfileChanged,
         Self::Before,
     ];
 
@@ -50,6 +53,7 @@ impl Done {
             Self::DeviceOut => "device-out",
             Self::EverywhereOut => "everywhere-out",
             Self::ContactProven => "contact-proven",
+            Self::ProfileChanged => "profile-changed",
             Self::Before => "before",
         }
     }
@@ -65,6 +69,7 @@ impl Done {
             Self::DeviceOut => t("The device is signed out."),
             Self::EverywhereOut => t("Everything else is signed out."),
             Self::ContactProven => t("The address is yours: you are told there too from now on."),
+            Self::ProfileChanged => t("Your name and language are saved."),
             Self::Before => t("That was sent before, and was not done a second time."),
         }
     }

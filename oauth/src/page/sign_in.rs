@@ -23,6 +23,7 @@ use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{RawQuery, State};
 use hearth_web::axum::http::{HeaderValue, StatusCode, header};
 use hearth_web::axum::response::Response;
+use hearth_web::lang;
 
 use again::Still;
 
@@ -160,10 +161,14 @@ pub async fn enter(ctx: &Ctx, visit: &Visit, form: &Params, account: AccountId, 
         detail: methods.to_string(),
     };
     ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
-    if signed_in.is_new_device
-        && let Some(account) = ctx.directory.find_account(account).await.map_err(Trouble::from)?
-    {
-        tell(ctx, visit, &account, Notice::NewDevice, "").await;
+    if let Some(account) = ctx.directory.find_account(account).await.map_err(Trouble::from)? {
+        if account.language.is_none() {
+            // The first sign-in says how they want to be written to, until they choose.
+            ctx.directory.change_account_language(account.id, lang().tag()).await.map_err(Trouble::from)?;
+        }
+        if signed_in.is_new_device {
+            tell(ctx, visit, &account, Notice::NewDevice, "").await;
+        }
     }
     if let Some(carried) = again::read(ctx, visit, form) {
         return Ok(signed_in.set(again::resume(ctx, visit, &signed_in, &carried)));

@@ -37,7 +37,7 @@ pub struct Account {
     pub admin: bool,
     /// May not sign in and receives no mail.
     pub disabled: bool,
-    /// A language tag (RFC 5646), when the person chose one.
+    /// A language tag (RFC 5646), of their first sign-in here until they choose one.
     pub language: Option<String>,
     /// How much mail it may keep, when that differs from the node's own limit.
     pub quota_bytes: Option<i64>,
@@ -122,6 +122,15 @@ impl Directory {
         let (name, now) = (name.to_string(), self.now());
         self.write(move |tx| {
             one_changed(tx.execute("UPDATE account SET name = $2, changed_at = $3 WHERE id = $1", &[&id, &name, &now])?)
+        })
+        .await
+    }
+
+    /// Changes the language that the person is written to in, a tag of ours (RFC 5646).
+    pub async fn change_account_language(&self, id: AccountId, language: &'static str) -> Result<()> {
+        let now = self.now();
+        self.write(move |tx| {
+            one_changed(tx.execute("UPDATE account SET language = $2, changed_at = $3 WHERE id = $1", &[&id, &language, &now])?)
         })
         .await
     }
