@@ -203,12 +203,12 @@ impl Letter<'_> {
     }
 }
 
-/// Asks whoever reads at an address to open a link.
-pub async fn ask_for_proof(ctx: &Ctx, account: &Account, to: &Address, link: &str) -> Result<(), Trouble> {
+/// Asks whoever reads at an address to open a link; `why` is a text of the table, in English.
+pub async fn ask_for_proof(ctx: &Ctx, account: &Account, to: &Address, why: &'static str, link: &str) -> Result<(), Trouble> {
     let lang = account.language.as_deref().and_then(|tag| Lang::find([tag])).unwrap_or_else(lang);
     let t = |english| in_language(lang, english);
     let lines = [
-        t("Somebody wants to be told here of what concerns the safety of this account:").to_string(),
+        t(why).to_string(),
         account.primary.to_string(),
         String::new(),
         t("If that is you, open this link in the browser that you are signed in with:").to_string(),

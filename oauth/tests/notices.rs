@@ -335,3 +335,54 @@ async fn letters_come_in_the_language_of_who_reads_them() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn mail_stays_here_until_the_address_that_it_goes_to_is_proven() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let store = house.ctx.mail().await.unwrap().clone();
+        let copies = async || {
+            let (_, text) = store.read(house.alice.id, hearth_mailstore::script::active).await.unwrap().unwrap();
+            String::from_utf8(text).unwrap().contains("redirect :copy")
+        };
+        let form = browser.get("/account/mail").await.field("form");
+        let forward = async |browser: &mut support::Browser, to: &str| {
+            browser.post("/account/mail", &[("form", &form), ("do", "forward"), ("on", "yes"), ("to", to)]).await
+        };
+        letters(&house).await;
+        let reply = forward(&mut browser, "me@elsewere.example").await;
+        assert!(reply.status == StatusCode::OK && reply.body.contains("A letter went to me@elsewere.example"), "{}", reply.body);
+        assert!(copies().await && reply.body.contains("Nobody has opened the letter"), "a slip of a letter loses nothing");
+        letters(&house).await;
+        assert_eq!(forward(&mut browser, "me@elsewhere.example").await.status, StatusCode::BAD_REQUEST, "not letter upon letter");
+        house.clock.advance(std::time::Duration::from_secs(301));
+        assert_eq!(forward(&mut browser, "me@elsewhere.example").await.status, StatusCode::OK);
+        let told = letters(&house).await;
+        let (.., text) = told.iter().find(|(to, ..)| to == "me@elsewhere.example").unwrap();
+        assert!(text.contains("to stay there no longer") && text.contains("alice@home.example"), "{text}");
+        let path = text.lines().find_map(|line| line.strip_prefix(support::ISSUER)).unwrap().to_string();
+        let mut bob = house.browser();
+        bob.sign_in("bob").await;
+        assert_eq!(bob.get(&path).await.status, StatusCode::NOT_FOUND, "it is alice's");
+        let contact = path.replace("/mail/forward/", "/contact/");
+        assert_eq!(browser.get(&contact).await.status, StatusCode::NOT_FOUND, "and proves nothing else");
+        let page = browser.get(&path).await;
+        assert!(copies().await && page.body.contains("Is me@elsewhere.example yours?"), "looking decides nothing");
+        let form = page.field("form");
+        let reply = browser.post(&path, &[("form", &form)]).await;
+        assert_eq!(reply.location().as_deref(), Some("/account/mail?done=forward-proven"));
+        assert!(!copies().await);
+        assert_eq!(browser.post(&path, &[("form", &form)]).await.status, StatusCode::NOT_FOUND, "once");
+        // The same again is proven; another is not.
+        assert!(forward(&mut browser, "me@elsewhere.example").await.body.contains("That is how it is from now on"));
+        assert!(!copies().await);
+        house.clock.advance(std::time::Duration::from_secs(301));
+        house.directory.change_contact(house.alice.id, &"safe@elsewhere.example".parse().unwrap()).await.unwrap();
+        forward(&mut browser, "safe@elsewhere.example").await;
+        assert!(!copies().await, "an address elsewhere was proven before");
+        forward(&mut browser, "third@elsewhere.example").await;
+        assert!(copies().await);
+    })
+    .await;
+}

@@ -13,6 +13,7 @@ mod overview;
 pub mod passkey;
 mod password;
 mod profile;
+mod proof;
 mod recovery;
 mod rules;
 mod session;
@@ -91,6 +92,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route(profile::PATH, get(profile::run).post(profile::change))
         .route(why::PATH, get(why::run))
         .route(mail::PATH, get(mail::run).post(mail::change))
+        .route(mail::PROOF, get(mail::proof).post(mail::prove))
         .route(key::PATH, get(key::run).post(key::change))
         .route(key::SHEET, get(key::sheet))
         .route(find::PATH, get(find::run).post(find::look))

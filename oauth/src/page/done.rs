@@ -25,12 +25,14 @@ pub enum Done {
     ContactProven,
     /// The name or the language is another.
     ProfileChanged,
+    /// Mail goes to another address alone.
+    ForwardProven,
     /// The very form came before.
     Before,
 }
 
 impl Done {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::AppRemoved,
         Self::AppDisconnected,
         Self::AppPasswordEnded,
@@ -40,6 +42,7 @@ impl Done {
         Self::EverywhereOut,
         Self::ContactProven,
         Self::ProfileChanged,
+        Self::ForwardProven,
         Self::Before,
     ];
 
@@ -54,6 +57,7 @@ impl Done {
             Self::EverywhereOut => "everywhere-out",
             Self::ContactProven => "contact-proven",
             Self::ProfileChanged => "profile-changed",
+            Self::ForwardProven => "forward-proven",
             Self::Before => "before",
         }
     }
@@ -70,6 +74,7 @@ impl Done {
             Self::EverywhereOut => t("Everything else is signed out."),
             Self::ContactProven => t("The address is yours: you are told there too from now on."),
             Self::ProfileChanged => t("Your name and language are saved."),
+            Self::ForwardProven => t("The address is yours: your mail goes there alone from now on."),
             Self::Before => t("That was sent before, and was not done a second time."),
         }
     }

@@ -20,6 +20,11 @@ pub fn t(english: &'static str) -> &'static str {
     in_language(lang(), english)
 }
 
+/// A text of the table that is said later, in a language that is not known yet.
+pub const fn n(english: &'static str) -> &'static str {
+    english
+}
+
 /// A text with one thing in it.
 pub fn t1(english: &'static str, one: impl Display) -> String {
     t(english).replacen("{}", &one.to_string(), 1)

@@ -2,29 +2,27 @@
 //! `/account/contact`: an address elsewhere, where somebody is told of what concerns the safety of their account.
 //!
 //! It counts when a letter that went there was answered by its link, by who is signed in as its owner. Nothing is stored
-//! until then: the link says what it is for, under a hash that only we can make.
+//! until then ([`super::proof`]).
 
 use std::sync::Arc;
 
 use askama::Template;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_identity::directory::Account;
-use hearth_identity::grants::hash_token;
-use hearth_types::{AccountId, Address, Timestamp, Trouble, constant_time_eq};
+use hearth_types::{Address, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{Path, State};
 use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
+use super::proof::Proof;
 use super::{note, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
-use crate::limits::{CONTACT_LETTER_EVERY, CONTACT_PROOF_WITHIN};
 use crate::notice::{Notice, ask_for_proof, tell};
 use crate::page::done::Done;
 use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
+use crate::page::words::n;
 use crate::request::params::Params;
 use crate::{t, t1};
 
@@ -90,41 +88,15 @@ async fn decide(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> R
         return show(ctx, visit, account, Some((false, t("That address is in this home: choose one elsewhere.").to_string())))
             .await;
     }
-    // Nobody writes to strangers through this page.
-    let turn = hash_token(&format!("contact {}", account.id));
-    if !ctx.directory.see_once("contact", turn, CONTACT_LETTER_EVERY).await? {
+    if !Proof::Contact.may_ask(ctx, account.id).await? {
         let says = t("A letter was sent a moment ago. Wait for it, or try again in a few minutes.").to_string();
         return show(ctx, visit, account, Some((false, says))).await;
     }
-    let link = format!("{}{PATH}/{}", ctx.issuer, token(ctx, account.id, &address));
-    ask_for_proof(ctx, account, &address, &link).await?;
+    let link = format!("{}{PATH}/{}", ctx.issuer, Proof::Contact.token(ctx, account.id, &address));
+    let why = n("Somebody wants to be told here of what concerns the safety of this account:");
+    ask_for_proof(ctx, account, &address, why, &link).await?;
     let says = t1("A letter went to {}. Open its link within a day, in this browser.", &address);
     show(ctx, visit, account, Some((true, says))).await
-}
-
-/// Says whose the address is to be, and until when.
-fn token(ctx: &Ctx, account: AccountId, address: &Address) -> String {
-    let head = format!("{}.{}.{address}", account.as_i64(), ctx.now().after(CONTACT_PROOF_WITHIN).millis());
-    URL_SAFE_NO_PAD.encode([seal(ctx, &head).as_slice(), head.as_bytes()].concat())
-}
-
-fn seal(ctx: &Ctx, head: &str) -> [u8; 32] {
-    ctx.vault().keyed_hash("contact", head.as_bytes())
-}
-
-/// The address that a link proves to be this person's.
-fn read(ctx: &Ctx, account: AccountId, token: &str) -> Option<Address> {
-    let octets = URL_SAFE_NO_PAD.decode(token).ok()?;
-    let (sealed, head) = octets.split_first_chunk::<32>()?;
-    let head = std::str::from_utf8(head).ok()?;
-    if !constant_time_eq(sealed, &seal(ctx, head)) {
-        return None;
-    }
-    let (owner, rest) = head.split_once('.')?;
-    let (ends, address) = rest.split_once('.')?;
-    let is_theirs = owner.parse() == Ok(account.as_i64());
-    let is_early = ctx.now() < Timestamp::from_millis(ends.parse().ok()?);
-    if is_theirs && is_early { Address::parse(address).ok() } else { None }
 }
 
 /// GET of a link: looking decides nothing, for programs look at links before people do.
@@ -133,7 +105,7 @@ pub async fn proof(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(token): Path<
         Ok((_, account)) => account,
         Err(response) => return response,
     };
-    let Some(address) = read(&ctx, account.id, &token) else { return gone() };
+    let Some(address) = Proof::Contact.read(&ctx, account.id, &token) else { return gone() };
     let page = Page { says: None, contact: None, proof: Some((token, address.to_string())), form: visit.form(&ctx, PROVE) };
     visit.leaving_page(StatusCode::OK, &page, None)
 }
@@ -152,7 +124,7 @@ pub async fn prove(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(token): Path<
         Ok((_, account)) => account,
         Err(response) => return response,
     };
-    let Some(address) = read(&ctx, account.id, &token) else { return gone() };
+    let Some(address) = Proof::Contact.read(&ctx, account.id, &token) else { return gone() };
     let kept = async {
         // The one that it takes the place of is told as well.
         tell(&ctx, &visit, &account, Notice::ContactChanged, &address.to_string()).await;
