@@ -332,3 +332,32 @@ async fn what_ends_for_good_says_so_first_and_afterwards() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_form_that_is_refused_keeps_what_was_typed() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let form = browser.get("/account/app-passwords/new").await.field("form");
+        let fields = [("form", form.as_str()), ("label", "Lap\u{202e}top"), ("for", "read-only"), ("days", "90")];
+        let page = browser.post("/account/app-passwords/new", &fields).await;
+        for kept in ["cannot be seen", "value=\"Lap\u{202e}top\"", "value=\"read-only\" selected", "value=\"90\" selected"] {
+            assert!(page.body.contains(kept), "{kept}: {}", page.body);
+        }
+        assert!(house.vault.list_app_passwords(house.alice.id).await.unwrap().is_empty());
+        let form = browser.get("/account/mail").await.field("form");
+        for (fields, kept) in [
+            (&[("do", "absence"), ("on", "yes"), ("message", "A long text."), ("from", "2027-01-02"), ("until", "2027-01-01")][..], ">A long text.</textarea>"),
+            (&[("do", "forward"), ("on", "yes"), ("to", "me@elsewhere@example")], "value=\"me@elsewhere@example\""),
+            (&[("do", "add-filter"), ("place", "subject"), ("text", "offer"), ("mailbox", "")], "value=\"offer\""),
+        ] {
+            let fields = [&[("form", form.as_str())][..], fields].concat();
+            let page = browser.post("/account/mail", &fields).await;
+            assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains(kept), "{kept}: {}", page.body);
+        }
+        let form = browser.get("/account/contact").await.field("form");
+        let page = browser.post("/account/contact", &[("form", &form), ("do", "ask"), ("address", "nobody")]).await;
+        assert!(page.body.contains("value=\"nobody\""), "{}", page.body);
+    })
+    .await;
+}

@@ -354,6 +354,34 @@ async fn what_the_directory_refuses_is_said_in_french() {
 }
 
 #[tokio::test]
+async fn an_admin_types_nothing_twice_and_no_name_hides_something() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let form = admin.get("/admin/people").await.field("form");
+        let fields = [
+            ("form", form.as_str()),
+            ("do", "add"),
+            ("address", "dora@elsewhere.example"),
+            ("name", "Dora \"D\""),
+            ("admin", "yes"),
+        ];
+        let page = admin.post("/admin/people", &fields).await;
+        for kept in ["value=\"dora@elsewhere.example\"", "value=\"Dora &#34;D&#34;\"", "name=\"admin\" value=\"yes\" checked"] {
+            assert!(page.body.contains(kept), "{kept}: {}", page.body);
+        }
+        let fields = [("form", form.as_str()), ("do", "add"), ("address", "dora@home.example"), ("name", "Dora\u{202e}lorac")];
+        let page = admin.post("/admin/people", &fields).await;
+        assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains("cannot be seen"), "{}", page.body);
+        let fields = [("form", form.as_str()), ("do", "add"), ("name", "Photos"), ("redirect", "ftp://x"), ("public", "yes")];
+        let page = admin.post("/admin/apps", &fields).await;
+        assert!(page.body.contains("value=\"ftp://x\"") && page.body.contains("value=\"Photos\""), "{}", page.body);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_destroys_is_asked_about_and_a_reload_makes_nothing_twice() {
     on_both_engines(async |house| {
         let carol = house.admin().await;

@@ -91,7 +91,7 @@ async fn post<L: Listing>(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes
         if visit.is_repeated(&ctx, &form).await? {
             return Ok(see_other(&Done::Before.at(L::PATH)));
         }
-        let said = L::change(&ctx, &visit, &admin, &form).await?;
+        let said = L::change(&ctx, &visit, &admin, &form).await?.answering(&form);
         L::page(&ctx, &visit, Some(said)).await
     };
     done.await.unwrap_or_else(hearth_web::page::trouble)

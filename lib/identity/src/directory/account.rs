@@ -8,6 +8,7 @@ use super::{Directory, revocation};
 use crate::certs::stored;
 use crate::error::{Error, Result};
 use crate::limits::NAME_CHARS_MAX;
+use crate::naming::is_seen;
 
 /// What an account is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,8 +196,8 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     if name.chars().count() > NAME_CHARS_MAX {
         return Err(Error::Invalid(format!("a name has {NAME_CHARS_MAX} characters at most")));
     }
-    if name.chars().any(char::is_control) {
-        return Err(Error::Invalid("a name has no control characters".into()));
+    if !is_seen(name) {
+        return Err(Error::Invalid("a name has no characters that control, or cannot be seen".into()));
     }
     Ok(())
 }

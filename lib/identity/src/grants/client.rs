@@ -9,6 +9,7 @@ use crate::Directory;
 use crate::directory::revocation_of_client;
 use crate::error::{Error, Result};
 use crate::limits::{CLIENTS_MAX, NAME_CHARS_MAX};
+use crate::naming::is_seen;
 
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,8 +222,11 @@ fn words(row: &Row<'_>, column: usize) -> hearth_db::Result<Vec<String>> {
 }
 
 fn check(new: &NewClient) -> Result<()> {
-    if new.name.is_empty() || new.name.chars().count() > NAME_CHARS_MAX || new.name.chars().any(char::is_control) {
+    if new.name.is_empty() || new.name.chars().count() > NAME_CHARS_MAX {
         return Err(Error::Invalid(format!("a client has a name of 1 to {NAME_CHARS_MAX} characters")));
+    }
+    if !is_seen(&new.name) {
+        return Err(Error::Invalid("a name has no characters that control, or cannot be seen".into()));
     }
     let has_space = |words: &[String]| words.iter().any(|word| word.is_empty() || word.contains(char::is_whitespace));
     if has_space(&new.redirect_uris) || has_space(&new.post_logout_redirect_uris) || has_space(&new.scopes) {

@@ -37,6 +37,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 struct NewPage<'a> {
     says: Option<String>,
     label: &'a str,
+    /// What was chosen before it came to nothing.
+    what: &'a str,
+    days: u32,
     lives: [(u32, &'static str); 3],
     form: String,
     once: String,
@@ -60,13 +63,15 @@ struct ShownPage<'a> {
 /// GET.
 pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
     match signed_in_lately(&ctx, &visit, "app-password").await {
-        Ok(_) => ask(&ctx, &visit, "", None),
+        Ok(_) => ask(&ctx, &visit, &Params::default(), None),
         Err(response) => response,
     }
 }
 
-fn ask(ctx: &Ctx, visit: &Visit, label: &str, says: Option<String>) -> Response {
-    visit.page(&NewPage { says, label, lives: lives(), form: visit.form(ctx, ADD), once: Visit::once() })
+fn ask(ctx: &Ctx, visit: &Visit, typed: &Params, says: Option<String>) -> Response {
+    let label = Some(typed.field("label")).filter(|label| label.len() <= FORM_TEXT_BYTES_MAX).unwrap_or_default();
+    let (what, days) = (typed.field("for"), typed.field("days").parse().unwrap_or_default());
+    visit.page(&NewPage { says, label, what, days, lives: lives(), form: visit.form(ctx, ADD), once: Visit::once() })
 }
 
 /// POST: the answer shows the password, once.
@@ -96,7 +101,7 @@ async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
     let expires_at = days.map(|days| ctx.now().after(DAY * days));
     if label.is_empty() || label.len() > FORM_TEXT_BYTES_MAX {
         let says = t("Give it a name, such as the device that it is for.").to_string();
-        return Ok(ask(ctx, visit, "", Some(says)));
+        return Ok(ask(ctx, visit, form, Some(says)));
     }
     match ctx.vault().add_app_password(account.id, label, services, expires_at).await {
         Ok((_, password)) => {
@@ -105,7 +110,7 @@ async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
             shown(ctx, visit, account, label, services, password.expose())
         }
         Err(error) => match words::refusal(&error) {
-            Some(says) => Ok(ask(ctx, visit, label, Some(says))),
+            Some(says) => Ok(ask(ctx, visit, form, Some(says))),
             None => Err(Trouble::from(error)),
         },
     }

@@ -41,21 +41,23 @@ struct Page {
     /// The token of a link, and the address that it proves.
     proof: Option<(String, String)>,
     form: String,
+    /// An address that was not taken.
+    typed: String,
 }
 
 /// GET.
 pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
     match signed_in_lately(&ctx, &visit, "contact").await {
-        Ok((_, account)) => show(&ctx, &visit, &account, None).await.unwrap_or_else(page::trouble),
+        Ok((_, account)) => show(&ctx, &visit, &account, None, "").await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
 }
 
-async fn show(ctx: &Ctx, visit: &Visit, account: &Account, says: Option<(bool, String)>) -> Result<Response, Trouble> {
+async fn show(ctx: &Ctx, visit: &Visit, account: &Account, says: Option<(bool, String)>, typed: &str) -> Result<Response, Trouble> {
     let says = says.or_else(|| visit.done().map(|done| (true, done.to_string())));
     let status = if says.as_ref().is_some_and(|(is_good, _)| !is_good) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let contact = ctx.directory.find_contact(account.id).await?.map(|address| address.to_string());
-    let page = Page { says, contact, proof: None, form: visit.form(ctx, CHANGE) };
+    let page = Page { says, contact, proof: None, form: visit.form(ctx, CHANGE), typed: typed.to_string() };
     Ok(visit.leaving_page(status, &page, None))
 }
 
@@ -79,24 +81,37 @@ async fn decide(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> R
         if ctx.directory.remove_contact(account.id).await? {
             note(ctx, visit, account.id, "contact.removed", "").await?;
         }
-        return show(ctx, visit, account, Some((true, t("It is forgotten.").to_string()))).await;
+        return show(ctx, visit, account, Some((true, t("It is forgotten.").to_string())), "").await;
     }
     let Ok(address) = Address::parse(form.field("address").trim()) else {
-        return show(ctx, visit, account, Some((false, t("That is not an address. Write it as name@domain.").to_string()))).await;
+        return show(
+            ctx,
+            visit,
+            account,
+            Some((false, t("That is not an address. Write it as name@domain.").to_string())),
+            form.field("address"),
+        )
+        .await;
     };
     if ctx.directory.find_account_by_address(&address).await?.is_some_and(|known| known.id == account.id) {
-        return show(ctx, visit, account, Some((false, t("That address is in this home: choose one elsewhere.").to_string())))
-            .await;
+        return show(
+            ctx,
+            visit,
+            account,
+            Some((false, t("That address is in this home: choose one elsewhere.").to_string())),
+            form.field("address"),
+        )
+        .await;
     }
     if !Proof::Contact.may_ask(ctx, account.id).await? {
         let says = t("A letter was sent a moment ago. Wait for it, or try again in a few minutes.").to_string();
-        return show(ctx, visit, account, Some((false, says))).await;
+        return show(ctx, visit, account, Some((false, says)), form.field("address")).await;
     }
     let link = format!("{}{PATH}/{}", ctx.issuer, Proof::Contact.token(ctx, account.id, &address));
     let why = n("Somebody wants to be told here of what concerns the safety of this account:");
     ask_for_proof(ctx, account, &address, why, &link).await?;
     let says = t1("A letter went to {}. Open its link within a day, in this browser.", &address);
-    show(ctx, visit, account, Some((true, says))).await
+    show(ctx, visit, account, Some((true, says)), "").await
 }
 
 /// GET of a link: looking decides nothing, for programs look at links before people do.
@@ -106,7 +121,13 @@ pub async fn proof(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(token): Path<
         Err(response) => return response,
     };
     let Some(address) = Proof::Contact.read(&ctx, account.id, &token) else { return gone() };
-    let page = Page { says: None, contact: None, proof: Some((token, address.to_string())), form: visit.form(&ctx, PROVE) };
+    let page = Page {
+        says: None,
+        contact: None,
+        proof: Some((token, address.to_string())),
+        form: visit.form(&ctx, PROVE),
+        typed: String::new(),
+    };
     visit.leaving_page(StatusCode::OK, &page, None)
 }
 

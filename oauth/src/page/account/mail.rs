@@ -43,6 +43,8 @@ struct Page {
     is_forwarded: bool,
     forward: Forward,
     filters: Vec<(usize, String)>,
+    /// A filter that was not taken.
+    filter: Option<Filter>,
     places: [(&'static str, &'static str); 4],
     form: String,
     once: String,
@@ -90,7 +92,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> R
     let before = read(ctx, account.id).await?.rules;
     let mut after = match changed(before.clone(), account, form) {
         Ok(after) => after,
-        Err(says) => return show(ctx, visit, account, Some((false, says.to_string()))).await,
+        Err(says) => return show_again(ctx, visit, account, form, says).await,
     };
     let mut done = t("That is how it is from now on.").to_string();
     if form.field("do") == "forward"
@@ -230,10 +232,38 @@ fn place_says(place: Place) -> &'static str {
 }
 
 async fn show(ctx: &Ctx, visit: &Visit, account: &Account, says: Option<(bool, String)>) -> Result<Response, Trouble> {
+    let page = page_of(ctx, visit, account, says).await?;
+    let status = if page.says.as_ref().is_some_and(|(is_good, _)| !is_good) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    Ok(visit.leaving_page(status, &page, None))
+}
+
+/// The page with what was typed, which was not taken.
+async fn show_again(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params, says: &str) -> Result<Response, Trouble> {
+    let mut page = page_of(ctx, visit, account, Some((false, says.to_string()))).await?;
+    let text = |name: &str| form.field(name).to_string();
+    let is_on = form.field("on") == "yes";
+    match form.field("do") {
+        "absence" => {
+            page.is_away = is_on;
+            page.absence = Absence { subject: text("subject"), message: text("message"), from: text("from"), until: text("until") };
+        }
+        "forward" => {
+            page.is_forwarded = is_on;
+            page.forward = Forward { to: text("to"), keep: form.field("keep") == "yes", unproven: false };
+        }
+        "add-filter" => {
+            let place = Place::parse(form.field("place")).unwrap_or(Place::From);
+            page.filter = Some(Filter { place, text: text("text"), mailbox: text("mailbox") });
+        }
+        _ => {}
+    }
+    Ok(visit.leaving_page(StatusCode::BAD_REQUEST, &page, None))
+}
+
+async fn page_of(ctx: &Ctx, visit: &Visit, account: &Account, says: Option<(bool, String)>) -> Result<Page, Trouble> {
     let Kept { rules, other } = read(ctx, account.id).await?;
     let says = says.or_else(|| visit.done().map(|done| (true, done.to_string())));
-    let status = if says.as_ref().is_some_and(|(is_good, _)| !is_good) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    let page = Page {
+    Ok(Page {
         says,
         other: other
             .map(|name| t1("The script “{}” of a mail program runs now. What you save here takes its place; it is kept.", name)),
@@ -245,8 +275,8 @@ async fn show(ctx: &Ctx, visit: &Visit, account: &Account, says: Option<(bool, S
         places: Place::ALL.map(|place| (place.name(), place_says(place))),
         form: visit.form(ctx, CHANGE),
         once: Visit::once(),
-    };
-    Ok(visit.leaving_page(status, &page, None))
+        filter: None,
+    })
 }
 
 async fn read(ctx: &Ctx, account: AccountId) -> Result<Kept, Trouble> {

@@ -46,7 +46,7 @@ pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Pa
             note(&ctx, &visit, &admin, "client.removed", None, &client.name).await?;
             return Ok(see_other(&Done::AppRemoved.at(apps::PATH)));
         }
-        let said = change(&ctx, &visit, &admin, &client, &form).await?;
+        let said = change(&ctx, &visit, &admin, &client, &form).await?.answering(&form);
         page(&ctx, &visit, &id, Some(said)).await
     };
     done.await.unwrap_or_else(hearth_web::page::trouble)

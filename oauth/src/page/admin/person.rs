@@ -54,7 +54,7 @@ pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Pa
             return Ok(see_other(&Done::Before.at(&format!("{}/{id}", people::PATH))));
         }
         let Some(account) = find(&ctx, &id).await? else { return Ok(not_there()) };
-        let said = change(&ctx, &visit, &admin, &account, &form).await?;
+        let said = change(&ctx, &visit, &admin, &account, &form).await?.answering(&form);
         page(&ctx, &visit, &id, Some(said)).await
     };
     done.await.unwrap_or_else(hearth_web::page::trouble)

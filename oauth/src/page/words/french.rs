@@ -860,7 +860,7 @@ pub(super) const MADE: &[(&str, &str)] = &[
     ("{} still has {} addresses: remove them first", "{} a encore {} adresses : retirez-les d'abord"),
     ("{} is the domain that this node is named after", "{} est le domaine dont cette machine porte le nom"),
     ("a name has {} characters at most", "un nom a {} caractères au plus"),
-    ("a name has no control characters", "un nom n'a pas de caractères de contrôle"),
+    ("a name has no characters that control, or cannot be seen", "un nom n'a pas de caractères de contrôle, ni qui ne se voient pas"),
     ("this is the last admin: make somebody else one first", "c'est la dernière personne qui s'occupe de la maison : nommez-en d'abord une autre"),
     ("{} is not a group", "{} n'est pas un groupe"),
     ("an external id has {} characters at most, and none that controls", "un identifiant externe a {} caractères au plus, et aucun de contrôle"),
