@@ -251,7 +251,11 @@ async fn an_app_password_for_one_thing_and_for_a_while() {
         let all = house.vault.list_app_passwords(house.alice.id).await.unwrap();
         let week = house.clock.now().after(Duration::from_secs(7 * 24 * 3600));
         assert!(all.len() == 4 && all.iter().all(|one| one.expires_at == Some(week)), "{all:?}");
-        assert!(browser.get("/account").await.body.contains(", ends on "));
+        let page = browser.get("/account").await;
+        assert!(page.body.contains(", ends on "), "{}", page.body);
+        for says in ["Reads and sends mail · ", "Reads mail · ", "Sends mail · "] {
+            assert!(page.body.contains(says), "{says}: {}", page.body);
+        }
         let form = browser.get("/account/app-passwords/new").await.field("form");
         let fields = [("form", form.as_str()), ("label", "Laptop"), ("for", "mail"), ("days", "100000")];
         browser.post("/account/app-passwords/new", &fields).await;
@@ -288,7 +292,9 @@ async fn what_is_sent_twice_is_done_once() {
         let page = browser.get("/account/recovery").await;
         let (form, once) = (page.field("form"), page.field("once"));
         let fields = [("form", form.as_str()), ("once", &once)];
-        let codes = support::factors::sheet(&browser.post("/account/recovery", &fields).await);
+        let shown = browser.post("/account/recovery", &fields).await;
+        assert!(shown.body.contains("<strong>home.example</strong> · alice@home.example · "), "{}", shown.body);
+        let codes = support::factors::sheet(&shown);
         before(&mut browser, "/account/recovery", &fields, "/account/recovery").await;
         assert!(house.vault.use_recovery_code(house.alice.id, &codes[0]).await.unwrap(), "the sheet is the same");
 

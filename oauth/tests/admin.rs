@@ -354,6 +354,27 @@ async fn what_the_directory_refuses_is_said_in_french() {
 }
 
 #[tokio::test]
+async fn what_is_shown_once_can_be_copied_and_an_alias_leads_on() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let form = admin.get("/admin/people").await.field("form");
+        let page = admin.post("/admin/people", &[("form", &form), ("do", "add"), ("address", "dora@home.example")]).await;
+        assert!(page.body.contains("data-copy=\"shown-once\"") && page.body.contains("/assets/copy.js?v="), "{}", page.body);
+        let script = page.body.split("src=\"/assets/copy.js").nth(1).unwrap().split('"').next().unwrap();
+        assert_eq!(admin.get(&format!("/assets/copy.js{script}")).await.status, StatusCode::OK);
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+        let circle = [("form", form.as_str()), ("do", "add"), ("address", "us@home.example"), ("targets", "US@home.example")];
+        let page = admin.post("/admin/aliases", &circle).await;
+        assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains("does not lead to itself"), "{}", page.body);
+        assert!(house.directory.list_aliases().await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_admin_types_nothing_twice_and_no_name_hides_something() {
     on_both_engines(async |house| {
         let carol = house.admin().await;

@@ -265,9 +265,13 @@ async fn why_a_mail_is_where_it_is() {
         let mut browser = house.browser();
         browser.sign_in("alice").await;
         let page = browser.get("/account/why").await;
-        for said in
-            ["Lunch &#60;b&#62;", "It comes from one.example, as it says.", "It reads like junk: lottery", "a program put it here"]
-        {
+        for said in [
+            "Lunch &#60;b&#62;",
+            "Bob &#60;bob@one.example&#62;",
+            "It comes from one.example, as it says.",
+            "It reads like junk: lottery",
+            "a program put it here",
+        ] {
             assert!(page.body.contains(said), "{said}: {}", page.body);
         }
         browser.speaks = "fr";

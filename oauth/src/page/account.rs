@@ -81,6 +81,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account/apps/end", post(app::end))
         .route("/account/password", get(password::run).post(password::change))
         .route(passkey::PATH, get(passkey::run).post(passkey::add))
+        .route("/account/passkeys/rename", post(passkey::rename))
         .route("/account/passkeys/end", post(passkey::end))
         .route(totp::PATH, get(totp::run).post(totp::add))
         .route("/account/authenticator/confirm", post(totp::confirm))

@@ -15,6 +15,8 @@ pub enum Done {
     AppPasswordEnded,
     /// A passkey is removed.
     PasskeyRemoved,
+    /// A passkey has another name.
+    PasskeyRenamed,
     /// An authenticator app is removed.
     AuthenticatorRemoved,
     /// One device is signed out.
@@ -32,11 +34,12 @@ pub enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::AppRemoved,
         Self::AppDisconnected,
         Self::AppPasswordEnded,
         Self::PasskeyRemoved,
+        Self::PasskeyRenamed,
         Self::AuthenticatorRemoved,
         Self::DeviceOut,
         Self::EverywhereOut,
@@ -52,6 +55,7 @@ impl Done {
             Self::AppDisconnected => "app-disconnected",
             Self::AppPasswordEnded => "app-password-ended",
             Self::PasskeyRemoved => "passkey-removed",
+            Self::PasskeyRenamed => "passkey-renamed",
             Self::AuthenticatorRemoved => "authenticator-removed",
             Self::DeviceOut => "device-out",
             Self::EverywhereOut => "everywhere-out",
@@ -69,6 +73,7 @@ impl Done {
             Self::AppDisconnected => t("The app is disconnected."),
             Self::AppPasswordEnded => t("The app password is ended; what used it is shut out."),
             Self::PasskeyRemoved => t("The passkey is removed."),
+            Self::PasskeyRenamed => t("The passkey has its new name."),
             Self::AuthenticatorRemoved => t("The authenticator app is removed."),
             Self::DeviceOut => t("The device is signed out."),
             Self::EverywhereOut => t("Everything else is signed out."),

@@ -10,6 +10,7 @@ use hearth_identity::service::{Service, Services};
 use hearth_types::{Secret, SessionId, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
+use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
@@ -142,7 +143,7 @@ fn shown(
         picture: if reads { kit.picture()? } else { String::new() },
         form: visit.form(ctx, KIT),
     };
-    Ok(visit.page(&page))
+    Ok(visit.script_page(StatusCode::OK, &page, None))
 }
 
 /// POST: the profile that an iPhone or a Mac takes.

@@ -35,6 +35,7 @@ use crate::{t, t1, t2};
 pub const PATH: &str = "/account/passkeys";
 const ADD: &str = "add a passkey";
 const END: &str = "end a passkey";
+const RENAME: &str = "rename a passkey";
 
 #[derive(Template)]
 #[template(path = "passkeys.html")]
@@ -47,6 +48,7 @@ struct Page {
     options: String,
     add: String,
     end: String,
+    rename: String,
 }
 
 struct Line {
@@ -101,6 +103,7 @@ async fn show(ctx: &Ctx, visit: &Visit, account: &Account, status: StatusCode, s
         options: options.to_string(),
         add: visit.form(ctx, ADD),
         end: visit.form(ctx, END),
+        rename: visit.form(ctx, RENAME),
     };
     Ok(visit.script_page(status, &page, None))
 }
@@ -160,6 +163,31 @@ async fn read(ctx: &Ctx, visit: &Visit, said: &str) -> Result<Option<Made>, Trou
     let rp_id = rp_id(&ctx.issuer);
     let party = Party { origin: &ctx.issuer, rp_id: &rp_id, challenge: &challenge };
     Ok(ceremony::make(&party, &client_data, &decode(&said.attestation)).ok())
+}
+
+/// POST: one is called something else.
+pub async fn rename(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    if let Err(response) = visit.check_form(&ctx, RENAME, form.field("form"), PATH) {
+        return response;
+    }
+    let sent = Sent { purpose: RENAME, path: "/account/passkeys/rename", form: &form };
+    match signed_in_to_send(&ctx, &visit, "passkeys", &sent).await {
+        Ok((_, account)) => call(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
+        Err(response) => response,
+    }
+}
+
+async fn call(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
+    let credential = URL_SAFE_NO_PAD.decode(form.field("id")).unwrap_or_default();
+    match ctx.vault().rename_passkey(account.id, &credential, form.field("label").trim()).await {
+        Ok(true) => Ok(see_other(&Done::PasskeyRenamed.at(PATH))),
+        Ok(false) => Ok(not_there()),
+        Err(error) => match words::refusal(&error) {
+            Some(says) => show(ctx, visit, account, StatusCode::BAD_REQUEST, Some(says)).await,
+            None => Err(Trouble::from(error)),
+        },
+    }
 }
 
 /// POST: forgets one.

@@ -17,6 +17,7 @@ use crate::notice::{Notice, tell};
 use crate::page::done::Done;
 use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
+use crate::page::when;
 use crate::request::params::Params;
 
 /// Where the page is.
@@ -26,6 +27,9 @@ const MAKE: &str = "make recovery codes";
 #[derive(Template)]
 #[template(path = "recovery.html")]
 struct Page {
+    home: String,
+    address: String,
+    made: String,
     left: usize,
     codes: Vec<String>,
     is_first: bool,
@@ -44,7 +48,17 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
 
 async fn show(ctx: &Ctx, visit: &Visit, account: &Account, codes: Vec<String>, is_first: bool) -> Result<Response, Trouble> {
     let left = ctx.vault().count_recovery_codes(account.id).await?;
-    Ok(visit.page(&Page { left, codes, is_first, form: visit.form(ctx, MAKE), once: Visit::once(), done: visit.done() }))
+    Ok(visit.page(&Page {
+        home: ctx.domain.clone(),
+        address: account.primary.to_string(),
+        made: when::day(ctx.now()),
+        left,
+        codes,
+        is_first,
+        form: visit.form(ctx, MAKE),
+        once: Visit::once(),
+        done: visit.done(),
+    }))
 }
 
 /// POST: the answer shows the new sheet, once.

@@ -97,9 +97,16 @@ fn read_last(tx: &mut hearth_mailstore::MailTx<'_>, mailbox: MailboxId, last: u3
             Some(entry) => message::body(tx, entry.id)?.map(|body| body.range(0..WHY_HEADER_BYTES_MAX)).transpose()?,
             None => None,
         };
+        let sender = seen.envelope.as_ref().and_then(|envelope| envelope.from.first());
+        let from = sender.map(|from| (from.name.clone().unwrap_or_default(), from.address().unwrap_or_default()));
         mails.push(Found {
+            from: match from {
+                // A name says what its bearer wants; the address is what was judged.
+                Some((name, address)) if !name.is_empty() => format!("{name} <{address}>"),
+                Some((_, address)) => address,
+                None => seen.sender,
+            },
             subject: seen.envelope.and_then(|envelope| envelope.subject).unwrap_or_default(),
-            from: seen.sender,
             came_at: seen.received_at,
             why: head.and_then(|head| reason_of(&head)),
         });

@@ -190,5 +190,5 @@ pub(super) fn show(
         (super::log::PATH, t("Log")),
     ];
     let page = Page { heading: heading.into(), here, sections, said, token: visit.form(ctx, PURPOSE), once: Visit::once(), links };
-    visit.leaving_page(status, &page, None)
+    visit.script_page(status, &page, None)
 }
