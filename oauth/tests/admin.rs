@@ -375,6 +375,62 @@ async fn what_is_shown_once_can_be_copied_and_an_alias_leads_on() {
 }
 
 #[tokio::test]
+async fn a_link_is_withdrawn_a_secret_renewed_and_a_person_removed() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let path = format!("/admin/people/{}", house.alice.id);
+        let press = async |admin: &mut Browser, path: &str, what: &str| {
+            let form = admin.get(path).await.field("form");
+            admin.post(path, &[("form", &form), ("do", what)]).await
+        };
+        let shown = press(&mut admin, &path, "link").await;
+        let link = shown.body.split(support::ISSUER).nth(1).unwrap().split('<').next().unwrap().to_string();
+        assert_eq!(house.browser().get(&link).await.status, StatusCode::OK);
+        assert!(shown.body.contains("value=\"withdraw\""), "{}", shown.body);
+        assert!(press(&mut admin, &path, "withdraw").await.body.contains("leads nowhere any more"));
+        assert_eq!(house.browser().get(&link).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(press(&mut admin, &path, "withdraw").await.status, StatusCode::BAD_REQUEST);
+        let letter = house
+            .directory
+            .list_letters(100)
+            .await
+            .unwrap()
+            .into_iter()
+            .filter(|letter| letter.recipient == house.alice.primary)
+            .last();
+        let raw = String::from_utf8(letter.unwrap().raw).unwrap();
+        let body: String = raw.split("\r\n\r\n").nth(1).unwrap().split_whitespace().collect();
+        use base64::Engine;
+        let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(body).unwrap()).unwrap();
+        assert!(text.contains("By: Carol, carol@home.example") && !text.contains("change your password"), "{text}");
+
+        let app = format!("/admin/apps/{}", house.app.id);
+        let shown = press(&mut admin, &app, "renew").await;
+        let secret = shown.body.split("id=\"shown-once\">").nth(1).unwrap().split('<').next().unwrap().to_string();
+        let ask = async |secret: &str| house.post_as(Some(("app", secret)), "/introspect", &[("token", "x")]).await.status;
+        assert_eq!((ask(&house.secret).await, ask(&secret).await), (StatusCode::UNAUTHORIZED, StatusCode::OK));
+        let phone = house.directory.find_client("phone").await.unwrap().unwrap();
+        let public = format!("/admin/apps/{}", phone.id);
+        assert!(!admin.get(&public).await.body.contains("value=\"renew\""), "a public one has none");
+        assert_eq!(press(&mut admin, &public, "renew").await.status, StatusCode::BAD_REQUEST);
+
+        let me = house.directory.list_accounts().await.unwrap().into_iter().find(|account| account.admin).unwrap();
+        assert_eq!(press(&mut admin, &format!("/admin/people/{}", me.id), "remove").await.status, StatusCode::BAD_REQUEST);
+        let mut alice = house.browser();
+        alice.sign_in("alice").await;
+        assert!(admin.get(&path).await.body.contains("Only a backup has them then"));
+        assert_eq!(press(&mut admin, &path, "remove").await.location().as_deref(), Some("/admin/people?done=person-removed"));
+        assert!(house.directory.find_account(house.alice.id).await.unwrap().is_none());
+        assert!(!house.vault.has_password(house.alice.id).await.unwrap());
+        assert_eq!(alice.get("/account").await.status, StatusCode::SEE_OTHER, "she is out");
+        assert_eq!(admin.get(&path).await.status, StatusCode::NOT_FOUND);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_admin_types_nothing_twice_and_no_name_hides_something() {
     on_both_engines(async |house| {
         let carol = house.admin().await;

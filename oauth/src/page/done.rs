@@ -9,6 +9,8 @@ use crate::t;
 pub enum Done {
     /// An app is removed from the home.
     AppRemoved,
+    /// An account is gone with all that it had.
+    PersonRemoved,
     /// An app of one person is let in no longer.
     AppDisconnected,
     /// An app password is ended.
@@ -34,8 +36,9 @@ pub enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::AppRemoved,
+        Self::PersonRemoved,
         Self::AppDisconnected,
         Self::AppPasswordEnded,
         Self::PasskeyRemoved,
@@ -52,6 +55,7 @@ impl Done {
     const fn name(self) -> &'static str {
         match self {
             Self::AppRemoved => "app-removed",
+            Self::PersonRemoved => "person-removed",
             Self::AppDisconnected => "app-disconnected",
             Self::AppPasswordEnded => "app-password-ended",
             Self::PasskeyRemoved => "passkey-removed",
@@ -70,6 +74,7 @@ impl Done {
     pub fn says(self) -> &'static str {
         match self {
             Self::AppRemoved => t("The app is removed, and who was signed in through it is signed out."),
+            Self::PersonRemoved => t("The account is gone, with its mail, passwords and keys."),
             Self::AppDisconnected => t("The app is disconnected."),
             Self::AppPasswordEnded => t("The app password is ended; what used it is shut out."),
             Self::PasskeyRemoved => t("The passkey is removed."),

@@ -149,6 +149,20 @@ impl Directory {
         .await
     }
 
+    /// Gives a client another secret, shown once; the old one is worth nothing at once. `None` for one that has none.
+    pub async fn change_client_secret(&self, id: ClientId) -> Result<Option<Secret<String>>> {
+        let (secret, now) = (new_token(), self.now());
+        let hash = Some(hash_token(secret.expose()));
+        self.write(move |tx| {
+            let changed = tx.execute(
+                "UPDATE client SET secret_hash = $2, changed_at = $3 WHERE id = $1 AND secret_hash IS NOT NULL",
+                &[&id, &hash, &now],
+            )?;
+            Ok((changed == 1).then_some(secret))
+        })
+        .await
+    }
+
     /// Is anybody signed in to a client?
     pub async fn is_client_used(&self, id: ClientId) -> Result<bool> {
         self.read(move |tx| {

@@ -67,6 +67,13 @@ async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, client: &Client, form
             let done = t1("{} is let in no longer; what was signed in through it is signed out.", &client.name);
             ("client.disabled", outcome(directory.disable_client(client.id).await, done)?)
         }
+        "renew" => match directory.change_client_secret(client.id).await? {
+            Some(secret) => {
+                let says = t("This is the new secret. Paste it into the app's own settings; it is shown this once.");
+                ("client.secret-changed", Said::good(says).with_code(secret.expose().clone()))
+            }
+            None => return Ok(Said::bad(t("Nothing was changed."))),
+        },
         "open" => ("client.opened", outcome(directory.open_client(client.id).await, t1("Everybody may use {}.", &client.name))?),
         "allow" | "deny" => {
             let allows = form.field("do") == "allow";
@@ -102,6 +109,11 @@ async fn page(ctx: &Ctx, visit: &Visit, id: &str, said: Option<Said>) -> Result<
         true => Form::of("enable", t("Let it in"), Vec::new()),
         false => Form::of("disable", t("Let it in no longer"), Vec::new()),
     }];
+    if !client.is_public() {
+        forms.push(Form::of("renew", t("Give it a new secret"), Vec::new()).costing(t(
+            "The old one is worth nothing at once: nobody can sign in to the app until the new one is pasted into its settings.",
+        )));
+    }
     forms.push(Form::of("remove", t("Remove the app"), Vec::new()).costing(t(
         "Everybody who signed in through it is signed out, and its secret is worth nothing any more. Added again, it has another one.",
     )));
