@@ -56,11 +56,13 @@ async function prepare(form) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     const failed = form.querySelector('[data-failed]');
-    failed.hidden = true;
+    const known = form.querySelector('[data-known]') ?? failed;
+    failed.hidden = known.hidden = true;
     try {
       post(form, await (makes ? make(options) : ask(options, 'optional')));
-    } catch {
-      failed.hidden = false;
+    } catch (error) {
+      // WebAuthn §5.1.3: one of `excludeCredentials` is in this device.
+      (makes && error.name === 'InvalidStateError' ? known : failed).hidden = false;
     }
   });
   if (form.dataset.passkey === 'ask' && (await PublicKeyCredential.isConditionalMediationAvailable?.())) {

@@ -106,6 +106,10 @@ pub const PASSWORD_GUESSES_LOG10: u32 = 8;
 pub const PASSWORD_GUESSES_LOG10_MAX: u32 = 14;
 /// After this long, an account page that changes a secret asks for the password again.
 pub const SUDO_WITHIN: Duration = Duration::from_secs(600);
+/// How long it is known that a form was carried out: whoever comes back to its page later has a new one.
+pub const FORM_ONCE: Duration = Duration::from_secs(24 * 3600);
+/// Octets of what was typed, as a form, that are carried over a sign-in; encoded once more they fit the body of a request.
+pub const CARRIED_BYTES_MAX: usize = 24 * 1024;
 /// A `max_age` beyond this is no bound at all.
 pub const MAX_AGE_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// Characters of a user name as typed: an address has 64 + 1 + 253 octets at most.

@@ -17,7 +17,7 @@ use time::format_description::well_known::Rfc2822;
 use crate::ctx::Ctx;
 use crate::page::visit::Visit;
 use crate::page::when;
-use crate::page::words::in_language;
+use crate::page::words::{in_language, n};
 
 /// What somebody is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,23 +123,21 @@ impl Notice {
 /// Writes to somebody. `what`: its name, such as the label of a passkey; no secret.
 pub async fn tell(ctx: &Ctx, visit: &Visit, account: &Account, notice: Notice, what: &str) {
     let from = format!("{}, {}", visit.device(), visit.peer.ip);
-    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, what, Some(&from)).await;
+    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, what, By::Themselves(&from)).await;
+}
+
+/// The same of what somebody who looks after the home did to their account.
+pub async fn tell_of_admin(ctx: &Ctx, account: &Account, notice: Notice, admin: &Account) {
+    let name = if admin.name.is_empty() { admin.primary.to_string() } else { format!("{}, {}", admin.name, admin.primary) };
+    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, "", By::Admin(&name)).await;
 }
 
 /// The same of what was done by a command on the machine itself.
 pub async fn tell_of_command(directory: &Directory, issuer: &str, now: Timestamp, account: &Account, notice: Notice, what: &str) {
-    put(directory, issuer, now, account, notice, what, None).await;
+    put(directory, issuer, now, account, notice, what, By::Command).await;
 }
 
-async fn put(
-    directory: &Directory,
-    issuer: &str,
-    now: Timestamp,
-    account: &Account,
-    notice: Notice,
-    what: &str,
-    from: Option<&str>,
-) {
+async fn put(directory: &Directory, issuer: &str, now: Timestamp, account: &Account, notice: Notice, what: &str, by: By<'_>) {
     let lang = account.language.as_deref().and_then(|tag| Lang::find([tag])).unwrap_or_else(lang);
     // To the mailbox, and to where they read when that is not theirs any more.
     let outside = match directory.find_contact(account.id).await {
@@ -153,7 +151,7 @@ async fn put(
             notice,
             what,
             to: &to.to_string(),
-            from: from.unwrap_or_else(|| in_language(lang, "the hearth command")),
+            by,
             domain: &account.primary.domain().to_string(),
             issuer,
             id: id.expose(),
@@ -169,18 +167,31 @@ fn not_told(error: Error) {
     tracing::warn!(id = trouble.id(), %trouble, "somebody could not be told of a change to their account");
 }
 
+/// Who did it: they are told where it came from, and what to do when that is wrong.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// Whoever is signed in as them, with this device from this address.
+    Themselves(&'a str),
+    /// Somebody who looks after the home.
+    Admin(&'a str),
+    /// A command on the machine itself.
+    Command,
+}
+
 /// A letter: facts in, a message out.
 struct Letter<'a> {
     lang: Lang,
     notice: Notice,
     what: &'a str,
     to: &'a str,
-    /// The device and its address, or the command.
-    from: &'a str,
+    by: By<'a>,
     domain: &'a str,
     issuer: &'a str,
     id: &'a str,
 }
+
+/// A new password helps nobody against who looks after the home.
+const ASK_THEM: &str = n("Whoever looks after the home did this. If you do not know why, ask them.");
 
 impl Letter<'_> {
     fn write(&self, now: Timestamp) -> Vec<u8> {
@@ -191,24 +202,32 @@ impl Letter<'_> {
             lines.push(format!("{} {what}", t("What:")));
         }
         lines.push(format!("{} {}", t("When:"), when::exactly(now)));
-        lines.push(format!("{} {}", t("From:"), self.from));
+        let (from, advice) = match self.by {
+            By::Themselves(from) => (
+                format!("{} {from}", t("From:")),
+                n("If it was not: change your password, sign out everywhere, and tell whoever looks after the home."),
+            ),
+            By::Admin(name) => (format!("{} {name}", t("By:")), ASK_THEM),
+            By::Command => (format!("{} {}", t("By:"), t("the hearth command")), ASK_THEM),
+        };
+        lines.push(from);
         lines.push(String::new());
-        lines.push(t("If that was you, there is nothing to do.").to_string());
-        lines.push(
-            t("If it was not: change your password, sign out everywhere, and tell whoever looks after the home.").to_string(),
-        );
+        if matches!(self.by, By::Themselves(_)) {
+            lines.push(t("If that was you, there is nothing to do.").to_string());
+        }
+        lines.push(t(advice).to_string());
         lines.push(format!("{}/account", self.issuer));
         let subject = t(self.notice.says());
         message(self.lang, self.domain, self.to, subject, self.id, now, &lines)
     }
 }
 
-/// Asks whoever reads at an address to open a link.
-pub async fn ask_for_proof(ctx: &Ctx, account: &Account, to: &Address, link: &str) -> Result<(), Trouble> {
+/// Asks whoever reads at an address to open a link; `why` is a text of the table, in English.
+pub async fn ask_for_proof(ctx: &Ctx, account: &Account, to: &Address, why: &'static str, link: &str) -> Result<(), Trouble> {
     let lang = account.language.as_deref().and_then(|tag| Lang::find([tag])).unwrap_or_else(lang);
     let t = |english| in_language(lang, english);
     let lines = [
-        t("Somebody wants to be told here of what concerns the safety of this account:").to_string(),
+        t(why).to_string(),
         account.primary.to_string(),
         String::new(),
         t("If that is you, open this link in the browser that you are signed in with:").to_string(),
@@ -261,18 +280,21 @@ fn encoded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn letter(lang: Lang, what: &str) -> String {
-        let letter = Letter {
+    fn letter_of(lang: Lang, what: &str) -> Letter<'_> {
+        Letter {
             lang,
             notice: Notice::NewDevice,
             what,
             to: "alice@home.example",
-            from: "Firefox, 192.0.2.7",
+            by: By::Themselves("Firefox, 192.0.2.7"),
             domain: "home.example",
             issuer: "https://id.home.example",
             id: "x",
-        };
-        String::from_utf8(letter.write(Timestamp::from_secs(1_800_000_000))).unwrap()
+        }
+    }
+
+    fn letter(lang: Lang, what: &str) -> String {
+        String::from_utf8(letter_of(lang, what).write(Timestamp::from_secs(1_800_000_000))).unwrap()
     }
 
     fn body(letter: &str) -> String {
@@ -296,6 +318,17 @@ mod tests {
             "{body}"
         );
         assert!(!body.contains("\r\nBcc"), "{body}");
+    }
+
+    #[test]
+    fn what_an_admin_did_is_said_to_be_theirs() {
+        for (by, says) in
+            [(By::Admin("Carol, carol@home.example"), "By: Carol, carol@home.example"), (By::Command, "By: the hearth command")]
+        {
+            let letter = Letter { by, ..letter_of(Lang::En, "") };
+            let body = body(&String::from_utf8(letter.write(Timestamp::from_secs(1_800_000_000))).unwrap());
+            assert!(body.contains(says) && body.contains("ask them") && !body.contains("change your password"), "{body}");
+        }
     }
 
     #[test]

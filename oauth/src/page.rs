@@ -7,6 +7,7 @@
 pub mod account;
 pub mod admin;
 pub mod consent;
+pub mod done;
 pub mod script;
 pub mod sign_in;
 pub mod user_agent;

@@ -73,7 +73,8 @@ async fn a_secret_is_made_only_for_who_has_just_signed_in() {
         let to_sign_in = Some("/sign-in?to=app-password".to_string());
         assert_eq!(browser.get("/account/app-passwords/new").await.location(), to_sign_in);
         let reply = browser.post("/account/app-passwords/new", &[("form", &form), ("label", "x")]).await;
-        assert_eq!(reply.location(), to_sign_in);
+        assert!(reply.status == StatusCode::UNAUTHORIZED && reply.body.contains("Is it still you"), "{}", reply.body);
+        assert!(house.vault.list_app_passwords(house.alice.id).await.unwrap().is_empty());
         let page = browser.get("/sign-in?to=app-password").await;
         let reply = browser.fill_sign_in(&page, "alice", PASSWORD).await;
         assert_eq!(reply.location().as_deref(), Some("/account/app-passwords/new"));
@@ -138,7 +139,15 @@ async fn a_new_password_ends_what_came_of_the_old_one() {
         let new = "four words that differ";
         assert_eq!(change(&mut here, "wrong", new, new).await, StatusCode::FORBIDDEN);
         assert_eq!(change(&mut here, PASSWORD, new, "another").await, StatusCode::BAD_REQUEST);
-        assert_eq!(change(&mut here, PASSWORD, "short", "short").await, StatusCode::BAD_REQUEST);
+        for (unfit, says) in [
+            ("short", "a password has at least 8 characters"),
+            (&*"xK3v9 ".repeat(22), "a password has 128 characters at most"),
+            ("Alice.Example.1984", "made of your name"),
+        ] {
+            let fields = [("form", form.as_str()), ("current", PASSWORD), ("new", unfit), ("again", unfit)];
+            let reply = here.post("/account/password", &fields).await;
+            assert!(reply.status == StatusCode::BAD_REQUEST && reply.body.contains(says), "{unfit}: {}", reply.body);
+        }
         assert_eq!(change(&mut here, PASSWORD, new, new).await, StatusCode::OK);
         assert_eq!(here.get("/account").await.status, StatusCode::OK);
         assert_eq!(there.get("/account").await.status, StatusCode::SEE_OTHER);
@@ -242,7 +251,11 @@ async fn an_app_password_for_one_thing_and_for_a_while() {
         let all = house.vault.list_app_passwords(house.alice.id).await.unwrap();
         let week = house.clock.now().after(Duration::from_secs(7 * 24 * 3600));
         assert!(all.len() == 4 && all.iter().all(|one| one.expires_at == Some(week)), "{all:?}");
-        assert!(browser.get("/account").await.body.contains(", ends on "));
+        let page = browser.get("/account").await;
+        assert!(page.body.contains(", ends on "), "{}", page.body);
+        for says in ["Reads and sends mail · ", "Reads mail · ", "Sends mail · "] {
+            assert!(page.body.contains(says), "{says}: {}", page.body);
+        }
         let form = browser.get("/account/app-passwords/new").await.field("form");
         let fields = [("form", form.as_str()), ("label", "Laptop"), ("for", "mail"), ("days", "100000")];
         browser.post("/account/app-passwords/new", &fields).await;
@@ -252,6 +265,105 @@ async fn an_app_password_for_one_thing_and_for_a_while() {
             Some(None),
             "what is not offered is not taken"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_sent_twice_is_done_once() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let before = async |browser: &mut Browser, path: &str, fields: &[(&str, &str)], back: &str| {
+            let reply = browser.post(path, fields).await;
+            assert_eq!(reply.location(), Some(format!("{back}?done=before")), "{path}: {}", reply.body);
+            assert!(browser.get(&format!("{back}?done=before")).await.body.contains("was not done a second time"), "{back}");
+        };
+        let page = browser.get("/account/app-passwords/new").await;
+        let (form, once) = (page.field("form"), page.field("once"));
+        let fields = [("form", form.as_str()), ("once", &once), ("label", "Phone")];
+        assert!(browser.post("/account/app-passwords/new", &fields).await.body.contains("id=\"app-password\""));
+        before(&mut browser, "/account/app-passwords/new", &fields, "/account").await;
+        assert_eq!(house.vault.list_app_passwords(house.alice.id).await.unwrap().len(), 1);
+        // With another name it is another form.
+        let fields = [("form", form.as_str()), ("once", &once), ("label", "Laptop")];
+        assert_eq!(browser.post("/account/app-passwords/new", &fields).await.status, StatusCode::OK);
+
+        let page = browser.get("/account/recovery").await;
+        let (form, once) = (page.field("form"), page.field("once"));
+        let fields = [("form", form.as_str()), ("once", &once)];
+        let shown = browser.post("/account/recovery", &fields).await;
+        assert!(shown.body.contains("<strong>home.example</strong> · alice@home.example · "), "{}", shown.body);
+        let codes = support::factors::sheet(&shown);
+        before(&mut browser, "/account/recovery", &fields, "/account/recovery").await;
+        assert!(house.vault.use_recovery_code(house.alice.id, &codes[0]).await.unwrap(), "the sheet is the same");
+
+        let page = browser.get("/account/mail").await;
+        let (form, once) = (page.field("form"), page.field("once"));
+        let fields = [
+            ("form", form.as_str()),
+            ("once", &once),
+            ("do", "add-filter"),
+            ("place", "from"),
+            ("text", "news@"),
+            ("mailbox", "News"),
+        ];
+        assert_eq!(browser.post("/account/mail", &fields).await.status, StatusCode::OK);
+        before(&mut browser, "/account/mail", &fields, "/account/mail").await;
+        assert_eq!(browser.get("/account/mail").await.body.matches("value=\"remove-filter\"").count(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_ends_for_good_says_so_first_and_afterwards() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        add_app_password(&mut browser, "Phone").await;
+        let page = browser.get("/account").await;
+        let asks = page.body.split("<details class=\"sure\">").nth(1).unwrap().split("</details>").next().unwrap();
+        assert!(asks.contains("shut out at once") && asks.contains("action=\"/account/app-passwords/end\""), "{asks}");
+        let reply = end(&mut browser, "/account/app-passwords/end", 0).await;
+        assert_eq!(reply.location().as_deref(), Some("/account?done=app-password-ended"));
+        assert!(browser.get("/account?done=app-password-ended").await.body.contains("The app password is ended"));
+        assert!(!browser.get("/account?done=%3Cb%3E").await.body.contains("role=\"status\""), "no words but ours");
+        // The last second proof is named as such.
+        support::factors::add_totp(&house, &mut browser).await;
+        assert!(browser.get("/account/authenticator").await.body.contains("your last second proof"));
+        support::factors::add_passkey(&mut browser, &mut support::device::Device::new(3)).await;
+        assert!(!browser.get("/account/authenticator").await.body.contains("your last second proof"));
+        let page = browser.get("/account/passkeys").await;
+        assert!(page.body.contains("Yes: Remove") && !page.body.contains("your last second proof"), "{}", page.body);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_form_that_is_refused_keeps_what_was_typed() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let form = browser.get("/account/app-passwords/new").await.field("form");
+        let fields = [("form", form.as_str()), ("label", "Lap\u{202e}top"), ("for", "read-only"), ("days", "90")];
+        let page = browser.post("/account/app-passwords/new", &fields).await;
+        for kept in ["cannot be seen", "value=\"Lap\u{202e}top\"", "value=\"read-only\" selected", "value=\"90\" selected"] {
+            assert!(page.body.contains(kept), "{kept}: {}", page.body);
+        }
+        assert!(house.vault.list_app_passwords(house.alice.id).await.unwrap().is_empty());
+        let form = browser.get("/account/mail").await.field("form");
+        for (fields, kept) in [
+            (&[("do", "absence"), ("on", "yes"), ("message", "A long text."), ("from", "2027-01-02"), ("until", "2027-01-01")][..], ">A long text.</textarea>"),
+            (&[("do", "forward"), ("on", "yes"), ("to", "me@elsewhere@example")], "value=\"me@elsewhere@example\""),
+            (&[("do", "add-filter"), ("place", "subject"), ("text", "offer"), ("mailbox", "")], "value=\"offer\""),
+        ] {
+            let fields = [&[("form", form.as_str())][..], fields].concat();
+            let page = browser.post("/account/mail", &fields).await;
+            assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains(kept), "{kept}: {}", page.body);
+        }
+        let form = browser.get("/account/contact").await.field("form");
+        let page = browser.post("/account/contact", &[("form", &form), ("do", "ask"), ("address", "nobody")]).await;
+        assert!(page.body.contains("value=\"nobody\""), "{}", page.body);
     })
     .await;
 }

@@ -81,7 +81,7 @@ async fn only_for_those_who_look_after_the_home() {
         house.clock.advance(Duration::from_secs(601));
         assert_eq!(admin.get("/admin/people").await.status, StatusCode::OK);
         let reply = admin.post("/admin/people", &[("form", &form), ("do", "add"), ("address", "late@home.example")]).await;
-        assert_eq!(reply.location().as_deref(), Some("/sign-in?to=admin"));
+        assert!(reply.status == StatusCode::UNAUTHORIZED && reply.body.contains("Is it still you"), "{}", reply.body);
         assert_eq!(house.directory.list_accounts().await.unwrap().len(), 3);
         let mut french = house.browser();
         french.speaks = "fr";
@@ -202,7 +202,7 @@ async fn groups_aliases_and_who_may_use_an_app() {
         assert_eq!(alice.get(&request(&[("scope", "openid")])).await.status, StatusCode::BAD_REQUEST);
         assert_eq!(act(&mut admin, &app, "enable", &[]).await.status, StatusCode::OK);
         alice.code(&request(&[("scope", "openid")])).await;
-        assert_eq!(act(&mut admin, &app, "remove", &[]).await.location().as_deref(), Some("/admin/apps"));
+        assert_eq!(act(&mut admin, &app, "remove", &[]).await.location().as_deref(), Some("/admin/apps?done=app-removed"));
         assert_eq!(admin.get(&app).await.status, StatusCode::NOT_FOUND);
     })
     .await;
@@ -319,6 +319,184 @@ async fn what_waits_is_asked_of_the_mail_server() {
         assert!(asked.contains(&Question::Hold(7)) && asked.contains(&Question::Retry(0)), "{asked:?}");
         let rows = house.directory.list_audit(None, 20).await.unwrap();
         assert!(rows.iter().any(|row| row.event == "queue.held" && row.detail == "7"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_directory_refuses_is_said_in_french() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.speaks = "fr";
+        admin.sign_in(carol).await;
+        let me = house.directory.list_accounts().await.unwrap().into_iter().find(|account| account.admin).unwrap();
+        let (own, long) = (format!("/admin/people/{}", me.id), "x".repeat(201));
+        for (path, fields, says) in [
+            (&*own, vec![("do", "no-admin")], "la dernière personne qui s&#39;occupe de la maison"),
+            (&*own, vec![("do", "rename"), ("name", &long)], "un nom a 200 caractères au plus"),
+            (&*own, vec![("do", "add-address"), ("address", "carol+x@home.example")], "ce qui suit un + est une sous-adresse"),
+            (
+                "/admin/apps",
+                vec![("do", "preset"), ("preset", "immich"), ("url", "photos")],
+                "pas l&#39;adresse d&#39;une application",
+            ),
+            ("/admin/people", vec![("do", "add"), ("address", "x@elsewhere.example")], "pas un domaine de cette maison"),
+        ] {
+            let form = admin.get(path).await.field("form");
+            let fields: Vec<(&str, &str)> = [("form", form.as_str())].into_iter().chain(fields).collect();
+            let reply = admin.post(path, &fields).await;
+            assert!(reply.status == StatusCode::BAD_REQUEST && reply.body.contains(says), "{says}: {}", reply.body);
+            assert!(!reply.body.contains("--url") && !reply.body.contains("hearth account"), "{}", reply.body);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_shown_once_can_be_copied_and_an_alias_leads_on() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let form = admin.get("/admin/people").await.field("form");
+        let page = admin.post("/admin/people", &[("form", &form), ("do", "add"), ("address", "dora@home.example")]).await;
+        assert!(page.body.contains("data-copy=\"shown-once\"") && page.body.contains("/assets/copy.js?v="), "{}", page.body);
+        let script = page.body.split("src=\"/assets/copy.js").nth(1).unwrap().split('"').next().unwrap();
+        assert_eq!(admin.get(&format!("/assets/copy.js{script}")).await.status, StatusCode::OK);
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+        let circle = [("form", form.as_str()), ("do", "add"), ("address", "us@home.example"), ("targets", "US@home.example")];
+        let page = admin.post("/admin/aliases", &circle).await;
+        assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains("does not lead to itself"), "{}", page.body);
+        assert!(house.directory.list_aliases().await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_is_withdrawn_a_secret_renewed_and_a_person_removed() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let path = format!("/admin/people/{}", house.alice.id);
+        let press = async |admin: &mut Browser, path: &str, what: &str| {
+            let form = admin.get(path).await.field("form");
+            admin.post(path, &[("form", &form), ("do", what)]).await
+        };
+        let shown = press(&mut admin, &path, "link").await;
+        let link = shown.body.split(support::ISSUER).nth(1).unwrap().split('<').next().unwrap().to_string();
+        assert_eq!(house.browser().get(&link).await.status, StatusCode::OK);
+        assert!(shown.body.contains("value=\"withdraw\""), "{}", shown.body);
+        assert!(press(&mut admin, &path, "withdraw").await.body.contains("leads nowhere any more"));
+        assert_eq!(house.browser().get(&link).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(press(&mut admin, &path, "withdraw").await.status, StatusCode::BAD_REQUEST);
+        let letter = house
+            .directory
+            .list_letters(100)
+            .await
+            .unwrap()
+            .into_iter()
+            .filter(|letter| letter.recipient == house.alice.primary)
+            .last();
+        let raw = String::from_utf8(letter.unwrap().raw).unwrap();
+        let body: String = raw.split("\r\n\r\n").nth(1).unwrap().split_whitespace().collect();
+        use base64::Engine;
+        let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(body).unwrap()).unwrap();
+        assert!(text.contains("By: Carol, carol@home.example") && !text.contains("change your password"), "{text}");
+
+        let app = format!("/admin/apps/{}", house.app.id);
+        let shown = press(&mut admin, &app, "renew").await;
+        let secret = shown.body.split("id=\"shown-once\">").nth(1).unwrap().split('<').next().unwrap().to_string();
+        let ask = async |secret: &str| house.post_as(Some(("app", secret)), "/introspect", &[("token", "x")]).await.status;
+        assert_eq!((ask(&house.secret).await, ask(&secret).await), (StatusCode::UNAUTHORIZED, StatusCode::OK));
+        let phone = house.directory.find_client("phone").await.unwrap().unwrap();
+        let public = format!("/admin/apps/{}", phone.id);
+        assert!(!admin.get(&public).await.body.contains("value=\"renew\""), "a public one has none");
+        assert_eq!(press(&mut admin, &public, "renew").await.status, StatusCode::BAD_REQUEST);
+
+        let me = house.directory.list_accounts().await.unwrap().into_iter().find(|account| account.admin).unwrap();
+        assert_eq!(press(&mut admin, &format!("/admin/people/{}", me.id), "remove").await.status, StatusCode::BAD_REQUEST);
+        let mut alice = house.browser();
+        alice.sign_in("alice").await;
+        assert!(admin.get(&path).await.body.contains("Only a backup has them then"));
+        assert_eq!(press(&mut admin, &path, "remove").await.location().as_deref(), Some("/admin/people?done=person-removed"));
+        assert!(house.directory.find_account(house.alice.id).await.unwrap().is_none());
+        assert!(!house.vault.has_password(house.alice.id).await.unwrap());
+        assert_eq!(alice.get("/account").await.status, StatusCode::SEE_OTHER, "she is out");
+        assert_eq!(admin.get(&path).await.status, StatusCode::NOT_FOUND);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_admin_types_nothing_twice_and_no_name_hides_something() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let form = admin.get("/admin/people").await.field("form");
+        let fields = [
+            ("form", form.as_str()),
+            ("do", "add"),
+            ("address", "dora@elsewhere.example"),
+            ("name", "Dora \"D\""),
+            ("admin", "yes"),
+        ];
+        let page = admin.post("/admin/people", &fields).await;
+        for kept in ["value=\"dora@elsewhere.example\"", "value=\"Dora &#34;D&#34;\"", "name=\"admin\" value=\"yes\" checked"] {
+            assert!(page.body.contains(kept), "{kept}: {}", page.body);
+        }
+        let fields = [("form", form.as_str()), ("do", "add"), ("address", "dora@home.example"), ("name", "Dora\u{202e}lorac")];
+        let page = admin.post("/admin/people", &fields).await;
+        assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains("cannot be seen"), "{}", page.body);
+        let fields = [("form", form.as_str()), ("do", "add"), ("name", "Photos"), ("redirect", "ftp://x"), ("public", "yes")];
+        let page = admin.post("/admin/apps", &fields).await;
+        assert!(page.body.contains("value=\"ftp://x\"") && page.body.contains("value=\"Photos\""), "{}", page.body);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_destroys_is_asked_about_and_a_reload_makes_nothing_twice() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let mut admin = house.browser();
+        admin.sign_in(carol).await;
+        let asked = |page: &support::Reply, what: &str| {
+            let form = page.body.split(&format!("name=\"do\" value=\"{what}\"")).nth(1).unwrap().split("</form>").next().unwrap();
+            assert!(form.contains("class=\"warn\"") && form.contains("Yes: "), "{what}: {form}");
+        };
+        asked(&admin.get(&format!("/admin/people/{}", house.alice.id)).await, "disable");
+        asked(&admin.get("/admin/rules").await, "keys");
+        let path = format!("/admin/apps/{}", house.app.id);
+        let page = admin.get(&path).await;
+        asked(&page, "remove");
+        let form = page.field("form");
+        let reply = admin.post(&path, &[("form", &form), ("do", "remove")]).await;
+        assert_eq!(reply.location().as_deref(), Some("/admin/apps?done=app-removed"));
+        assert!(admin.get("/admin/apps?done=app-removed").await.body.contains("The app is removed"));
+
+        let page = admin.get("/admin/apps").await;
+        let (form, once) = (page.field("form"), page.field("once"));
+        let count = house.directory.list_clients().await.unwrap().len();
+        let fields = [
+            ("form", form.as_str()),
+            ("once", &once),
+            ("do", "preset"),
+            ("preset", "immich"),
+            ("url", "https://photos.home.example"),
+        ];
+        assert!(admin.post("/admin/apps", &fields).await.body.contains("the secret is shown this once"));
+        assert_eq!(admin.post("/admin/apps", &fields).await.location().as_deref(), Some("/admin/apps?done=before"));
+        assert_eq!(house.directory.list_clients().await.unwrap().len(), count + 1);
+        let path = format!("/admin/people/{}", house.alice.id);
+        let page = admin.get(&path).await;
+        let (form, once) = (page.field("form"), page.field("once"));
+        let fields = [("form", form.as_str()), ("once", &once), ("do", "link")];
+        assert!(admin.post(&path, &fields).await.body.contains("/welcome/"));
+        assert_eq!(admin.post(&path, &fields).await.location(), Some(format!("{path}?done=before")));
     })
     .await;
 }

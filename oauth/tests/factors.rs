@@ -11,7 +11,7 @@ use hearth_types::Secret;
 use hearth_web::axum::http::StatusCode;
 use support::device::Device;
 use support::factors::{add_passkey, add_totp, by_passkey, code, password, second, sheet};
-use support::{Browser, Reply, claims, on_both_engines, request};
+use support::{Browser, House, Reply, claims, on_both_engines, request};
 
 const STEP: Duration = Duration::from_secs(30);
 
@@ -196,6 +196,57 @@ async fn a_passkey_that_does_not_check_its_owner_wants_the_password_too() {
         assert!(page.body.contains("Use a passkey"), "{}", page.body);
         let reply = by_passkey(&mut other, &page, &device.sign(&page)).await;
         assert_eq!(reply.location().as_deref(), Some("/account"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_passkey_is_called_something_else() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        add_passkey(&mut browser, &mut Device::new(7)).await;
+        let page = browser.get("/account/passkeys").await;
+        let rename = page.body.split("action=\"/account/passkeys/rename\"").nth(1).unwrap().split("</form>").next().unwrap();
+        let value =
+            |name: &str| rename.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap().split('"').next().unwrap().to_string();
+        let (form, id) = (value("form"), value("id"));
+        assert_eq!(value("label"), "Key");
+        let mut bob = house.browser();
+        bob.sign_in("bob").await;
+        let call = async |browser: &mut Browser, label: &str| {
+            browser.post("/account/passkeys/rename", &[("form", &form), ("id", &id), ("label", label)]).await
+        };
+        assert_eq!(call(&mut bob, "Mine").await.status, StatusCode::FORBIDDEN);
+        assert_eq!(call(&mut browser, "").await.status, StatusCode::BAD_REQUEST);
+        assert_eq!(call(&mut browser, " Blue key ").await.location().as_deref(), Some("/account/passkeys?done=passkey-renamed"));
+        let page = browser.get("/account/passkeys").await;
+        assert!(page.body.contains("<strong>Blue key</strong>") && page.body.contains("data-known"), "{}", page.body);
+        assert!(!house.vault.rename_passkey(bob_of(&house).await, b"x", "y").await.unwrap());
+    })
+    .await;
+}
+
+async fn bob_of(house: &House) -> hearth_types::AccountId {
+    let bob = house.directory.find_account_by_address(&"bob@home.example".parse().unwrap()).await.unwrap();
+    bob.unwrap().id
+}
+
+#[tokio::test]
+async fn an_authenticator_that_was_begun_can_be_given_up() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let form = browser.get("/account/authenticator").await.field("form");
+        browser.post("/account/authenticator", &[("form", &form), ("label", "Phone")]).await;
+        let page = browser.get("/account/authenticator").await;
+        let give_up = page.body.split("action=\"/account/authenticator/forget\"").nth(1).unwrap();
+        let form = give_up.split("value=\"").nth(1).unwrap().split('"').next().unwrap();
+        let reply = browser.post("/account/authenticator/forget", &[("form", form)]).await;
+        assert_eq!(reply.location().as_deref(), Some("/account/authenticator"));
+        assert!(house.vault.find_waiting_totp(house.alice.id).await.unwrap().is_none());
+        assert!(browser.get("/account/authenticator").await.body.contains("name=\"label\""), "and another is begun");
+        assert_eq!(browser.get("/account").await.status, StatusCode::OK);
     })
     .await;
 }

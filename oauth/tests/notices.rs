@@ -71,8 +71,8 @@ async fn what_changes_the_ways_in_is_told() {
         let new = "four words that differ";
         browser.post("/account/password", &[("form", &form), ("current", PASSWORD), ("new", new), ("again", new)]).await;
         assert_eq!(letters(&house).await[0].1, "Your password was changed");
-        // The letters speak as the browser did.
-        browser.speaks = "fr";
+        // The letters speak as she wants.
+        house.directory.change_account_language(house.alice.id, "fr").await.unwrap();
         let form = browser.get("/account/recovery").await.field("form");
         browser.post("/account/recovery", &[("form", &form)]).await;
         let told = letters(&house).await;
@@ -250,7 +250,7 @@ async fn why_a_mail_is_where_it_is() {
         let alice = house.alice.id;
         for (role, subject, why) in [
             (hearth_mailstore::Role::Inbox, "Lunch <b>", "X-Hearth-Reason: It comes from one.example, as it says.\r\n"),
-            (hearth_mailstore::Role::Junk, "You won", "X-Hearth-Reason: It reads like junk: lottery\r\n"),
+            (hearth_mailstore::Role::Junk, "You won", "X-Hearth-Reason: It reads like junk: lottery.\r\n"),
             (hearth_mailstore::Role::Inbox, "A note", ""),
         ] {
             let raw = format!("{why}From: Bob <bob@one.example>\r\nSubject: {subject}\r\n\r\nHello\r\n").into_bytes();
@@ -265,16 +265,128 @@ async fn why_a_mail_is_where_it_is() {
         let mut browser = house.browser();
         browser.sign_in("alice").await;
         let page = browser.get("/account/why").await;
-        for said in
-            ["Lunch &#60;b&#62;", "It comes from one.example, as it says.", "It reads like junk: lottery", "a program put it here"]
-        {
+        for said in [
+            "Lunch &#60;b&#62;",
+            "Bob &#60;bob@one.example&#62;",
+            "It comes from one.example, as it says.",
+            "It reads like junk: lottery",
+            "a program put it here",
+        ] {
             assert!(page.body.contains(said), "{said}: {}", page.body);
         }
+        browser.speaks = "fr";
+        let page = browser.get("/account/why").await;
+        for said in [
+            "Il vient bien de one.example, comme il le dit.",
+            "ressemble à un indésirable : lottery",
+            "un logiciel l&#39;a mis ici",
+        ] {
+            assert!(page.body.contains(said), "{said}: {}", page.body);
+        }
+        browser.speaks = "";
         let mut bob = house.browser();
         bob.sign_in("bob").await;
         assert!(!bob.get("/account/why").await.body.contains("Lunch"));
         house.clock.advance(std::time::Duration::from_secs(601));
         assert_eq!(browser.get("/account/why").await.location().as_deref(), Some("/sign-in?to=why"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn letters_come_in_the_language_of_who_reads_them() {
+    on_both_engines(async |house| {
+        let carol = house.admin().await;
+        let (mut alice, mut admin) = (house.browser(), house.browser());
+        alice.speaks = "fr-CH, en;q=0.5";
+        alice.sign_in("alice").await;
+        admin.sign_in(carol).await;
+        let language = async || house.directory.find_account(house.alice.id).await.unwrap().unwrap().language;
+        assert_eq!(language().await.as_deref(), Some("fr"), "as she signed in first");
+        letters(&house).await;
+        let link = async |admin: &mut support::Browser| {
+            let path = format!("/admin/people/{}", house.alice.id);
+            let form = admin.get(&path).await.field("form");
+            admin.post(&path, &[("form", &form), ("do", "link")]).await;
+            letters(&house).await.remove(0).2
+        };
+        let text = link(&mut admin).await;
+        assert!(text.contains("Un lien pour choisir un nouveau mot de passe"), "the admin's browser is English: {text}");
+        // Another browser changes nothing; she does.
+        let mut other = house.browser();
+        other.speaks = "en";
+        other.sign_in("alice").await;
+        assert_eq!(language().await.as_deref(), Some("fr"));
+        let page = alice.get("/account/profile").await;
+        assert!(page.body.contains("<option value=\"fr\" lang=\"fr\" selected>"), "{}", page.body);
+        let form = page.field("form");
+        let reply = alice.post("/account/profile", &[("form", &form), ("name", " Alix "), ("language", "en")]).await;
+        assert_eq!(reply.location().as_deref(), Some("/account?done=profile-changed"));
+        assert!(alice.get("/account").await.body.contains("<strong>Alix</strong>"));
+        letters(&house).await;
+        let text = link(&mut admin).await;
+        assert!(text.contains("A link to choose a new password"), "{text}");
+        for (name, language) in [("x".repeat(201), "fr"), ("a\u{7}b".to_string(), "fr")] {
+            let reply = alice.post("/account/profile", &[("form", &form), ("name", &name), ("language", language)]).await;
+            assert!(
+                reply.status == StatusCode::BAD_REQUEST && reply.body.contains("value=\"fr\" lang=\"fr\" selected"),
+                "{}",
+                reply.body
+            );
+        }
+        alice.post("/account/profile", &[("form", &form), ("name", "Alix"), ("language", "tlh")]).await;
+        assert_eq!(language().await.as_deref(), Some("en"), "what we do not speak is not taken");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mail_stays_here_until_the_address_that_it_goes_to_is_proven() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let store = house.ctx.mail().await.unwrap().clone();
+        let copies = async || {
+            let (_, text) = store.read(house.alice.id, hearth_mailstore::script::active).await.unwrap().unwrap();
+            String::from_utf8(text).unwrap().contains("redirect :copy")
+        };
+        let form = browser.get("/account/mail").await.field("form");
+        let forward = async |browser: &mut support::Browser, to: &str| {
+            browser.post("/account/mail", &[("form", &form), ("do", "forward"), ("on", "yes"), ("to", to)]).await
+        };
+        letters(&house).await;
+        let reply = forward(&mut browser, "me@elsewere.example").await;
+        assert!(reply.status == StatusCode::OK && reply.body.contains("A letter went to me@elsewere.example"), "{}", reply.body);
+        assert!(copies().await && reply.body.contains("Nobody has opened the letter"), "a slip of a letter loses nothing");
+        letters(&house).await;
+        assert_eq!(forward(&mut browser, "me@elsewhere.example").await.status, StatusCode::BAD_REQUEST, "not letter upon letter");
+        house.clock.advance(std::time::Duration::from_secs(301));
+        assert_eq!(forward(&mut browser, "me@elsewhere.example").await.status, StatusCode::OK);
+        let told = letters(&house).await;
+        let (.., text) = told.iter().find(|(to, ..)| to == "me@elsewhere.example").unwrap();
+        assert!(text.contains("to stay there no longer") && text.contains("alice@home.example"), "{text}");
+        let path = text.lines().find_map(|line| line.strip_prefix(support::ISSUER)).unwrap().to_string();
+        let mut bob = house.browser();
+        bob.sign_in("bob").await;
+        assert_eq!(bob.get(&path).await.status, StatusCode::NOT_FOUND, "it is alice's");
+        let contact = path.replace("/mail/forward/", "/contact/");
+        assert_eq!(browser.get(&contact).await.status, StatusCode::NOT_FOUND, "and proves nothing else");
+        let page = browser.get(&path).await;
+        assert!(copies().await && page.body.contains("Is me@elsewhere.example yours?"), "looking decides nothing");
+        let form = page.field("form");
+        let reply = browser.post(&path, &[("form", &form)]).await;
+        assert_eq!(reply.location().as_deref(), Some("/account/mail?done=forward-proven"));
+        assert!(!copies().await);
+        assert_eq!(browser.post(&path, &[("form", &form)]).await.status, StatusCode::NOT_FOUND, "once");
+        // The same again is proven; another is not.
+        assert!(forward(&mut browser, "me@elsewhere.example").await.body.contains("That is how it is from now on"));
+        assert!(!copies().await);
+        house.clock.advance(std::time::Duration::from_secs(301));
+        house.directory.change_contact(house.alice.id, &"safe@elsewhere.example".parse().unwrap()).await.unwrap();
+        forward(&mut browser, "safe@elsewhere.example").await;
+        assert!(!copies().await, "an address elsewhere was proven before");
+        forward(&mut browser, "third@elsewhere.example").await;
+        assert!(copies().await);
     })
     .await;
 }

@@ -6,7 +6,9 @@ mod support;
 use std::time::Duration;
 
 use hearth_web::axum::http::StatusCode;
-use support::{PASSWORD, client, on_both_engines, request};
+use support::device::Device;
+use support::factors::add_passkey;
+use support::{Browser, PASSWORD, Reply, client, on_both_engines, request};
 
 #[tokio::test]
 async fn a_wrong_password_says_little() {
@@ -236,6 +238,102 @@ async fn what_the_browser_is_told() {
         assert_eq!(browser.get("/nowhere").await.status, StatusCode::NOT_FOUND);
         assert_eq!(browser.get("/").await.location().as_deref(), Some("/account"));
         assert_eq!(browser.get("/.well-known/change-password").await.location().as_deref(), Some("/account/password"));
+    })
+    .await;
+}
+
+/// Posts the sign-in form of `page` with all of its hidden fields.
+async fn prove(browser: &mut Browser, page: &Reply, password: &str) -> Reply {
+    let form = page.body.split("action=\"/sign-in\"").nth(1).unwrap().split("</form>").next().unwrap();
+    let form = Reply { status: page.status, headers: page.headers.clone(), body: form.to_string() };
+    let names = ["form", "request", "to", "who", "carried", "username"];
+    let held: Vec<_> = names.into_iter().filter(|name| form.body.contains(&format!("name=\"{name}\" value"))).collect();
+    let values: Vec<String> = held.iter().map(|name| form.field(name)).collect();
+    let fields = held.into_iter().zip(values.iter().map(String::as_str)).chain([("password", password)]);
+    browser.post("/sign-in", &fields.collect::<Vec<_>>()).await
+}
+
+#[tokio::test]
+async fn who_is_asked_again_loses_nothing_that_was_typed() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        let form = browser.get("/account/app-passwords/new").await.field("form");
+        house.clock.advance(Duration::from_secs(601));
+        let fields = [("form", form.as_str()), ("label", "Laptop & \"co\""), ("for", "read-only"), ("days", "7")];
+        let page = browser.post("/account/app-passwords/new", &fields).await;
+        assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+        assert!(page.body.contains("Is it still you, Alice Example?") && page.body.contains("is kept"), "{}", page.body);
+        assert!(!page.body.contains("id=\"username\"") && page.body.contains("to=app-password&amp;other=yes"), "{}", page.body);
+        // A wrong password loses it no more than a late one.
+        let page = prove(&mut browser, &page, "wrong").await;
+        assert!(page.status == StatusCode::UNAUTHORIZED && page.body.contains("is kept"), "{}", page.body);
+        let resumed = prove(&mut browser, &page, PASSWORD).await;
+        assert_eq!(resumed.status, StatusCode::OK);
+        assert!(resumed.body.contains("action=\"/account/app-passwords/new\" data-continue"), "{}", resumed.body);
+        assert!(resumed.body.contains("Laptop &#38; &#34;co&#34;") && resumed.body.contains("read-only"), "{}", resumed.body);
+        let form = resumed.field("form");
+        let shown = browser.post("/account/app-passwords/new", &[&[("form", form.as_str())], &fields[1..]].concat()).await;
+        assert!(shown.status == StatusCode::OK && shown.body.contains("id=\"app-password\""), "{}", shown.body);
+        // What another page made up is not sent anywhere.
+        let page = browser.get("/sign-in?to=mail").await;
+        let forged = [("form", page.field("form")), ("who", "same".into()), ("carried", "x.p|/account/mail|do=forward".into())];
+        let mut fields: Vec<(&str, &str)> = forged.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        fields.extend([("to", "mail"), ("password", PASSWORD)]);
+        assert_eq!(browser.post("/sign-in", &fields).await.location().as_deref(), Some("/account/mail"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_becomes_somebody_else_without_a_word() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("bob").await;
+        let mut device = Device::new(9);
+        let mut alice = house.browser();
+        alice.sign_in("alice").await;
+        add_passkey(&mut alice, &mut device).await;
+        house.clock.advance(Duration::from_secs(601));
+        let session = browser.jar["__Host-hearth"].clone();
+        let page = browser.follow("/account/mail").await;
+        assert!(page.body.contains("Is it still you, Bob Example?"), "{}", page.body);
+        // The name is fixed: what is posted in its place is not read.
+        let form = page.field("form");
+        let fields = [("form", form.as_str()), ("to", "mail"), ("who", "same"), ("username", "alice"), ("password", PASSWORD)];
+        assert_eq!(browser.post("/sign-in", &fields).await.location().as_deref(), Some("/account/mail"));
+        assert!(browser.get("/account").await.body.contains("bob@home.example"));
+        // Nor does another's passkey change it.
+        let page = browser.get("/sign-in").await;
+        let (form, credential) = (page.field("form"), device.sign(&page));
+        let kept = browser.jar["__Host-hearth"].clone();
+        assert_ne!(kept, session);
+        let fields = [("form", form.as_str()), ("to", "mail"), ("who", "same"), ("credential", &credential)];
+        let refused = browser.post("/sign-in/passkey", &fields).await;
+        assert!(refused.status == StatusCode::FORBIDDEN && refused.body.contains("somebody else"), "{}", refused.body);
+        assert_eq!(browser.jar["__Host-hearth"], kept);
+        // Said so, it does.
+        let page = browser.get("/sign-in?to=mail&other=yes").await;
+        assert!(page.body.contains("id=\"username\"") && page.body.contains("bob@home.example is signed in here"), "{}", page.body);
+        let fields = [("form", page.field("form")), ("to", "mail".into()), ("credential", device.sign(&page))];
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(browser.post("/sign-in/passkey", &fields).await.location().as_deref(), Some("/account/mail"));
+        assert!(browser.get("/account").await.body.contains("alice@home.example"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_forgot_the_password_is_told_what_to_do() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        let link = house.vault.add_link(house.alice.id, false, Duration::from_secs(60)).await.unwrap();
+        for path in ["/sign-in".to_string(), format!("/welcome/{}", link.expose())] {
+            let page = browser.get(&path).await;
+            assert!(page.body.contains("sk whoever looks after this home for a link"), "{path}: {}", page.body);
+        }
+        browser.sign_in("bob").await;
+        assert!(browser.get("/account/password").await.body.contains("ask whoever looks after this home for a link"));
     })
     .await;
 }

@@ -49,6 +49,10 @@ async fn a_group_proves_twice_who_it_is() {
         for path in ["/account", "/account/mail", "/device", "/account/why"] {
             let page = alice.get(path).await;
             assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("/account/passkeys"), "{path}: {}", page.body);
+            assert!(
+                page.body.contains("\"/account/authenticator\"") && page.body.contains("action=\"/sign-out\""),
+                "a way without script, and out"
+            );
         }
         let page = alice.get(&request(&[])).await;
         assert!(page.status == StatusCode::OK || page.body.contains("/account/passkeys"), "{}", page.body);
@@ -64,6 +68,11 @@ async fn a_group_proves_twice_who_it_is() {
             assert_eq!(answer.is_ok(), entered, "{user}");
             assert!(entered || answer == Err(Refusal::Credentials));
         }
+        let mut tired = house.browser();
+        tired.sign_in("alice").await;
+        let form = tired.get("/account").await.field("form");
+        assert_eq!(tired.post("/sign-out", &[("form", &form)]).await.status, StatusCode::OK);
+        assert!(!tired.jar.contains_key("__Host-hearth"), "the wall has a door out");
         // The second thing is added, and shown from now on.
         let (key, _) = add_totp(&house, &mut alice).await;
         assert_eq!(alice.get("/account").await.location().as_deref(), Some("/sign-in?to=account"), "now it is to be shown");

@@ -152,6 +152,8 @@ fn every_page_is_read_by_everybody() -> Result<()> {
          &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
         text(&client, "/client_id")
     );
+    let add = ["client", "add", "Television", "--device", "--public", "--scope", "openid", "--scope", "mail", "--json"];
+    let television: Value = serde_json::from_str(&home.hearth(&add)?)?;
     home.hearth(&["key", "generate", &carol])?;
     let mut pages = Command::new("node");
     pages
@@ -163,12 +165,18 @@ fn every_page_is_read_by_everybody() -> Result<()> {
         .env("KEYS", home.url("keys", ""))
         .env("CERTIFICATE", home.hearth(&["key", "export", &carol, "--armor"])?)
         .env("WELCOME", welcome)
-        .env("AUTHORIZE", authorize);
+        .env("AUTHORIZE", authorize)
+        .env("DEVICE", text(&television, "/client_id"))
+        .env("ALICE", &home.alice.address)
+        .env("BOB", &home.bob.address)
+        .env("BOB_PASSWORD", &home.bob.password)
+        .env("IMAP", home.port(993).to_string())
+        .env("MAIL_PASSWORD", &home.alice.app_password);
     pages.env("SHOTS", shots()?);
     let ran = run(&mut pages)?;
     let came: Value = serde_json::from_slice(&ran.stdout).with_context(|| ran.text.clone())?;
     ensure!(came["findings"] == serde_json::json!([]), "{:#}", came["findings"]);
-    ensure!(came["pages"].as_u64() >= Some(38), "{came}");
+    ensure!(came["pages"].as_u64() >= Some(54), "{came}");
     Ok(())
 }
 

@@ -26,6 +26,7 @@ pub mod finding;
 pub mod grants;
 pub mod limits;
 pub mod login;
+pub mod naming;
 pub mod preset;
 mod random;
 pub mod service;

@@ -188,7 +188,7 @@ async fn respond(ctx: &Ctx, visit: &Visit, query: &str) -> Result<Response, Faul
         None => false,
     };
     match admitted.pending.next(visitor.as_ref(), agreed, ctx.now()) {
-        Next::SignIn if missing == Some(Missing::Factor) => Ok(two_factors::page()),
+        Next::SignIn if missing == Some(Missing::Factor) => Ok(two_factors::page(ctx, visit)),
         Next::SignIn => Ok(see_other(&sign_in::location_for(&admitted.query))),
         Next::Cancel(code) => {
             // RFC 9700 §4.11.2 excepts silent authentication: a stranger is told as well, where its address was looked at.

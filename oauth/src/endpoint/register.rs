@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use hearth_identity::grants::{Client, NewClient, Registration, has_several_sectors, hash_token, new_token, read_metadata};
+use hearth_identity::naming;
 use hearth_types::{Fault, Secret, Trouble, constant_time_eq};
 use hearth_web::Peer;
 use hearth_web::axum::body::Bytes;
@@ -109,7 +110,7 @@ pub(crate) fn read(body: &[u8], token_hash: &str) -> Result<NewClient, Refusal> 
     }
     metadata.insert("hearth_registration".into(), json!(token_hash));
     let name = asked.get("client_name").and_then(Value::as_str).unwrap_or("An app without a name");
-    let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
+    let name: String = name.chars().filter(|c| !naming::is_unseen(*c)).take(NAME_CHARS_MAX).collect();
     Ok(NewClient {
         identifier: None,
         name: if name.trim().is_empty() { "An app without a name".into() } else { name },
@@ -301,6 +302,8 @@ mod tests {
         }
         let long = json!({"redirect_uris": ["https://app.example/"], "client_name": format!("a\u{7}{}", "b".repeat(1000))});
         assert_eq!(code(&long).unwrap().name.len(), NAME_CHARS_MAX);
+        let turned = json!({"redirect_uris": ["https://app.example/"], "client_name": "Your \u{202e}knab\u{200b}"});
+        assert_eq!(code(&turned).unwrap().name, "Your knab", "it reads as it is");
         let sly = json!({"redirect_uris": ["https://app.example/"], "backchannel_logout_uri": "http://127.0.0.1/", "trusted": true, "hearth_pkce": "optional", "hearth_service_account": "x"});
         assert_eq!(code(&sly).unwrap().metadata, "{\"hearth_registration\":\"00\"}");
     }

@@ -12,6 +12,8 @@ mod mail;
 mod overview;
 pub mod passkey;
 mod password;
+mod profile;
+mod proof;
 mod recovery;
 mod rules;
 mod session;
@@ -34,13 +36,14 @@ use serde_json::json;
 use crate::ctx::Ctx;
 use crate::endpoint::metadata::public_json;
 use crate::limits::SUDO_WITHIN;
-use crate::page::sign_in;
+use crate::page::sign_in::again::Sent;
+use crate::page::sign_in::{self, again};
 use crate::page::visit::{Visit, see_other};
 use crate::rule::two_factors;
 use crate::t;
 
 /// The pages that a sign-in can lead to: a name for the form, and the path.
-const PLACES: [(&str, &str); 13] = [
+const PLACES: [(&str, &str); 14] = [
     ("account", "/account"),
     ("app-password", "/account/app-passwords/new"),
     ("password", "/account/password"),
@@ -54,6 +57,7 @@ const PLACES: [(&str, &str); 13] = [
     ("find", find::PATH),
     ("contact", contact::PATH),
     ("why", why::PATH),
+    ("profile", profile::PATH),
 ];
 
 /// A page by its name; the first when the name is none of ours.
@@ -77,15 +81,19 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route("/account/apps/end", post(app::end))
         .route("/account/password", get(password::run).post(password::change))
         .route(passkey::PATH, get(passkey::run).post(passkey::add))
+        .route("/account/passkeys/rename", post(passkey::rename))
         .route("/account/passkeys/end", post(passkey::end))
         .route(totp::PATH, get(totp::run).post(totp::add))
         .route("/account/authenticator/confirm", post(totp::confirm))
+        .route("/account/authenticator/forget", post(totp::give_up))
         .route("/account/authenticator/end", post(totp::end))
         .route(recovery::PATH, get(recovery::run).post(recovery::make))
         .route(contact::PATH, get(contact::run).post(contact::change))
         .route(contact::PROOF, get(contact::proof).post(contact::prove))
+        .route(profile::PATH, get(profile::run).post(profile::change))
         .route(why::PATH, get(why::run))
         .route(mail::PATH, get(mail::run).post(mail::change))
+        .route(mail::PROOF, get(mail::proof).post(mail::prove))
         .route(key::PATH, get(key::run).post(key::change))
         .route(key::SHEET, get(key::sheet))
         .route(find::PATH, get(find::run).post(find::look))
@@ -118,7 +126,7 @@ pub(crate) async fn signed_in<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) -> Resu
         return Err(see_other(&sign_in::location_to(to)));
     };
     match ctx.directory.find_account(session.account).await {
-        Ok(Some(account)) => match two_factors::check(ctx, session, &account, to).await {
+        Ok(Some(account)) => match two_factors::check(ctx, visit, session, &account, to).await {
             Ok(None) => Ok((session, account)),
             Ok(Some(response)) => Err(response),
             Err(trouble) => Err(page::trouble(trouble)),
@@ -133,6 +141,20 @@ pub(crate) async fn signed_in_lately<'v>(ctx: &Ctx, visit: &'v Visit, to: &str) 
     let (session, account) = signed_in(ctx, visit, to).await?;
     if ctx.now().since(session.authenticated_at) > SUDO_WITHIN {
         return Err(see_other(&sign_in::location_to(to)));
+    }
+    Ok((session, account))
+}
+
+/// The same, for a form: when it is too long ago they prove it anew, and what they typed goes on by itself then.
+pub(crate) async fn signed_in_to_send<'v>(
+    ctx: &Ctx,
+    visit: &'v Visit,
+    to: &str,
+    sent: &Sent<'_>,
+) -> Result<(&'v Session, Account), Response> {
+    let (session, account) = signed_in(ctx, visit, to).await?;
+    if ctx.now().since(session.authenticated_at) > SUDO_WITHIN {
+        return Err(again::ask(ctx, visit, to, sent).await);
     }
     Ok((session, account))
 }

@@ -33,8 +33,10 @@ use hearth_web::axum::response::Response;
 use hearth_web::axum::routing::get;
 
 use crate::ctx::Ctx;
-use crate::page::account::{signed_in, signed_in_lately};
-use crate::page::visit::Visit;
+use crate::page::account::{signed_in, signed_in_to_send};
+use crate::page::done::Done;
+use crate::page::sign_in::again::Sent;
+use crate::page::visit::{Visit, see_other};
 use crate::page::words;
 use crate::request::params::Params;
 use crate::t;
@@ -86,7 +88,10 @@ async fn post<L: Listing>(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes
         Err(response) => return response,
     };
     let done = async {
-        let said = L::change(&ctx, &visit, &admin, &form).await?;
+        if visit.is_repeated(&ctx, &form).await? {
+            return Ok(see_other(&Done::Before.at(L::PATH)));
+        }
+        let said = L::change(&ctx, &visit, &admin, &form).await?.answering(&form);
         L::page(&ctx, &visit, Some(said)).await
     };
     done.await.unwrap_or_else(hearth_web::page::trouble)
@@ -99,9 +104,10 @@ async fn admitted(ctx: &Ctx, visit: &Visit) -> Result<Account, Response> {
 }
 
 /// Who changes something: with a form of ours, and proven a moment ago.
-async fn admitted_to_change(ctx: &Ctx, visit: &Visit, form: &Params, again: &str) -> Result<Account, Response> {
-    visit.check_form(ctx, PURPOSE, form.field("form"), again)?;
-    let (_, account) = signed_in_lately(ctx, visit, "admin").await?;
+async fn admitted_to_change(ctx: &Ctx, visit: &Visit, form: &Params, path: &str) -> Result<Account, Response> {
+    visit.check_form(ctx, PURPOSE, form.field("form"), path)?;
+    let sent = Sent { purpose: PURPOSE, path, form };
+    let (_, account) = signed_in_to_send(ctx, visit, "admin", &sent).await?;
     may(account)
 }
 

@@ -6,6 +6,7 @@ use hearth_web::axum::Router;
 use hearth_web::axum::routing::get;
 
 const PASSKEY: &str = include_str!("../../assets/passkey.js");
+const COPY: &str = include_str!("../../assets/copy.js");
 const CONTINUE: &str = include_str!("../../assets/continue.js");
 const KEY: &str = include_str!("../../assets/key.js");
 const KIND: &str = "text/javascript; charset=utf-8";
@@ -14,6 +15,12 @@ const KIND: &str = "text/javascript; charset=utf-8";
 pub fn passkey_path() -> String {
     const PRINT: u32 = fingerprint(PASSKEY);
     format!("/assets/passkey.js?v={PRINT:08x}")
+}
+
+/// Where pages find the script that copies.
+pub fn copy_path() -> String {
+    const PRINT: u32 = fingerprint(COPY);
+    format!("/assets/copy.js?v={PRINT:08x}")
 }
 
 /// Where pages find the script that goes on by itself.
@@ -32,6 +39,7 @@ pub fn key_path() -> String {
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/assets/passkey.js", get(|| async { kept(KIND, PASSKEY) }))
+        .route("/assets/copy.js", get(|| async { kept(KIND, COPY) }))
         .route("/assets/key.js", get(|| async { kept(KIND, KEY) }))
         .route("/assets/continue.js", get(|| async { kept(KIND, CONTINUE) }))
 }

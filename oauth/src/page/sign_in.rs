@@ -7,6 +7,7 @@
 //! A passkey alone is enough when its device checked who holds it ([`passkey`]). After a password comes
 //! the second factor, where the account has one ([`second`]).
 
+pub(crate) mod again;
 pub mod passkey;
 pub mod second;
 
@@ -22,6 +23,9 @@ use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{RawQuery, State};
 use hearth_web::axum::http::{HeaderValue, StatusCode, header};
 use hearth_web::axum::response::Response;
+use hearth_web::lang;
+
+use again::Still;
 
 use crate::ctx::Ctx;
 use crate::endpoint::authorize::{self, Ended, admit, answered, leaving_by};
@@ -43,11 +47,17 @@ struct Page<'a> {
     app: Option<&'a str>,
     domain: &'a str,
     user: &'a str,
+    /// Whoever is signed in proves it anew.
+    still: Option<Still>,
+    /// It is to be somebody else than who is signed in.
+    instead_of: Option<String>,
+    carried: &'a str,
     says: Option<String>,
     request: &'a str,
     to: &'a str,
     form: String,
     passkey: String,
+    has_passkey: bool,
 }
 
 /// Where the page is for a request.
@@ -77,17 +87,30 @@ async fn show(
     let admitted = if request.is_empty() { None } else { Some(admit(ctx, request).await?) };
     let hint = admitted.as_ref().and_then(|admitted| admitted.pending.login_hint.as_deref()).unwrap_or_default();
     let typed = params.find("username").unwrap_or(hint);
-    // No passkey is named: a list would say who lives here and what they have.
-    let passkey = passkey::options(ctx, visit, passkey::SIGN_IN, Vec::new());
+    let here = visit.account(ctx).await?;
+    let is_other = params.field("other") == "yes";
+    let asks_again = request.is_empty() && params.find("to").is_some() && !is_other;
+    let still = here.as_ref().filter(|_| asks_again);
+    let known: Vec<_> = match still {
+        Some(account) => ctx.vault().list_passkeys(account.id).await.map_err(Trouble::from)?,
+        // No passkey is named to a stranger: a list would say who lives here and what they have.
+        None => Vec::new(),
+    };
+    let has_passkey = still.is_none() || !known.is_empty();
+    let passkey = passkey::options(ctx, visit, passkey::SIGN_IN, known.into_iter().map(|one| one.credential).collect());
     let page = Page {
         app: admitted.as_ref().map(|admitted| admitted.client.name.as_str()),
         domain: &ctx.domain,
         user: if typed.chars().count() <= USER_NAME_CHARS_MAX { typed } else { "" },
+        still: still.map(|account| Still::of(account, params)),
+        instead_of: here.as_ref().filter(|_| is_other).map(|account| account.primary.to_string()),
+        carried: params.field(again::CARRIED),
         says,
         request,
         to: account::place(params.field("to")).0,
         form: visit.form(ctx, PURPOSE),
         passkey,
+        has_passkey,
     };
     Ok(visit.script_page(status, &page, admitted.as_ref().and_then(leaving_by)))
 }
@@ -104,7 +127,10 @@ pub async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Res
 }
 
 async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fault<Ended>> {
-    let user = user_of(form.field("username"), &ctx.domain);
+    let user = match visit.account(ctx).await?.filter(|_| form.field(again::WHO) == again::SAME) {
+        Some(here) => here.primary.to_string(),
+        None => user_of(form.field("username"), &ctx.domain),
+    };
     let password = Secret::new(form.field("password").to_string());
     match ctx.doorkeeper.sign_in(&user, &password, visit.peer.ip).await? {
         SignIn::Done(account) => enter(ctx, visit, form, account.id, "pwd").await,
@@ -120,6 +146,11 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
 /// They proved who they are: begins the session and goes on to where they were going. `methods` are values
 /// of RFC 8176 with a space between.
 pub async fn enter(ctx: &Ctx, visit: &Visit, form: &Params, account: AccountId, methods: &str) -> Result<Response, Fault<Ended>> {
+    // Whoever was asked whether they are still who they were does not become another without a word.
+    if form.field(again::WHO) == again::SAME && visit.session.as_ref().is_some_and(|here| here.account != account) {
+        let says = t("That is somebody else's. To go on as somebody else, choose so below.").to_string();
+        return show(ctx, visit, form, StatusCode::FORBIDDEN, Some(says)).await;
+    }
     let (_, signed_in) = visit.sign_in(ctx, account, methods).await?;
     let event = Event {
         event: "login.done",
@@ -130,10 +161,17 @@ pub async fn enter(ctx: &Ctx, visit: &Visit, form: &Params, account: AccountId, 
         detail: methods.to_string(),
     };
     ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
-    if signed_in.is_new_device
-        && let Some(account) = ctx.directory.find_account(account).await.map_err(Trouble::from)?
-    {
-        tell(ctx, visit, &account, Notice::NewDevice, "").await;
+    if let Some(account) = ctx.directory.find_account(account).await.map_err(Trouble::from)? {
+        if account.language.is_none() {
+            // The first sign-in says how they want to be written to, until they choose.
+            ctx.directory.change_account_language(account.id, lang().tag()).await.map_err(Trouble::from)?;
+        }
+        if signed_in.is_new_device {
+            tell(ctx, visit, &account, Notice::NewDevice, "").await;
+        }
+    }
+    if let Some(carried) = again::read(ctx, visit, form) {
+        return Ok(signed_in.set(again::resume(ctx, visit, &signed_in, &carried)));
     }
     let next = match form.field("request") {
         "" => account::place(form.field("to")).1.to_string(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use hearth_identity::directory::{NewSession, Session, SessionKind};
+use hearth_identity::directory::{Account, NewSession, Session, SessionKind};
 use hearth_identity::grants::{hash_token, new_token};
 use hearth_identity::service::Services;
 use hearth_types::{AccountId, Trouble};
@@ -20,10 +20,12 @@ use hearth_web::axum::response::{IntoResponse, Response};
 use hearth_web::{Peer, cookie, headers, page, same_origin};
 
 use crate::ctx::Ctx;
-use crate::limits::{KNOWN_LIFE, KNOWN_PEOPLE_MAX};
+use crate::limits::{FORM_ONCE, KNOWN_LIFE, KNOWN_PEOPLE_MAX};
+use crate::page::done::Done;
 use crate::page::user_agent;
 use crate::request::grant::Visitor;
 use crate::request::level::Level;
+use crate::request::params::Params;
 use crate::t;
 
 const SESSION_COOKIE: &str = "__Host-hearth";
@@ -48,6 +50,8 @@ pub struct Visit {
     from_elsewhere: bool,
     /// Marks of those who signed in with this browser before.
     known: Vec<String>,
+    /// What was done before this page.
+    done: Option<Done>,
 }
 
 impl Visit {
@@ -74,6 +78,7 @@ impl Visit {
             cookie: bound_to,
             new_cookie,
             from_elsewhere: same_origin(fields, &ctx.issuer).is_err(),
+            done: None,
             known: read_marks(cookie::find(fields, KNOWN_COOKIE).unwrap_or_default()),
         })
     }
@@ -97,6 +102,33 @@ impl Visit {
             return Err(page::error(StatusCode::FORBIDDEN, t("Please try that again"), says, Some(again)));
         }
         Ok(())
+    }
+
+    /// What was done before this page, in words.
+    pub fn done(&self) -> Option<&'static str> {
+        self.done.map(Done::says)
+    }
+
+    /// The field `once` of a form that makes something.
+    pub fn once() -> String {
+        new_token().expose().clone()
+    }
+
+    /// Was this very form carried out before, as by a reload of its answer?
+    pub async fn is_repeated(&self, ctx: &Ctx, form: &Params) -> Result<bool, Trouble> {
+        if form.find("once").is_none() {
+            return Ok(false);
+        }
+        let mark = hash_token(&format!("{} {}", self.cookie, form.encode()));
+        Ok(!ctx.directory.see_once("form", mark, FORM_ONCE).await?)
+    }
+
+    /// Who is signed in.
+    pub async fn account(&self, ctx: &Ctx) -> Result<Option<Account>, Trouble> {
+        match &self.session {
+            Some(session) => Ok(ctx.directory.find_account(session.account).await?),
+            None => Ok(None),
+        }
     }
 
     /// What the browser calls itself, in words.
@@ -222,7 +254,9 @@ impl FromRequestParts<Arc<Ctx>> for Visit {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Arc<Ctx>) -> Result<Self, Response> {
-        Self::read(ctx, &parts.headers).await.map_err(page::trouble)
+        let mut visit = Self::read(ctx, &parts.headers).await.map_err(page::trouble)?;
+        visit.done = Done::find(Params::parse(parts.uri.query().unwrap_or_default().as_bytes()).field("done"));
+        Ok(visit)
     }
 }
 

@@ -20,6 +20,11 @@ pub fn t(english: &'static str) -> &'static str {
     in_language(lang(), english)
 }
 
+/// A text of the table that is said later, in a language that is not known yet.
+pub const fn n(english: &'static str) -> &'static str {
+    english
+}
+
 /// A text with one thing in it.
 pub fn t1(english: &'static str, one: impl Display) -> String {
     t(english).replacen("{}", &one.to_string(), 1)
@@ -39,16 +44,43 @@ pub fn in_language(lang: Lang, english: &'static str) -> &'static str {
 
 /// Why a change was not made, when it is the reader's to mend; `None` when it is ours.
 pub fn refusal(error: &Error) -> Option<String> {
-    let known =
-        |english: String| lang().pick(None, FRENCH.get(english.as_str()).map(|text| (*text).to_string())).unwrap_or(english);
     match error {
         Error::Store(_) | Error::Io { .. } | Error::Sealed(_) => None,
         Error::AddressTaken(address) => Some(t1("{} is already in use", address)),
         Error::DomainTaken(domain) => Some(t1("the domain {} is already here", domain)),
         Error::UnknownDomain(domain) => Some(t1("{} is not a domain of this home", domain)),
-        Error::TooMany { what, max } => Some(t2("there can be {} {} at most", max, known((*what).to_string()))),
-        other => Some(known(other.to_string())),
+        Error::TooMany { what, max } => Some(t2("there can be {} {} at most", max, t(what))),
+        other => Some(reworded(lang(), &other.to_string())),
     }
+}
+
+/// A sentence that another room made of a text and things, in a language: the text in the table that it fits is the code of
+/// what it says. What fits none, such as what a program from elsewhere said, stays as it is.
+pub fn reworded(lang: Lang, english: &str) -> String {
+    let french = || french::MADE.iter().find_map(|(text, french)| Some(filled(french, &things(text, english)?)));
+    lang.pick(None, french()).unwrap_or_else(|| english.to_string())
+}
+
+/// What was put into a text to make a sentence; `None` when it was not made of it.
+fn things<'s>(text: &str, sentence: &'s str) -> Option<Vec<&'s str>> {
+    let (first, gaps) = text.split_once("{}").unwrap_or((text, ""));
+    let mut rest = sentence.strip_prefix(first)?;
+    if first == text {
+        return rest.is_empty().then(Vec::new);
+    }
+    let mut things = Vec::new();
+    let mut parts = gaps.split("{}").peekable();
+    while let Some(part) = parts.next() {
+        let is_last = parts.peek().is_none();
+        let (thing, after) = if is_last { (rest.strip_suffix(part)?, "") } else { rest.split_once(part)? };
+        things.push(thing);
+        rest = after;
+    }
+    Some(things)
+}
+
+fn filled(text: &str, things: &[&str]) -> String {
+    things.iter().fold(text.to_string(), |text, thing| text.replacen("{}", &thing.replace("{}", ""), 1))
 }
 
 #[cfg(test)]
@@ -147,9 +179,72 @@ mod tests {
             assert!(FRENCH.contains_key(place.says()), "{place:?}");
         }
         for password in ["short", "a\0aaaaaaaa", &"x".repeat(1000)] {
-            let error = hearth_identity::vault::check_new_password(password).unwrap_err();
-            assert!(FRENCH.contains_key(error.to_string().as_str()), "{error}");
+            let error = hearth_identity::vault::check_new_password(password).unwrap_err().to_string();
+            assert!(reworded(Lang::Fr, &error).starts_with("un mot de passe"), "{error}");
         }
+    }
+
+    /// The texts of which `source` makes sentences by `call`, each thing in them as `{}`.
+    fn made<'s>(source: &'s str, call: &str) -> impl Iterator<Item = String> + use<'s> {
+        let product = source.split("#[cfg(test)]").next().unwrap();
+        let calls: Vec<usize> = product.match_indices(call).map(|(at, _)| at + call.len()).collect();
+        calls.into_iter().filter_map(|at| {
+            let said = product[at..].trim_start().trim_start_matches('&').trim_start_matches("format!(").trim_start();
+            let mut pieces = said.strip_prefix('"')?.split('"').next()?.split('{');
+            let first = pieces.next()?.to_string();
+            Some(pieces.fold(first, |text, piece| format!("{text}{{}}{}", piece.split_once('}').unwrap().1)))
+        })
+    }
+
+    #[test]
+    fn what_other_rooms_say_is_there_in_both_languages() {
+        let calls = [
+            ("../lib/identity/src", "Error::Invalid(", ""),
+            ("../lib/identity/src", "Error::InUse(", ""),
+            ("../lib/identity/src", "Error::Missing(", "there is no "),
+            ("../smtp/src", "Reason::new(", ""),
+            ("../smtp/src", "Opinion::Junk(", ""),
+            ("../lib/filter/src", "Reason::new(", ""),
+            ("../lib/filter/src", "because(Judgement::Welcome, ", ""),
+            ("../lib/filter/src", "because(Judgement::Suspect, ", ""),
+        ];
+        let mut used = BTreeSet::new();
+        for (below, call, before) in calls {
+            for path in files(below, "rs").into_iter().filter(|path| !path.components().any(|part| part.as_os_str() == "tests")) {
+                for text in made(&std::fs::read_to_string(&path).unwrap(), call) {
+                    let text = format!("{before}{text}");
+                    assert!(french::MADE.iter().any(|(known, _)| *known == text), "{}: no French for {text:?}", path.display());
+                    used.insert(text);
+                }
+            }
+        }
+        for (english, french) in french::MADE {
+            assert!(used.contains(*english), "nobody says {english:?}");
+            assert!(!french.is_empty() && english.matches("{}").count() == french.matches("{}").count(), "{english:?}");
+        }
+        for path in files("../lib/identity/src", "rs") {
+            let source = std::fs::read_to_string(&path).unwrap();
+            for what in source.split("what: \"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+                assert!(FRENCH.contains_key(what), "{}: no French for {what:?}", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_read_back_with_what_is_in_it() {
+        let said = |english: &str| reworded(Lang::Fr, english);
+        assert_eq!(said("It comes from bank.example, as it says."), "Il vient bien de bank.example, comme il le dit.");
+        assert_eq!(said("You have written to a@b.example."), "Vous avez écrit à a@b.example.");
+        assert_eq!(said("there is no such account"), "ce compte n'existe pas");
+        assert_eq!(
+            said("rspamd, which judges mail here, gives it 7.0 of 15.0 points for junk."),
+            "rspamd, qui juge le courrier ici, lui donne 7.0 points d'indésirable sur 15.0."
+        );
+        assert_eq!(said("there is no preset {}; there are: a, b"), "il n'y a pas de modèle  ; il y a : a, b", "a gap in a gap");
+        for other in ["", "It comes from", "Somebody else's filter said so.", "there is no"] {
+            assert_eq!(said(other), other);
+        }
+        assert_eq!(reworded(Lang::En, "You have written to a@b.example."), "You have written to a@b.example.");
     }
 
     #[test]

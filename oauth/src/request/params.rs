@@ -59,6 +59,11 @@ impl Params {
         self.find(name).unwrap_or_default()
     }
 
+    /// Each name with its value, in their order.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// All but `name`.
     pub fn without(mut self, name: &str) -> Self {
         self.0.retain(|(key, _)| key != name);

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Whoever the household's rules ask to prove twice who they are: what is still missing, and where they can add it.
 
+use askama::Template;
 use hearth_identity::directory::{Account, Session};
 use hearth_types::{SessionId, Trouble};
 use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 
 use crate::ctx::Ctx;
-use crate::endpoint::token;
-use crate::page::account::passkey;
+use crate::endpoint::{logout, token};
 use crate::page::sign_in;
-use crate::page::visit::see_other;
+use crate::page::visit::{Visit, see_other};
 use crate::request::level::Level;
-use crate::t;
 
 /// Where a second factor is added, and what they need on the way.
 const OPEN: [&str; 4] = ["passkeys", "authenticator", "recovery", "password"];
+
+#[derive(Template)]
+#[template(path = "wall.html")]
+struct Wall {
+    sign_out: String,
+}
 
 /// What is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,25 +64,18 @@ pub async fn falls_short(ctx: &Ctx, grant: SessionId, account: &Account) -> Resu
 }
 
 /// The page to go to instead of `to`, when something is missing.
-pub async fn check(ctx: &Ctx, session: &Session, account: &Account, to: &str) -> Result<Option<Response>, Trouble> {
+pub async fn check(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, to: &str) -> Result<Option<Response>, Trouble> {
     if OPEN.contains(&to) {
         return Ok(None);
     }
     Ok(match missing_of(ctx, session, account).await? {
         None => None,
         Some(Missing::Proof) => Some(see_other(&sign_in::location_to(to))),
-        Some(Missing::Factor) => Some(page()),
+        Some(Missing::Factor) => Some(page(ctx, visit)),
     })
 }
 
-/// The page that says so.
-pub fn page() -> Response {
-    hearth_web::page::error(
-        StatusCode::FORBIDDEN,
-        t("One more way to prove that it is you"),
-        t(
-            "In this home you sign in with two things: your password, and a passkey or the codes of an app. Add one first, then go on.",
-        ),
-        Some(passkey::PATH),
-    )
+/// The page that says so, and leads to each of the ways, and out.
+pub fn page(ctx: &Ctx, visit: &Visit) -> Response {
+    visit.leaving_page(StatusCode::FORBIDDEN, &Wall { sign_out: logout::form(ctx, visit) }, None)
 }

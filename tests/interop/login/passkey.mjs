@@ -75,7 +75,8 @@ const second = await heading();
 await page.getByRole('button', { name: 'Use a passkey' }).click();
 await page.waitForURL(`${ISSUER}/account`);
 await page.goto(`${ISSUER}/account/passkeys`);
-await page.getByRole('button', { name: 'Remove the passkey' }).click();
+await page.locator('details.sure > summary').first().click();
+await page.getByRole('button', { name: 'Yes: Remove' }).click();
 const afterwards = await page.getByRole('main').innerText();
 await browser.close();
 

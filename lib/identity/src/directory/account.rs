@@ -9,6 +9,7 @@ use crate::certs::stored;
 use crate::error::{Error, Result};
 use crate::grants::end_unadmitted;
 use crate::limits::NAME_CHARS_MAX;
+use crate::naming::is_seen;
 
 /// What an account is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub struct Account {
     pub admin: bool,
     /// May not sign in and receives no mail.
     pub disabled: bool,
-    /// A language tag (RFC 5646), when the person chose one.
+    /// A language tag (RFC 5646), of their first sign-in here until they choose one.
     pub language: Option<String>,
     /// How much mail it may keep, when that differs from the node's own limit.
     pub quota_bytes: Option<i64>,
@@ -127,6 +128,15 @@ impl Directory {
         .await
     }
 
+    /// Changes the language that the person is written to in, a tag of ours (RFC 5646).
+    pub async fn change_account_language(&self, id: AccountId, language: &'static str) -> Result<()> {
+        let now = self.now();
+        self.write(move |tx| {
+            one_changed(tx.execute("UPDATE account SET language = $2, changed_at = $3 WHERE id = $1", &[&id, &language, &now])?)
+        })
+        .await
+    }
+
     /// Makes somebody an admin, or no longer; the last admin stays one.
     pub async fn change_account_admin(&self, id: AccountId, admin: bool) -> Result<()> {
         let now = self.now();
@@ -187,8 +197,8 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     if name.chars().count() > NAME_CHARS_MAX {
         return Err(Error::Invalid(format!("a name has {NAME_CHARS_MAX} characters at most")));
     }
-    if name.chars().any(char::is_control) {
-        return Err(Error::Invalid("a name has no control characters".into()));
+    if !is_seen(name) {
+        return Err(Error::Invalid("a name has no characters that control, or cannot be seen".into()));
     }
     Ok(())
 }
@@ -247,7 +257,7 @@ fn keep_an_admin(tx: &mut Tx<'_>, id: AccountId) -> Result<()> {
     let is_admin = tx.find("SELECT admin AND NOT disabled FROM account WHERE id = $1", &[&id], |row| row.get::<bool>(0))?;
     let others: i64 = tx.one("SELECT COUNT(*) FROM account WHERE admin AND NOT disabled AND id <> $1", &[&id], |row| row.get(0))?;
     if is_admin == Some(true) && others == 0 {
-        return Err(Error::InUse("this is the last admin: make somebody else one first (`hearth account add --admin`)".into()));
+        return Err(Error::InUse("this is the last admin: make somebody else one first".into()));
     }
     Ok(())
 }

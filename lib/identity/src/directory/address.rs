@@ -140,6 +140,9 @@ impl Directory {
         if targets.is_empty() {
             return Err(Error::Invalid("an alias stands for at least one address".into()));
         }
+        if targets.iter().any(|target| target.key() == address.key()) {
+            return Err(Error::Invalid("an alias does not lead to itself".into()));
+        }
         if targets.len() > TARGETS_MAX {
             return Err(Error::TooMany { what: "targets of an alias", max: TARGETS_MAX });
         }

@@ -11,6 +11,7 @@ use crate::Directory;
 use crate::directory::revocation_of_client;
 use crate::error::{Error, Result};
 use crate::limits::{CLIENTS_MAX, NAME_CHARS_MAX};
+use crate::naming::is_seen;
 
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +151,20 @@ impl Directory {
         .await
     }
 
+    /// Gives a client another secret, shown once; the old one is worth nothing at once. `None` for one that has none.
+    pub async fn change_client_secret(&self, id: ClientId) -> Result<Option<Secret<String>>> {
+        let (secret, now) = (new_token(), self.now());
+        let hash = Some(hash_token(secret.expose()));
+        self.write(move |tx| {
+            let changed = tx.execute(
+                "UPDATE client SET secret_hash = $2, changed_at = $3 WHERE id = $1 AND secret_hash IS NOT NULL",
+                &[&id, &hash, &now],
+            )?;
+            Ok((changed == 1).then_some(secret))
+        })
+        .await
+    }
+
     /// Makes room for one more client that registered itself: those that are older than `keep` and that nobody is
     /// signed in to are forgotten, and when `max` are left the oldest goes that nobody ever used. False when there is
     /// none: each of them is somebody's.
@@ -257,8 +272,11 @@ fn words(row: &Row<'_>, column: usize) -> hearth_db::Result<Vec<String>> {
 }
 
 fn check(new: &NewClient) -> Result<()> {
-    if new.name.is_empty() || new.name.chars().count() > NAME_CHARS_MAX || new.name.chars().any(char::is_control) {
+    if new.name.is_empty() || new.name.chars().count() > NAME_CHARS_MAX {
         return Err(Error::Invalid(format!("a client has a name of 1 to {NAME_CHARS_MAX} characters")));
+    }
+    if !is_seen(&new.name) {
+        return Err(Error::Invalid("a name has no characters that control, or cannot be seen".into()));
     }
     let has_space = |words: &[String]| words.iter().any(|word| word.is_empty() || word.contains(char::is_whitespace));
     if has_space(&new.redirect_uris) || has_space(&new.post_logout_redirect_uris) || has_space(&new.scopes) {

@@ -10,6 +10,7 @@ use zeroize::Zeroize;
 use super::Vault;
 use crate::error::{Error, Result};
 use crate::limits::{APP_PASSWORDS_MAX, NAME_CHARS_MAX};
+use crate::naming::is_seen;
 use crate::service::Services;
 
 /// Crockford's base 32, as our ids have it: no letter is taken for another.
@@ -195,8 +196,11 @@ fn list(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<(StoredAppPassword, V
 
 /// What its owner calls a device or a key.
 pub(super) fn check_label(label: &str) -> Result<()> {
-    if label.is_empty() || label.chars().count() > NAME_CHARS_MAX || label.chars().any(char::is_control) {
+    if label.is_empty() || label.chars().count() > NAME_CHARS_MAX {
         return Err(Error::Invalid(format!("it has a name of 1 to {NAME_CHARS_MAX} characters")));
+    }
+    if !is_seen(label) {
+        return Err(Error::Invalid("a name has no characters that control, or cannot be seen".into()));
     }
     Ok(())
 }

@@ -50,6 +50,24 @@ impl Vault {
         .await
     }
 
+    /// The link of an account that was not used yet.
+    pub async fn find_link_of(&self, account: AccountId) -> Result<Option<Link>> {
+        let now = self.now();
+        self.read(move |tx| {
+            Ok(tx.find(
+                "SELECT account, forget_factors, expires_at FROM one_time_link WHERE account = $1 AND expires_at > $2",
+                &[&account, &now],
+                |row| Ok(Link { account: row.get(0)?, forget_factors: row.get(1)?, expires_at: row.get(2)? }),
+            )?)
+        })
+        .await
+    }
+
+    /// Takes the link of an account back; false when there is none.
+    pub async fn remove_link(&self, account: AccountId) -> Result<bool> {
+        self.write(move |tx| Ok(tx.execute("DELETE FROM one_time_link WHERE account = $1", &[&account])? > 0)).await
+    }
+
     /// Spends a link: its account has this human password from now on. False when it was spent meanwhile. In one
     /// transaction, with the factors that it forgets, and after the computation: whoever is told to come back, or
     /// whose connection breaks, still has a way in. Costs an argon2 computation.

@@ -111,6 +111,20 @@ impl Vault {
         .await
     }
 
+    /// Calls a passkey of an account something else; false when there is none.
+    pub async fn rename_passkey(&self, account: AccountId, credential: &[u8], label: &str) -> Result<bool> {
+        check_label(label)?;
+        let (credential, label) = (credential.to_vec(), label.to_string());
+        self.write(move |tx| {
+            let renamed = tx.execute(
+                "UPDATE passkey SET label = $3 WHERE credential_id = $1 AND account = $2",
+                &[&credential, &account, &label],
+            )?;
+            Ok(renamed == 1)
+        })
+        .await
+    }
+
     /// Forgets a passkey of an account; what it was called.
     pub async fn remove_passkey(&self, account: AccountId, credential: &[u8]) -> Result<Option<String>> {
         let credential = credential.to_vec();

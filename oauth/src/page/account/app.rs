@@ -11,6 +11,7 @@ use hearth_web::page;
 
 use super::{not_there, signed_in};
 use crate::ctx::Ctx;
+use crate::page::done::Done;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 
@@ -40,5 +41,5 @@ async fn end_all_of(ctx: &Ctx, account: AccountId, id: &str) -> Result<Response,
             ctx.directory.end_session(session.id).await?;
         }
     }
-    Ok(see_other("/account"))
+    Ok(see_other(&Done::AppDisconnected.at("/account")))
 }

@@ -10,14 +10,17 @@ use hearth_identity::service::{Service, Services};
 use hearth_types::{Secret, SessionId, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
+use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
 use super::kit::Kit;
-use super::{not_there, note, signed_in, signed_in_lately};
+use super::{not_there, note, signed_in, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::limits::FORM_TEXT_BYTES_MAX;
 use crate::notice::{Notice, tell};
+use crate::page::done::Done;
+use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
 use crate::page::words;
 use crate::request::params::Params;
@@ -35,8 +38,12 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 struct NewPage<'a> {
     says: Option<String>,
     label: &'a str,
+    /// What was chosen before it came to nothing.
+    what: &'a str,
+    days: u32,
     lives: [(u32, &'static str); 3],
     form: String,
+    once: String,
 }
 
 #[derive(Template)]
@@ -57,13 +64,15 @@ struct ShownPage<'a> {
 /// GET.
 pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
     match signed_in_lately(&ctx, &visit, "app-password").await {
-        Ok(_) => ask(&ctx, &visit, "", None),
+        Ok(_) => ask(&ctx, &visit, &Params::default(), None),
         Err(response) => response,
     }
 }
 
-fn ask(ctx: &Ctx, visit: &Visit, label: &str, says: Option<String>) -> Response {
-    visit.page(&NewPage { says, label, lives: lives(), form: visit.form(ctx, ADD) })
+fn ask(ctx: &Ctx, visit: &Visit, typed: &Params, says: Option<String>) -> Response {
+    let label = Some(typed.field("label")).filter(|label| label.len() <= FORM_TEXT_BYTES_MAX).unwrap_or_default();
+    let (what, days) = (typed.field("for"), typed.field("days").parse().unwrap_or_default());
+    visit.page(&NewPage { says, label, what, days, lives: lives(), form: visit.form(ctx, ADD), once: Visit::once() })
 }
 
 /// POST: the answer shows the password, once.
@@ -72,13 +81,17 @@ pub async fn add(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
     if let Err(response) = visit.check_form(&ctx, ADD, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "app-password").await {
+    let sent = Sent { purpose: ADD, path: PATH, form: &form };
+    match signed_in_to_send(&ctx, &visit, "app-password", &sent).await {
         Ok((_, account)) => make(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
 }
 
 async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
+    if visit.is_repeated(ctx, form).await? {
+        return Ok(see_other(&Done::Before.at("/account")));
+    }
     let label = form.field("label").trim();
     let services: Services = match form.field("for") {
         "send-only" => [Service::Smtp].into_iter().collect(),
@@ -89,7 +102,7 @@ async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
     let expires_at = days.map(|days| ctx.now().after(DAY * days));
     if label.is_empty() || label.len() > FORM_TEXT_BYTES_MAX {
         let says = t("Give it a name, such as the device that it is for.").to_string();
-        return Ok(ask(ctx, visit, "", Some(says)));
+        return Ok(ask(ctx, visit, form, Some(says)));
     }
     match ctx.vault().add_app_password(account.id, label, services, expires_at).await {
         Ok((_, password)) => {
@@ -98,7 +111,7 @@ async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
             shown(ctx, visit, account, label, services, password.expose())
         }
         Err(error) => match words::refusal(&error) {
-            Some(says) => Ok(ask(ctx, visit, label, Some(says))),
+            Some(says) => Ok(ask(ctx, visit, form, Some(says))),
             None => Err(Trouble::from(error)),
         },
     }
@@ -130,7 +143,7 @@ fn shown(
         picture: if reads { kit.picture()? } else { String::new() },
         form: visit.form(ctx, KIT),
     };
-    Ok(visit.page(&page))
+    Ok(visit.script_page(StatusCode::OK, &page, None))
 }
 
 /// POST: the profile that an iPhone or a Mac takes.
@@ -183,5 +196,5 @@ async fn end_one(ctx: &Ctx, visit: &Visit, account: &Account, id: &str) -> Resul
     ctx.directory.end_session(one.id).await?;
     note(ctx, visit, account.id, "app-password.ended", &one.label).await?;
     tell(ctx, visit, account, Notice::AppPasswordRemoved, &one.label).await;
-    Ok(see_other("/account"))
+    Ok(see_other(&Done::AppPasswordEnded.at("/account")))
 }

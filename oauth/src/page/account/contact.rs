@@ -2,27 +2,27 @@
 //! `/account/contact`: an address elsewhere, where somebody is told of what concerns the safety of their account.
 //!
 //! It counts when a letter that went there was answered by its link, by who is signed in as its owner. Nothing is stored
-//! until then: the link says what it is for, under a hash that only we can make.
+//! until then ([`super::proof`]).
 
 use std::sync::Arc;
 
 use askama::Template;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_identity::directory::Account;
-use hearth_identity::grants::hash_token;
-use hearth_types::{AccountId, Address, Timestamp, Trouble, constant_time_eq};
+use hearth_types::{Address, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{Path, State};
 use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
-use super::{note, signed_in_lately};
+use super::proof::Proof;
+use super::{note, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
-use crate::limits::{CONTACT_LETTER_EVERY, CONTACT_PROOF_WITHIN};
 use crate::notice::{Notice, ask_for_proof, tell};
+use crate::page::done::Done;
+use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
+use crate::page::words::n;
 use crate::request::params::Params;
 use crate::{t, t1};
 
@@ -41,20 +41,23 @@ struct Page {
     /// The token of a link, and the address that it proves.
     proof: Option<(String, String)>,
     form: String,
+    /// An address that was not taken.
+    typed: String,
 }
 
 /// GET.
 pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
     match signed_in_lately(&ctx, &visit, "contact").await {
-        Ok((_, account)) => show(&ctx, &visit, &account, None).await.unwrap_or_else(page::trouble),
+        Ok((_, account)) => show(&ctx, &visit, &account, None, "").await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
 }
 
-async fn show(ctx: &Ctx, visit: &Visit, account: &Account, says: Option<(bool, String)>) -> Result<Response, Trouble> {
+async fn show(ctx: &Ctx, visit: &Visit, account: &Account, says: Option<(bool, String)>, typed: &str) -> Result<Response, Trouble> {
+    let says = says.or_else(|| visit.done().map(|done| (true, done.to_string())));
     let status = if says.as_ref().is_some_and(|(is_good, _)| !is_good) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let contact = ctx.directory.find_contact(account.id).await?.map(|address| address.to_string());
-    let page = Page { says, contact, proof: None, form: visit.form(ctx, CHANGE) };
+    let page = Page { says, contact, proof: None, form: visit.form(ctx, CHANGE), typed: typed.to_string() };
     Ok(visit.leaving_page(status, &page, None))
 }
 
@@ -64,7 +67,8 @@ pub async fn change(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> R
     if let Err(response) = visit.check_form(&ctx, CHANGE, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "contact").await {
+    let sent = Sent { purpose: CHANGE, path: PATH, form: &form };
+    match signed_in_to_send(&ctx, &visit, "contact", &sent).await {
         Ok((_, account)) => decide(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
@@ -77,50 +81,37 @@ async fn decide(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> R
         if ctx.directory.remove_contact(account.id).await? {
             note(ctx, visit, account.id, "contact.removed", "").await?;
         }
-        return show(ctx, visit, account, Some((true, t("It is forgotten.").to_string()))).await;
+        return show(ctx, visit, account, Some((true, t("It is forgotten.").to_string())), "").await;
     }
     let Ok(address) = Address::parse(form.field("address").trim()) else {
-        return show(ctx, visit, account, Some((false, t("That is not an address. Write it as name@domain.").to_string()))).await;
+        return show(
+            ctx,
+            visit,
+            account,
+            Some((false, t("That is not an address. Write it as name@domain.").to_string())),
+            form.field("address"),
+        )
+        .await;
     };
     if ctx.directory.find_account_by_address(&address).await?.is_some_and(|known| known.id == account.id) {
-        return show(ctx, visit, account, Some((false, t("That address is in this home: choose one elsewhere.").to_string())))
-            .await;
+        return show(
+            ctx,
+            visit,
+            account,
+            Some((false, t("That address is in this home: choose one elsewhere.").to_string())),
+            form.field("address"),
+        )
+        .await;
     }
-    // Nobody writes to strangers through this page.
-    let turn = hash_token(&format!("contact {}", account.id));
-    if !ctx.directory.see_once("contact", turn, CONTACT_LETTER_EVERY).await? {
+    if !Proof::Contact.may_ask(ctx, account.id).await? {
         let says = t("A letter was sent a moment ago. Wait for it, or try again in a few minutes.").to_string();
-        return show(ctx, visit, account, Some((false, says))).await;
+        return show(ctx, visit, account, Some((false, says)), form.field("address")).await;
     }
-    let link = format!("{}{PATH}/{}", ctx.issuer, token(ctx, account.id, &address));
-    ask_for_proof(ctx, account, &address, &link).await?;
+    let link = format!("{}{PATH}/{}", ctx.issuer, Proof::Contact.token(ctx, account.id, &address));
+    let why = n("Somebody wants to be told here of what concerns the safety of this account:");
+    ask_for_proof(ctx, account, &address, why, &link).await?;
     let says = t1("A letter went to {}. Open its link within a day, in this browser.", &address);
-    show(ctx, visit, account, Some((true, says))).await
-}
-
-/// Says whose the address is to be, and until when.
-fn token(ctx: &Ctx, account: AccountId, address: &Address) -> String {
-    let head = format!("{}.{}.{address}", account.as_i64(), ctx.now().after(CONTACT_PROOF_WITHIN).millis());
-    URL_SAFE_NO_PAD.encode([seal(ctx, &head).as_slice(), head.as_bytes()].concat())
-}
-
-fn seal(ctx: &Ctx, head: &str) -> [u8; 32] {
-    ctx.vault().keyed_hash("contact", head.as_bytes())
-}
-
-/// The address that a link proves to be this person's.
-fn read(ctx: &Ctx, account: AccountId, token: &str) -> Option<Address> {
-    let octets = URL_SAFE_NO_PAD.decode(token).ok()?;
-    let (sealed, head) = octets.split_first_chunk::<32>()?;
-    let head = std::str::from_utf8(head).ok()?;
-    if !constant_time_eq(sealed, &seal(ctx, head)) {
-        return None;
-    }
-    let (owner, rest) = head.split_once('.')?;
-    let (ends, address) = rest.split_once('.')?;
-    let is_theirs = owner.parse() == Ok(account.as_i64());
-    let is_early = ctx.now() < Timestamp::from_millis(ends.parse().ok()?);
-    if is_theirs && is_early { Address::parse(address).ok() } else { None }
+    show(ctx, visit, account, Some((true, says)), "").await
 }
 
 /// GET of a link: looking decides nothing, for programs look at links before people do.
@@ -129,8 +120,14 @@ pub async fn proof(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(token): Path<
         Ok((_, account)) => account,
         Err(response) => return response,
     };
-    let Some(address) = read(&ctx, account.id, &token) else { return gone() };
-    let page = Page { says: None, contact: None, proof: Some((token, address.to_string())), form: visit.form(&ctx, PROVE) };
+    let Some(address) = Proof::Contact.read(&ctx, account.id, &token) else { return gone() };
+    let page = Page {
+        says: None,
+        contact: None,
+        proof: Some((token, address.to_string())),
+        form: visit.form(&ctx, PROVE),
+        typed: String::new(),
+    };
     visit.leaving_page(StatusCode::OK, &page, None)
 }
 
@@ -148,7 +145,7 @@ pub async fn prove(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(token): Path<
         Ok((_, account)) => account,
         Err(response) => return response,
     };
-    let Some(address) = read(&ctx, account.id, &token) else { return gone() };
+    let Some(address) = Proof::Contact.read(&ctx, account.id, &token) else { return gone() };
     let kept = async {
         // The one that it takes the place of is told as well.
         tell(&ctx, &visit, &account, Notice::ContactChanged, &address.to_string()).await;
@@ -156,7 +153,7 @@ pub async fn prove(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(token): Path<
         note(&ctx, &visit, account.id, "contact.changed", &address.to_string()).await
     };
     match kept.await {
-        Ok(()) => see_other(PATH),
+        Ok(()) => see_other(&Done::ContactProven.at(PATH)),
         Err(trouble) => page::trouble(trouble),
     }
 }

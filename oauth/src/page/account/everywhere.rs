@@ -12,6 +12,7 @@ use hearth_web::page;
 
 use super::{note, signed_in};
 use crate::ctx::Ctx;
+use crate::page::done::Done;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 
@@ -48,5 +49,5 @@ async fn end_all(
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
     let detail = if with_app_passwords { "with app passwords" } else { "" };
     note(ctx, visit, account.id, "signed-out-everywhere", detail).await?;
-    Ok(see_other("/account"))
+    Ok(see_other(&Done::EverywhereOut.at("/account")))
 }

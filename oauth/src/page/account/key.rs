@@ -18,11 +18,12 @@ use hearth_web::axum::extract::{RawQuery, State};
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
-use super::{not_there, note, signed_in_lately};
+use super::{not_there, note, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::keyring::{self, Came, Care, Unfit};
 use crate::limits::PASSPHRASE_CHARS_MIN;
 use crate::notice::{Notice, tell};
+use crate::page::sign_in::again::Sent;
 use crate::page::visit::Visit;
 use crate::request::params::Params;
 use crate::{t, t1};
@@ -109,7 +110,8 @@ pub async fn change(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> R
     if let Err(response) = visit.check_form(&ctx, CHANGE, form.field("form"), PATH) {
         return response;
     }
-    let account = match signed_in_lately(&ctx, &visit, "key").await {
+    let sent = Sent { purpose: CHANGE, path: PATH, form: &form };
+    let account = match signed_in_to_send(&ctx, &visit, "key", &sent).await {
         Ok((_, account)) => account,
         Err(response) => return response,
     };

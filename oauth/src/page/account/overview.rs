@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use hearth_identity::directory::{Account, Session, SessionKind};
+use hearth_identity::service::{Service, Services};
 use hearth_types::{ClientId, SessionId, Trouble};
 use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
@@ -16,7 +17,7 @@ use crate::ctx::Ctx;
 use crate::endpoint::logout;
 use crate::page::visit::Visit;
 use crate::page::when;
-use crate::{t1, t2};
+use crate::{t, t1, t2};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -39,6 +40,7 @@ struct Page {
     device_form: String,
     sign_out: String,
     everywhere_form: String,
+    done: Option<&'static str>,
 }
 
 /// One thing that can be ended.
@@ -85,6 +87,7 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
         device_form: visit.form(ctx, super::session::END),
         sign_out: logout::form(ctx, visit),
         everywhere_form: visit.form(ctx, super::everywhere::END),
+        done: visit.done(),
     };
     Ok(visit.page(&page))
 }
@@ -103,8 +106,8 @@ async fn app_passwords(ctx: &Ctx, account: &Account, sessions: &[Session]) -> Re
                     None => t1("not used yet, made {}", when::ago(one.created_at, now)),
                 };
                 match one.expires_at {
-                    Some(end) => t2("{}, ends {}", used, when::on(end)),
-                    None => used,
+                    Some(end) => t2("{}, ends {}", may(one.services, used), when::on(end)),
+                    None => may(one.services, used),
                 }
             },
             id: one.id.to_string(),
@@ -112,6 +115,17 @@ async fn app_passwords(ctx: &Ctx, account: &Account, sessions: &[Session]) -> Re
             is_here: false,
         })
         .collect())
+}
+
+/// What an app password opens, before when it did.
+fn may(services: Services, used: String) -> String {
+    let says = match (services.admits(Service::Imap), services.admits(Service::Smtp)) {
+        (true, true) => t("Reads and sends mail"),
+        (true, false) => t("Reads mail"),
+        (false, true) => t("Sends mail"),
+        (false, false) => return t2("{} · {}", services, used),
+    };
+    t2("{} · {}", says, used)
 }
 
 /// Certificates of theirs, in a line each.

@@ -17,10 +17,12 @@ use hearth_web::page;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{not_there, note, recovery, signed_in_lately};
+use super::{not_there, note, recovery, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::limits::CREDENTIAL_BYTES_MAX;
 use crate::notice::{Notice, tell};
+use crate::page::done::Done;
+use crate::page::sign_in::again::Sent;
 use crate::page::sign_in::passkey::user_handle;
 use crate::page::visit::{Visit, see_other};
 use crate::page::{when, words};
@@ -33,15 +35,20 @@ use crate::{t, t1, t2};
 pub const PATH: &str = "/account/passkeys";
 const ADD: &str = "add a passkey";
 const END: &str = "end a passkey";
+const RENAME: &str = "rename a passkey";
 
 #[derive(Template)]
 #[template(path = "passkeys.html")]
 struct Page {
     says: Option<String>,
+    done: Option<&'static str>,
+    /// There is one second factor: without it the password is enough again.
+    is_last: bool,
     passkeys: Vec<Line>,
     options: String,
     add: String,
     end: String,
+    rename: String,
 }
 
 struct Line {
@@ -67,6 +74,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
 
 async fn show(ctx: &Ctx, visit: &Visit, account: &Account, status: StatusCode, says: Option<String>) -> Result<Response, Trouble> {
     let all = ctx.vault().list_passkeys(account.id).await?;
+    let is_last = all.len() + ctx.vault().list_totp(account.id).await?.len() == 1;
     let now = ctx.now();
     let name = if account.name.is_empty() { account.primary.to_string() } else { account.name.clone() };
     let known: Vec<String> = all.iter().map(|one| URL_SAFE_NO_PAD.encode(&one.credential)).collect();
@@ -89,10 +97,13 @@ async fn show(ctx: &Ctx, visit: &Visit, account: &Account, status: StatusCode, s
     };
     let page = Page {
         says,
+        done: visit.done(),
+        is_last,
         passkeys: all.into_iter().map(line).collect(),
         options: options.to_string(),
         add: visit.form(ctx, ADD),
         end: visit.form(ctx, END),
+        rename: visit.form(ctx, RENAME),
     };
     Ok(visit.script_page(status, &page, None))
 }
@@ -103,7 +114,8 @@ pub async fn add(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
     if let Err(response) = visit.check_form(&ctx, ADD, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "passkeys").await {
+    let sent = Sent { purpose: ADD, path: PATH, form: &form };
+    match signed_in_to_send(&ctx, &visit, "passkeys", &sent).await {
         Ok((_, account)) => keep(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
@@ -155,13 +167,39 @@ async fn read(ctx: &Ctx, visit: &Visit, said: &str) -> Result<Option<Made>, Trou
     Ok(if made.is_some() && challenge::take(ctx, &challenge).await? { made } else { None })
 }
 
+/// POST: one is called something else.
+pub async fn rename(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    if let Err(response) = visit.check_form(&ctx, RENAME, form.field("form"), PATH) {
+        return response;
+    }
+    let sent = Sent { purpose: RENAME, path: "/account/passkeys/rename", form: &form };
+    match signed_in_to_send(&ctx, &visit, "passkeys", &sent).await {
+        Ok((_, account)) => call(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
+        Err(response) => response,
+    }
+}
+
+async fn call(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
+    let credential = URL_SAFE_NO_PAD.decode(form.field("id")).unwrap_or_default();
+    match ctx.vault().rename_passkey(account.id, &credential, form.field("label").trim()).await {
+        Ok(true) => Ok(see_other(&Done::PasskeyRenamed.at(PATH))),
+        Ok(false) => Ok(not_there()),
+        Err(error) => match words::refusal(&error) {
+            Some(says) => show(ctx, visit, account, StatusCode::BAD_REQUEST, Some(says)).await,
+            None => Err(Trouble::from(error)),
+        },
+    }
+}
+
 /// POST: forgets one.
 pub async fn end(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
     let form = Params::parse(&body);
     if let Err(response) = visit.check_form(&ctx, END, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "passkeys").await {
+    let sent = Sent { purpose: END, path: "/account/passkeys/end", form: &form };
+    match signed_in_to_send(&ctx, &visit, "passkeys", &sent).await {
         Ok((session, account)) => forget(&ctx, &visit, session, &account, form.field("id")).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
@@ -175,5 +213,5 @@ async fn forget(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
     note(ctx, visit, account.id, "passkey.ended", &label).await?;
     tell(ctx, visit, account, Notice::PasskeyRemoved, &label).await;
-    Ok(see_other(PATH))
+    Ok(see_other(&Done::PasskeyRemoved.at(PATH)))
 }

@@ -71,6 +71,9 @@ async fn decide(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
     if !constant_time_eq(new.expose().as_bytes(), again.expose().as_bytes()) {
         return refused(StatusCode::BAD_REQUEST, t("The two new passwords are not the same."));
     }
+    if let Err(error) = hearth_identity::vault::check_new_password(new.expose()) {
+        return refused(StatusCode::BAD_REQUEST, &words::refusal(&error).unwrap_or_default());
+    }
     // Counted like a sign-in: a stolen cookie must not become an oracle for the password.
     match ctx.doorkeeper.sign_in(&account.primary.to_string(), &current, visit.peer.ip).await? {
         SignIn::Done(_) | SignIn::SecondFactor(_) => {}

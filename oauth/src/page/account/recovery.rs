@@ -11,10 +11,13 @@ use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
-use super::{note, signed_in_lately};
+use super::{note, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::notice::{Notice, tell};
+use crate::page::done::Done;
+use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
+use crate::page::when;
 use crate::request::params::Params;
 
 /// Where the page is.
@@ -24,10 +27,15 @@ const MAKE: &str = "make recovery codes";
 #[derive(Template)]
 #[template(path = "recovery.html")]
 struct Page {
+    home: String,
+    address: String,
+    made: String,
     left: usize,
     codes: Vec<String>,
     is_first: bool,
     form: String,
+    once: String,
+    done: Option<&'static str>,
 }
 
 /// GET.
@@ -40,7 +48,17 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit) -> Response {
 
 async fn show(ctx: &Ctx, visit: &Visit, account: &Account, codes: Vec<String>, is_first: bool) -> Result<Response, Trouble> {
     let left = ctx.vault().count_recovery_codes(account.id).await?;
-    Ok(visit.page(&Page { left, codes, is_first, form: visit.form(ctx, MAKE) }))
+    Ok(visit.page(&Page {
+        home: ctx.domain.clone(),
+        address: account.primary.to_string(),
+        made: when::day(ctx.now()),
+        left,
+        codes,
+        is_first,
+        form: visit.form(ctx, MAKE),
+        once: Visit::once(),
+        done: visit.done(),
+    }))
 }
 
 /// POST: the answer shows the new sheet, once.
@@ -49,10 +67,18 @@ pub async fn make(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Res
     if let Err(response) = visit.check_form(&ctx, MAKE, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "recovery").await {
-        Ok((_, account)) => new_sheet(&ctx, &visit, &account, false).await.unwrap_or_else(page::trouble),
+    let sent = Sent { purpose: MAKE, path: PATH, form: &form };
+    match signed_in_to_send(&ctx, &visit, "recovery", &sent).await {
+        Ok((_, account)) => renew(&ctx, &visit, &account, &form).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
+}
+
+async fn renew(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
+    if visit.is_repeated(ctx, form).await? {
+        return Ok(see_other(&Done::Before.at(PATH)));
+    }
+    new_sheet(ctx, visit, account, false).await
 }
 
 async fn new_sheet(ctx: &Ctx, visit: &Visit, account: &Account, is_first: bool) -> Result<Response, Trouble> {

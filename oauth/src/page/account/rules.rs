@@ -43,6 +43,9 @@ pub(super) struct Forward {
     pub(super) to: String,
     /// It stays here too.
     pub(super) keep: bool,
+    /// Nobody has shown yet that they read what comes there: until then it stays here whatever is wished.
+    #[serde(default)]
+    pub(super) unproven: bool,
 }
 
 /// Mail with a text in a place goes to a mailbox.
@@ -127,7 +130,7 @@ impl Rules {
             script.push_str(&absence.to_script());
         }
         if let Some(forward) = &self.forward {
-            let copy = if forward.keep { ":copy " } else { "" };
+            let copy = if forward.keep || forward.unproven { ":copy " } else { "" };
             script.push_str(&format!("redirect {copy}{};\r\n", quoted(&forward.to)));
         }
         for filter in &self.filters {
@@ -193,7 +196,7 @@ mod tests {
                 from: "2026-12-24".into(),
                 until: "2027-01-02".into(),
             }),
-            forward: Some(Forward { to: "me@elsewhere.example".into(), keep: true }),
+            forward: Some(Forward { to: "me@elsewhere.example".into(), keep: true, unproven: false }),
             filters: Place::ALL.map(|place| Filter { place, text: "a\"b\\".into(), mailbox: "Lists/é".into() }).to_vec(),
         }
     }
@@ -210,6 +213,18 @@ mod tests {
         }
         assert!(Rules::of_script(b"keep;").is_empty() && Rules::of_script(b"").is_empty() && Rules::of_script(&[0xff]).is_empty());
         assert!(Rules::of_script(b"# hearth {\"filters\":").is_empty());
+    }
+
+    #[test]
+    fn a_copy_stays_until_the_address_is_proven() {
+        for (keep, unproven, copies) in [(true, false, true), (true, true, true), (false, true, true), (false, false, false)] {
+            let forward = Some(Forward { to: "me@elsewhere.example".into(), keep, unproven });
+            let script = Rules { forward, ..Rules::default() }.to_script();
+            assert_eq!(script.contains("redirect :copy \""), copies, "{keep} {unproven}");
+        }
+        let old =
+            Rules::of_script(b"# hearth {\"absence\":null,\"forward\":{\"to\":\"a@b.example\",\"keep\":false},\"filters\":[]}\r\n");
+        assert_eq!(old.forward.map(|forward| forward.unproven), Some(false), "what was set before goes on");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use hearth_web::page;
 
 use super::{not_there, signed_in};
 use crate::ctx::Ctx;
+use crate::page::done::Done;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 
@@ -37,7 +38,7 @@ async fn end_one(ctx: &Ctx, account: AccountId, id: &str) -> Result<Response, Tr
     match session.filter(|session| session.account == account && session.ended_at.is_none()) {
         Some(session) => {
             ctx.directory.end_session(session.id).await?;
-            Ok(see_other("/account"))
+            Ok(see_other(&Done::DeviceOut.at("/account")))
         }
         None => Ok(not_there()),
     }

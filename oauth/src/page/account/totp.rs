@@ -17,9 +17,11 @@ use qrcode::QrCode;
 use qrcode::render::svg::Color;
 use url::form_urlencoded::byte_serialize;
 
-use super::{not_there, note, recovery, signed_in_lately};
+use super::{not_there, note, recovery, signed_in_lately, signed_in_to_send};
 use crate::ctx::Ctx;
 use crate::notice::{Notice, tell};
+use crate::page::done::Done;
+use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
 use crate::page::{when, words};
 use crate::request::params::Params;
@@ -29,16 +31,21 @@ use crate::{t, t1};
 pub const PATH: &str = "/account/authenticator";
 const ADD: &str = "add an authenticator";
 const CONFIRM: &str = "confirm an authenticator";
+const GIVE_UP: &str = "give up an authenticator";
 const END: &str = "end an authenticator";
 
 #[derive(Template)]
 #[template(path = "totp.html")]
 struct Page {
     says: Option<String>,
+    done: Option<&'static str>,
+    /// There is one second factor: without it the password is enough again.
+    is_last: bool,
     apps: Vec<Line>,
     waiting: Option<Waiting>,
     add: String,
     confirm: String,
+    give_up: String,
     end: String,
 }
 
@@ -74,12 +81,17 @@ async fn show(ctx: &Ctx, visit: &Visit, account: &Account, status: StatusCode, s
         title: one.label,
         says: t1("added {}", when::ago(one.created_at, now)),
     };
+    let all = ctx.vault().list_totp(account.id).await?;
+    let is_last = all.len() + ctx.vault().list_passkeys(account.id).await?.len() == 1;
     let page = Page {
         says,
-        apps: ctx.vault().list_totp(account.id).await?.into_iter().map(line).collect(),
+        done: visit.done(),
+        is_last,
+        apps: all.into_iter().map(line).collect(),
         waiting,
         add: visit.form(ctx, ADD),
         confirm: visit.form(ctx, CONFIRM),
+        give_up: visit.form(ctx, GIVE_UP),
         end: visit.form(ctx, END),
     };
     Ok(visit.leaving_page(status, &page, None))
@@ -125,7 +137,8 @@ pub async fn add(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
     if let Err(response) = visit.check_form(&ctx, ADD, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "authenticator").await {
+    let sent = Sent { purpose: ADD, path: PATH, form: &form };
+    match signed_in_to_send(&ctx, &visit, "authenticator", &sent).await {
         Ok((_, account)) => begin(&ctx, &visit, &account, form.field("label").trim()).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
@@ -147,7 +160,8 @@ pub async fn confirm(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> 
     if let Err(response) = visit.check_form(&ctx, CONFIRM, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "authenticator").await {
+    let sent = Sent { purpose: CONFIRM, path: "/account/authenticator/confirm", form: &form };
+    match signed_in_to_send(&ctx, &visit, "authenticator", &sent).await {
         Ok((_, account)) => first_code(&ctx, &visit, &account, form.field("code")).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
@@ -164,13 +178,33 @@ async fn first_code(ctx: &Ctx, visit: &Visit, account: &Account, code: &str) -> 
     recovery::after_a_first_factor(ctx, visit, account, PATH).await
 }
 
+/// POST: the one that waits for its first code is given up; it opens nothing yet.
+pub async fn give_up(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    if let Err(response) = visit.check_form(&ctx, GIVE_UP, form.field("form"), PATH) {
+        return response;
+    }
+    let account = match signed_in_lately(&ctx, &visit, "authenticator").await {
+        Ok((_, account)) => account,
+        Err(response) => return response,
+    };
+    let forgotten = async {
+        if let Some((id, ..)) = ctx.vault().find_waiting_totp(account.id).await? {
+            ctx.vault().remove_totp(account.id, id).await?;
+        }
+        Ok::<_, Trouble>(see_other(PATH))
+    };
+    forgotten.await.unwrap_or_else(page::trouble)
+}
+
 /// POST: forgets one.
 pub async fn end(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Response {
     let form = Params::parse(&body);
     if let Err(response) = visit.check_form(&ctx, END, form.field("form"), PATH) {
         return response;
     }
-    match signed_in_lately(&ctx, &visit, "authenticator").await {
+    let sent = Sent { purpose: END, path: "/account/authenticator/end", form: &form };
+    match signed_in_to_send(&ctx, &visit, "authenticator", &sent).await {
         Ok((session, account)) => forget(&ctx, &visit, session, &account, form.field("id")).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
@@ -187,7 +221,7 @@ async fn forget(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
     note(ctx, visit, account.id, "authenticator.ended", "").await?;
     tell(ctx, visit, account, Notice::AuthenticatorRemoved, "").await;
-    Ok(see_other(PATH))
+    Ok(see_other(&Done::AuthenticatorRemoved.at(PATH)))
 }
 
 #[cfg(test)]

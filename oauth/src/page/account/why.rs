@@ -9,14 +9,14 @@ use hearth_mailstore::{message, scan};
 use hearth_types::{AccountId, MailboxId, Timestamp, Trouble};
 use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
-use hearth_web::page;
+use hearth_web::{lang, page};
 use hearth_wire::smtp::Fields;
 
 use super::signed_in_lately;
 use crate::ctx::Ctx;
 use crate::limits::{WHY_HEADER_BYTES_MAX, WHY_MAILS};
 use crate::page::visit::Visit;
-use crate::page::when;
+use crate::page::{when, words};
 use crate::t;
 
 /// Where the page is.
@@ -71,7 +71,10 @@ fn said(mail: Found, now: Timestamp) -> Mail {
         subject: if mail.subject.is_empty() { t("(no subject)").to_string() } else { mail.subject },
         from: mail.from,
         came: when::ago(mail.came_at, now),
-        why: mail.why.unwrap_or_else(|| t("It was not judged: it is of this home, or a program put it here.").to_string()),
+        why: mail
+            .why
+            .map(|why| words::reworded(lang(), &why))
+            .unwrap_or_else(|| t("It was not judged: it is of this home, or a program put it here.").to_string()),
     }
 }
 
@@ -94,9 +97,16 @@ fn read_last(tx: &mut hearth_mailstore::MailTx<'_>, mailbox: MailboxId, last: u3
             Some(entry) => message::body(tx, entry.id)?.map(|body| body.range(0..WHY_HEADER_BYTES_MAX)).transpose()?,
             None => None,
         };
+        let sender = seen.envelope.as_ref().and_then(|envelope| envelope.from.first());
+        let from = sender.map(|from| (from.name.clone().unwrap_or_default(), from.address().unwrap_or_default()));
         mails.push(Found {
+            from: match from {
+                // A name says what its bearer wants; the address is what was judged.
+                Some((name, address)) if !name.is_empty() => format!("{name} <{address}>"),
+                Some((_, address)) => address,
+                None => seen.sender,
+            },
             subject: seen.envelope.and_then(|envelope| envelope.subject).unwrap_or_default(),
-            from: seen.sender,
             came_at: seen.received_at,
             why: head.and_then(|head| reason_of(&head)),
         });

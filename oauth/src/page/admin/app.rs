@@ -14,6 +14,7 @@ use super::page::{Field, Form, Row, Said, Section, show};
 use super::{Outcome, address_of, admitted, admitted_to_change, apps, no_address, note, outcome};
 use crate::ctx::Ctx;
 use crate::page::account::not_there;
+use crate::page::done::Done;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 use crate::{t, t1, t2};
@@ -31,18 +32,21 @@ pub(super) async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Pat
 /// POST.
 pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
     let form = Params::parse(&body);
-    let admin = match admitted_to_change(&ctx, &visit, &form, apps::PATH).await {
+    let admin = match admitted_to_change(&ctx, &visit, &form, &format!("{}/{id}", apps::PATH)).await {
         Ok(admin) => admin,
         Err(response) => return response,
     };
     let done = async {
+        if visit.is_repeated(&ctx, &form).await? {
+            return Ok(see_other(&Done::Before.at(&format!("{}/{id}", apps::PATH))));
+        }
         let Some(client) = find(&ctx, &id).await? else { return Ok(not_there()) };
         if form.field("do") == "remove" {
             ctx.directory.remove_client(&client.identifier).await?;
             note(&ctx, &visit, &admin, "client.removed", None, &client.name).await?;
-            return Ok(see_other(apps::PATH));
+            return Ok(see_other(&Done::AppRemoved.at(apps::PATH)));
         }
-        let said = change(&ctx, &visit, &admin, &client, &form).await?;
+        let said = change(&ctx, &visit, &admin, &client, &form).await?.answering(&form);
         page(&ctx, &visit, &id, Some(said)).await
     };
     done.await.unwrap_or_else(hearth_web::page::trouble)
@@ -63,6 +67,13 @@ async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, client: &Client, form
             let done = t1("{} is let in no longer; what was signed in through it is signed out.", &client.name);
             ("client.disabled", outcome(directory.disable_client(client.id).await, done)?)
         }
+        "renew" => match directory.change_client_secret(client.id).await? {
+            Some(secret) => {
+                let says = t("This is the new secret. Paste it into the app's own settings; it is shown this once.");
+                ("client.secret-changed", Said::good(says).with_code(secret.expose().clone()))
+            }
+            None => return Ok(Said::bad(t("Nothing was changed."))),
+        },
         "open" => ("client.opened", outcome(directory.open_client(client.id).await, t1("Everybody may use {}.", &client.name))?),
         "allow" | "deny" => {
             let allows = form.field("do") == "allow";
@@ -98,7 +109,14 @@ async fn page(ctx: &Ctx, visit: &Visit, id: &str, said: Option<Said>) -> Result<
         true => Form::of("enable", t("Let it in"), Vec::new()),
         false => Form::of("disable", t("Let it in no longer"), Vec::new()),
     }];
-    forms.push(Form::of("remove", t("Remove the app"), Vec::new()));
+    if !client.is_public() {
+        forms.push(Form::of("renew", t("Give it a new secret"), Vec::new()).costing(t(
+            "The old one is worth nothing at once: nobody can sign in to the app until the new one is pasted into its settings.",
+        )));
+    }
+    forms.push(Form::of("remove", t("Remove the app"), Vec::new()).costing(t(
+        "Everybody who signed in through it is signed out, and its secret is worth nothing any more. Added again, it has another one.",
+    )));
     let facts = Section {
         title: t("Facts").to_string(),
         rows: vec![

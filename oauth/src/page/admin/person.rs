@@ -4,18 +4,21 @@
 use std::sync::Arc;
 
 use hearth_identity::directory::{Account, Kind};
+use hearth_mailstore::{Durability, acl};
 use hearth_types::{AccountId, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{Path, State};
 use hearth_web::axum::response::Response;
 
 use super::page::{Field, Form, Row, Said, Section, show};
-use super::{Outcome, address_of, admitted, admitted_to_change, log, no_address, note, outcome, people};
+use super::{Outcome, address_of, admitted, admitted_to_change, log, no_address, note, outcome, people, refused};
 use crate::ctx::Ctx;
 use crate::limits::INVITATION_LIFE;
-use crate::notice::{Notice, tell};
+use crate::notice::{Notice, tell_of_admin};
 use crate::page::account::not_there;
-use crate::page::visit::Visit;
+use crate::page::done::Done;
+use crate::page::visit::{Visit, see_other};
+use crate::page::when;
 use crate::request::params::Params;
 use crate::{t, t1, t2};
 
@@ -44,13 +47,19 @@ pub(super) async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Pat
 /// POST.
 pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
     let form = Params::parse(&body);
-    let admin = match admitted_to_change(&ctx, &visit, &form, people::PATH).await {
+    let admin = match admitted_to_change(&ctx, &visit, &form, &format!("{}/{id}", people::PATH)).await {
         Ok(admin) => admin,
         Err(response) => return response,
     };
     let done = async {
+        if visit.is_repeated(&ctx, &form).await? {
+            return Ok(see_other(&Done::Before.at(&format!("{}/{id}", people::PATH))));
+        }
         let Some(account) = find(&ctx, &id).await? else { return Ok(not_there()) };
-        let said = change(&ctx, &visit, &admin, &account, &form).await?;
+        if form.field("do") == "remove" && admin.id != account.id {
+            return remove(&ctx, &visit, &admin, &account).await;
+        }
+        let said = change(&ctx, &visit, &admin, &account, &form).await?.answering(&form);
         page(&ctx, &visit, &id, Some(said)).await
     };
     done.await.unwrap_or_else(hearth_web::page::trouble)
@@ -67,6 +76,13 @@ async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account, fo
     let is_own = admin.id == account.id;
     let (event, detail, said) = match what {
         // Whoever locks themselves out has nobody to ask.
+        "remove" => return Ok(Said::bad(t("You cannot remove your own account."))),
+        "withdraw" => {
+            if !ctx.vault().remove_link(account.id).await? {
+                return Ok(Said::bad(t("That is gone already")));
+            }
+            ("link.withdrawn", String::new(), Said::good(t("The link leads nowhere any more.")))
+        }
         "disable" if is_own => return Ok(Said::bad(t("You cannot disable your own account."))),
         "disable" => {
             let done = t1("{} may not sign in any more and receives no mail; what is there is kept.", &account.primary);
@@ -117,12 +133,30 @@ async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account, fo
     if said.is_good {
         note(ctx, visit, admin, event, Some(account.id), &detail).await?;
         match what {
-            "link" => tell(ctx, visit, account, Notice::LinkMade, "").await,
-            "admin" => tell(ctx, visit, account, Notice::AdminGained, "").await,
+            "link" => tell_of_admin(ctx, account, Notice::LinkMade, admin).await,
+            "admin" => tell_of_admin(ctx, account, Notice::AdminGained, admin).await,
             _ => {}
         }
     }
     Ok(said)
+}
+
+/// Out of reach first, then the secrets, then the mail, and the account last: what is interrupted can be repeated.
+async fn remove(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account) -> Result<Response, Trouble> {
+    if let Err(error) = ctx.directory.disable_account(account.id).await {
+        let said = refused(error)?;
+        return page(ctx, visit, &account.id.to_string(), Some(said)).await;
+    }
+    ctx.vault().forget(account.id).await?;
+    let store = ctx.mail().await?;
+    let gone = account.id;
+    for owner in ctx.directory.list_owners_sharing_with(gone).await? {
+        store.write(owner, Durability::Synced, move |tx| acl::forget_grantee(tx, gone)).await?;
+    }
+    store.remove_account(gone).await?;
+    ctx.directory.remove_account(gone).await?;
+    note(ctx, visit, admin, "account.removed", None, &account.primary.to_string()).await?;
+    Ok(see_other(&Done::PersonRemoved.at(people::PATH)))
 }
 
 async fn page(ctx: &Ctx, visit: &Visit, id: &str, said: Option<Said>) -> Result<Response, Trouble> {
@@ -144,7 +178,9 @@ async fn facts(ctx: &Ctx, account: &Account) -> Result<Section, Trouble> {
     if account.disabled {
         forms.push(Form::of("enable", t("Let them in again"), Vec::new()));
     } else {
-        forms.push(Form::of("disable", t("Disable the account"), Vec::new()));
+        forms.push(Form::of("disable", t("Disable the account"), Vec::new()).costing(t(
+            "They are signed out everywhere, cannot sign in, and receive no mail. What is there is kept, and you can let them in again.",
+        )));
     }
     if account.kind == Kind::Person {
         forms.push(match account.admin {
@@ -152,6 +188,9 @@ async fn facts(ctx: &Ctx, account: &Account) -> Result<Section, Trouble> {
             false => Form::of("admin", t("Let them look after the home too"), Vec::new()),
         });
     }
+    forms.push(Form::of("remove", t("Remove the account"), Vec::new()).costing(t(
+        "All of their mail, passwords and keys go with it, for good. Only a backup has them then. To keep them out, disable the account.",
+    )));
     forms.push(Form::of("rename", t("Change the name"), vec![Field::text("name", t("Name, as they write it"), "")]));
     let row = |title: &str, says: String| Row { title: title.to_string(), says, ..Row::default() };
     let state = match (account.disabled, account.admin) {
@@ -201,15 +240,23 @@ async fn ways_in(ctx: &Ctx, account: &Account) -> Result<Section, Trouble> {
         counted(t("App passwords"), vault.list_app_passwords(account.id).await?.len()),
         counted(t("Devices and apps that are signed in"), ctx.directory.list_sessions(account.id).await?.len()),
     ];
+    let mut rows = rows;
+    let mut forms = Vec::new();
+    if let Some(link) = vault.find_link_of(account.id).await? {
+        let says = t1("not used yet; counts until {}", when::day(link.expires_at));
+        rows.push(Row { title: t("A link for a new password").to_string(), says, ..Row::default() });
+        forms.push(
+            Form::of("withdraw", t("Withdraw the link"), Vec::new()).costing(t("Whoever has it cannot come in by it any more.")),
+        );
+    }
     let forget = Field::tick("forget", t("They lost every second factor: forget them with the use of the link"));
+    forms.push(Form::of("link", t("Make a link for a new password"), vec![forget]));
+    forms.push(Form::of("sign-out", t("Sign out everywhere"), Vec::new()));
     Ok(Section {
         title: t("Ways in").to_string(),
         text: t("You cannot see or choose their password. A link lets them choose a new one.").to_string(),
         rows,
-        forms: vec![
-            Form::of("link", t("Make a link for a new password"), vec![forget]),
-            Form::of("sign-out", t("Sign out everywhere"), Vec::new()),
-        ],
+        forms,
         ..Section::default()
     })
 }

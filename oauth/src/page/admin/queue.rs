@@ -97,7 +97,11 @@ fn row(mail: &Waiting, now: Timestamp) -> Row {
         is_bad: mail.is_held || mail.attempts > 2,
         forms: vec![
             if mail.is_held { form("release", t("Let it go")) } else { form("retry", t("Try now")) },
-            if mail.is_held { form("drop", t("Remove")) } else { form("hold", t("Hold")) },
+            if mail.is_held {
+                form("drop", t("Remove")).costing(t("It is thrown away, and neither its sender nor anybody else is told."))
+            } else {
+                form("hold", t("Hold"))
+            },
         ],
         ..Row::default()
     }

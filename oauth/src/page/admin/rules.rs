@@ -134,7 +134,10 @@ fn keys() -> Section {
     Section {
         title: t("Signing keys").to_string(),
         text: t("They turn by themselves. Replace them only when somebody else may have them, such as after a stolen backup: apps may ask people to sign in again.").to_string(),
-        forms: vec![Form::of("keys", t("Replace the signing keys now"), Vec::new())],
+        forms: vec![
+            Form::of("keys", t("Replace the signing keys now"), Vec::new())
+                .costing(t("Nothing that the old keys signed counts any more, and they do not come back.")),
+        ],
         ..Section::default()
     }
 }

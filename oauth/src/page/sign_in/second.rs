@@ -14,7 +14,7 @@ use hearth_web::axum::extract::State;
 use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 
-use super::{enter, passkey, refusal_in_words, told_to_wait};
+use super::{again, enter, passkey, refusal_in_words, told_to_wait};
 use crate::ctx::Ctx;
 use crate::endpoint::authorize::{Ended, admit, answered, leaving_by};
 use crate::gate::Second;
@@ -36,6 +36,8 @@ struct Page<'a> {
     has_passkey: bool,
     request: &'a str,
     to: &'a str,
+    who: &'a str,
+    carried: &'a str,
     proof: String,
     form: String,
     passkey_form: String,
@@ -60,6 +62,8 @@ pub async fn ask(
         has_passkey: !known.is_empty(),
         request,
         to: form.field("to"),
+        who: form.field(again::WHO),
+        carried: form.field(again::CARRIED),
         proof: proof(ctx, visit, account.id),
         form: visit.form(ctx, PURPOSE),
         passkey_form: visit.form(ctx, super::PURPOSE),
