@@ -38,6 +38,7 @@ pub use app_password::{ScramOffer, StoredAppPassword, looks_like_app_password};
 pub use link::Link;
 pub use passkey::{NewPasskey, StoredPasskey};
 pub use password::{PasswordCheck, check_new_password};
+pub use recovery::looks_like_recovery_code;
 pub use signing::{Algorithm, SigningKey};
 pub use totp::{StoredTotp, totp_code};
 

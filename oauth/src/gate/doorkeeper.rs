@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hearth_identity::directory::{Account, Event, NewSession, SessionKind};
 use hearth_identity::grants::scope;
 use hearth_identity::login::{Login, Refusal, Service, Services};
-use hearth_identity::vault::{PasswordCheck, StoredAppPassword, Vault, looks_like_app_password};
+use hearth_identity::vault::{PasswordCheck, StoredAppPassword, Vault, looks_like_app_password, looks_like_recovery_code};
 use hearth_identity::{Directory, Error};
-use hearth_types::{Address, Clock, Secret, SessionId, Timestamp, Trouble};
+use hearth_types::{AccountId, Address, Clock, Secret, SessionId, Timestamp, Trouble};
 
 use crate::request::resource;
 use crate::rule::policy::Policy;
@@ -109,27 +109,37 @@ impl Doorkeeper {
     }
 
     /// A code of an authenticator app or of the recovery sheet, from somebody whose password was right. Counted
-    /// apart from passwords: a right password must not give back the guesses of the codes.
+    /// apart from passwords, by account and from everywhere together: a right password must not give back the guesses of the
+    /// codes. The lines of the recovery sheet are counted apart, so that guesses at codes keep nobody from using one.
     pub async fn second_factor(&self, account: &Account, code: &str, peer: IpAddr) -> Result<Result<Second, Refusal>, Trouble> {
-        let mut claim = self.claim(&account.primary.to_string(), Service::Web, peer).await?;
-        claim.key.push_str("\0second factor");
-        let attempt = claim.attempt(Strength::Guessable);
+        let claim = self.claim(&account.primary.to_string(), Service::Web, peer).await?;
+        let is_of_the_sheet = looks_like_recovery_code(code);
+        let attempt = claim.attempt(if is_of_the_sheet { Strength::Sheet } else { Strength::Code });
         if claim.account.is_none() {
             return Ok(Err(Refusal::Credentials));
         }
         if let Err(wait) = self.throttle().admit(&attempt, self.now()) {
             return Ok(Err(Refusal::Wait(wait)));
         }
-        let second = if self.vault().check_totp(account.id, code).await? {
-            Second::Code
-        } else if self.vault().use_recovery_code(account.id, code).await? {
-            Second::Recovery
+        let is_right = if is_of_the_sheet {
+            self.vault().use_recovery_code(account.id, code).await?
         } else {
+            self.vault().check_totp(account.id, code).await?
+        };
+        if !is_right {
             self.fail(&claim, "wrong second factor").await?;
             return Ok(Err(Refusal::Credentials));
-        };
+        }
         self.throttle().succeeded(&attempt, self.now());
-        Ok(Ok(second))
+        Ok(Ok(if is_of_the_sheet { Second::Recovery } else { Second::Code }))
+    }
+
+    /// Somebody is in, all of it proven: where they came from is theirs. Nothing less makes a network known, for what is
+    /// counted there is counted apart from strangers.
+    pub async fn know_network(&self, account: AccountId, peer: IpAddr) -> Result<(), Trouble> {
+        let network = network_of(peer);
+        let known_at = self.directory().find_known_network(account, &network).await?;
+        Ok(self.directory().know_network(account, &network, known_at).await?)
     }
 
     /// A password (app password, or the human one of an account without a second factor) for a mail service.
@@ -255,7 +265,6 @@ impl Doorkeeper {
         match (checked, &claim.account) {
             (PasswordCheck::Right, Some(account)) => {
                 self.throttle().succeeded(&attempt, self.now());
-                self.directory().know_network(account.id, &claim.network, claim.known_at).await?;
                 Ok(Ok(account.clone()))
             }
             (PasswordCheck::Busy, _) => {
@@ -385,7 +394,7 @@ impl Claim {
     }
 
     /// Is the account that the peer wants to act as the one that it proved to be?
-    pub(super) fn is_of(&self, account: hearth_types::AccountId) -> bool {
+    pub(super) fn is_of(&self, account: AccountId) -> bool {
         self.account.as_ref().is_some_and(|own| own.id == account)
     }
 }

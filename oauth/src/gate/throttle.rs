@@ -5,6 +5,10 @@
 //! Beyond what is free each further failure makes the next attempt wait, twice as long as the one
 //! before. Time forgives one failure after the other.
 //!
+//! A code of six digits is another matter: whoever knows the password and may try it often enough gets in. So all
+//! guesses at an account's codes count together, however many networks they come from; those from where the account has signed
+//! in before in a count of their own.
+//!
 //! Who guesses from elsewhere cannot lock the owner out: from a network that an account has signed in
 //! from, only failures of that same pair count. And what cannot be guessed (128 random bits) is not
 //! refused for the guesses of others.
@@ -18,7 +22,7 @@ use std::time::Duration;
 
 use hearth_types::Timestamp;
 
-use super::limits::{ACCOUNT, FLOOD, NETWORK, OWNER, PAIR, ROWS_MAX};
+use super::limits::{ACCOUNT, CODES, CODES_AT_HOME, FLOOD, NETWORK, OWNER, PAIR, ROWS_MAX, SHEET};
 
 /// How many failures are free, and how the waits grow after that.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +46,7 @@ pub struct Attempt {
     pub network: String,
     /// The account has signed in from this network lately.
     pub is_known: bool,
-    /// A human password, or what nobody can guess.
+    /// How hard it is to guess.
     pub strength: Strength,
 }
 
@@ -51,6 +55,10 @@ pub struct Attempt {
 pub enum Strength {
     /// A human password.
     Guessable,
+    /// Six digits of an authenticator app, after the password was right.
+    Code,
+    /// A line of the recovery sheet, after the password was right.
+    Sheet,
     /// 128 random bits or more.
     Random,
 }
@@ -62,6 +70,10 @@ pub struct Throttle {
     accounts: Table<String>,
     networks: Table<String>,
     floods: Table<String>,
+    /// Of accounts, from known networks or from strange ones. Whoever has a row here knew a password: nobody can fill
+    /// the table to have a row dropped.
+    codes: Table<(String, bool)>,
+    sheets: Table<(String, String)>,
 }
 
 /// Where the throttle sees one place: an IPv4 address, the /64 of an IPv6 address.
@@ -86,6 +98,8 @@ impl Throttle {
         match (attempt.strength, attempt.is_known) {
             (Strength::Random, true) => {}
             (Strength::Random, false) => self.floods.count(network.clone(), &FLOOD, now),
+            (Strength::Code, is_known) => self.codes.count(code(attempt), code_rule(is_known), now),
+            (Strength::Sheet, _) => self.sheets.count(pair(attempt), &SHEET, now),
             (Strength::Guessable, true) => self.pairs.count(pair(attempt), &OWNER, now),
             (Strength::Guessable, false) => {
                 self.pairs.count(pair(attempt), &PAIR, now);
@@ -101,6 +115,8 @@ impl Throttle {
         match (attempt.strength, attempt.is_known) {
             (Strength::Random, true) => Duration::ZERO,
             (Strength::Random, false) => self.floods.wait(network, now),
+            (Strength::Code, _) => self.codes.wait(&code(attempt), now),
+            (Strength::Sheet, _) => self.sheets.wait(&pair(attempt), now),
             (Strength::Guessable, true) => self.pairs.wait(&pair(attempt), now),
             (Strength::Guessable, false) => self
                 .pairs
@@ -111,11 +127,13 @@ impl Throttle {
     }
 
     /// An admitted attempt was right: what it was counted as is given back, and the pair starts anew.
-    /// The counts of the network and of the account stay, for others may be guessing there.
+    /// The counts of the network, of the account and of its codes stay, for others may be guessing there.
     pub fn succeeded(&mut self, attempt: &Attempt, now: Timestamp) {
         match (attempt.strength, attempt.is_known) {
             (Strength::Random, true) => {}
             (Strength::Random, false) => self.floods.give_back(&attempt.network, &FLOOD, now),
+            (Strength::Code, is_known) => self.codes.give_back(&code(attempt), code_rule(is_known), now),
+            (Strength::Sheet, _) => self.sheets.give_back(&pair(attempt), &SHEET, now),
             (Strength::Guessable, is_known) => {
                 self.pairs.rows.remove(&pair(attempt));
                 if !is_known {
@@ -154,6 +172,14 @@ impl Throttle {
 
 fn pair(attempt: &Attempt) -> (String, String) {
     (attempt.account.clone(), attempt.network.clone())
+}
+
+fn code(attempt: &Attempt) -> (String, bool) {
+    (attempt.account.clone(), attempt.is_known)
+}
+
+const fn code_rule(is_known: bool) -> &'static Rule {
+    if is_known { &CODES_AT_HOME } else { &CODES }
 }
 
 #[derive(Debug)]
@@ -266,9 +292,14 @@ mod tests {
 
     #[test]
     fn each_rule_has_two_sides() {
-        for (is_known, strength, rule) in
-            [(true, Strength::Guessable, OWNER), (false, Strength::Guessable, PAIR), (false, Strength::Random, FLOOD)]
-        {
+        for (is_known, strength, rule) in [
+            (true, Strength::Guessable, OWNER),
+            (false, Strength::Guessable, PAIR),
+            (false, Strength::Random, FLOOD),
+            (true, Strength::Code, CODES_AT_HOME),
+            (false, Strength::Code, CODES),
+            (false, Strength::Sheet, SHEET),
+        ] {
             let attempt = attempt("alice", "net", is_known, strength);
             let mut throttle = Throttle::default();
             // The one that exceeds what is free is admitted, and the one after it waits.
@@ -347,6 +378,42 @@ mod tests {
         }
         assert!(throttle.admit(&own, start()).is_err());
         assert!(throttle.admit(&attempt("alice", "net", false, Strength::Guessable), start()).is_err());
+    }
+
+    #[test]
+    fn a_year_of_guesses_at_codes_from_everywhere() {
+        let mut throttle = Throttle::default();
+        let (year, mut admitted) = (Duration::from_secs(365 * 24 * 3600), [0_u32, 0]);
+        let mut now = start();
+        while now.since(start()) < year {
+            let mut next = year;
+            for (guesses, is_known) in admitted.iter_mut().zip([false, true]) {
+                // From a network that never failed before, each time, and as soon as there is no wait.
+                let from = |n: &u32| attempt("alice", &format!("net{n}"), is_known, Strength::Code);
+                let wait = loop {
+                    match throttle.admit(&from(guesses), now) {
+                        Ok(()) => *guesses += 1,
+                        Err(wait) => break wait,
+                    }
+                };
+                next = next.min(wait);
+            }
+            now = now.after(next);
+        }
+        assert!(admitted[0] <= 1_480 && admitted.iter().sum::<u32>() <= 4_450, "{admitted:?}");
+        // The owner's right codes neither clear the count nor are counted.
+        let own = attempt("alice", "home", true, Strength::Code);
+        let later = now.after(year);
+        for _ in 0..100 {
+            throttle.admit(&own, later).expect("right ones cost nothing");
+            throttle.succeeded(&own, later);
+        }
+        for _ in 0..=CODES_AT_HOME.free {
+            throttle.admit(&own, later).expect("free");
+        }
+        throttle.succeeded(&own, later);
+        throttle.admit(&own, later).expect("given back");
+        assert!(throttle.admit(&own, later).is_err(), "and no more than that");
     }
 
     #[test]

@@ -172,6 +172,7 @@ impl Visit {
         if let Some(old) = self.session.as_ref().filter(|old| old.account != account) {
             ctx.directory.end_session(old.id).await?;
         }
+        ctx.doorkeeper.know_network(account, self.peer.ip).await?;
         let mark = mark_of(ctx, account);
         let is_new_device = !self.known.contains(&mark);
         let others = self.known.iter().filter(|known| **known != mark).take(KNOWN_PEOPLE_MAX - 1);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use askama::Template;
 use hearth_identity::directory::{Account, Event};
 use hearth_identity::service::Service;
+use hearth_identity::vault::looks_like_recovery_code;
 use hearth_types::{AccountId, Fault, Timestamp, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
@@ -104,8 +105,14 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
             enter(ctx, visit, form, account.id, "pwd otp mfa").await
         }
         Err(refusal) => {
-            let (status, says, wait) =
+            let (status, mut says, wait) =
                 refusal_in_words(refusal, t("That code does not count. Codes change every half minute, and each counts once."));
+            if wait.is_some() && !looks_like_recovery_code(form.field("code")) {
+                says = t(
+                    "There were too many wrong codes, here or elsewhere. A passkey or a line of your recovery sheet still counts.",
+                )
+                .to_string();
+            }
             told_to_wait(ask(ctx, visit, form, &account, status, Some(says)).await?, wait)
         }
     }

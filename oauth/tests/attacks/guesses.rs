@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//! Guesses at people's passwords and codes, from one network and from many: how many are looked at, and that those whose
+//! they are get in meanwhile. For 34 and 39.
+
+use hearth_web::axum::http::StatusCode;
+
+use crate::support::factors::{add_totp, code, password, second};
+use crate::support::{HOME, House, on_both_engines};
+use crate::token_endpoint::visitor;
+
+/// Codes of six digits that are looked at for one account, from wherever they come, before the first hour is over.
+const CODES_LOOKED_AT: usize = 20;
+
+/// The network of a stranger, each in an area of its own.
+fn elsewhere(n: usize) -> String {
+    format!("198.{}.{}.1", 20 + n / 250, n % 250)
+}
+
+/// Somebody knows alice's password and tries codes from so many networks; how many were looked at.
+async fn guess_codes(house: &House, networks: usize, right: &[String]) -> usize {
+    let mut looked_at = 0;
+    for network in 0..networks {
+        let mut guesser = house.browser_at(&elsewhere(network));
+        let page = password(&mut guesser).await;
+        if !page.body.contains("name=\"proof\"") {
+            continue;
+        }
+        let wrong = (0..).map(|n| format!("{:06}", network * 100 + n)).filter(|guess| !right.contains(guess));
+        for guess in wrong.take(25) {
+            match second(&mut guesser, &page, &guess).await.status {
+                StatusCode::UNAUTHORIZED => looked_at += 1,
+                StatusCode::TOO_MANY_REQUESTS => break,
+                other => panic!("{other}"),
+            }
+        }
+    }
+    looked_at
+}
+
+#[tokio::test]
+async fn codes_are_counted_wherever_they_come_from() {
+    on_both_engines(async |house| {
+        let (secret, sheet) = add_totp(&house, &mut visitor(&house, "alice").await).await;
+        house.clock.advance(std::time::Duration::from_secs(60));
+        let step = house.clock.now().secs() / 30;
+        let right: Vec<_> = (step - 1..=step + 1).map(|step| hearth_identity::vault::totp_code(&secret, step)).collect();
+        let looked_at = guess_codes(&house, 12, &right).await;
+        assert!((1..=CODES_LOOKED_AT).contains(&looked_at), "{looked_at} codes were looked at");
+        // A right password alone makes no network known, and takes no place from those that are.
+        let known = async |network: &str| house.directory.find_known_network(house.alice.id, network).await.unwrap().is_some();
+        assert!(!known(&elsewhere(0)).await && known(HOME).await);
+        guess_codes(&house, 40, &right).await;
+        assert!(known(HOME).await);
+        // Alice gets in where she has been before, and elsewhere with a line of her sheet.
+        let mut home = house.browser();
+        let page = password(&mut home).await;
+        assert_eq!(second(&mut home, &page, &code(&house, &secret)).await.status, StatusCode::SEE_OTHER);
+        let mut away = house.browser_at("203.0.113.200");
+        let page = password(&mut away).await;
+        assert_eq!(second(&mut away, &page, &sheet[1]).await.status, StatusCode::SEE_OTHER);
+        assert!(known("203.0.113.200").await, "she is in, so this network is hers");
+    })
+    .await;
+}
