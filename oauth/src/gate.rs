@@ -9,6 +9,7 @@
 //! - `relay.rs`: a SASL exchange, step by step
 //! - `order.rs`: what only the house's own user may ask: passwords, app passwords, secret keys
 //! - `serve.rs`: the socket: frames, deadlines, who is on the other end
+//! - `waiting.rs`: exchanges whose client has the word, and which of them makes room
 //!
 //! To add a question: a variant of `Question` and `Answer` in `hearth_identity::login`, an arm in
 //! `serve.rs`, a method on `Gate`, a row in the tests.
@@ -21,6 +22,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 pub mod throttle;
+mod waiting;
 
 pub use doorkeeper::{Doorkeeper, Second, SignIn};
 pub use serve::serve;

@@ -45,10 +45,19 @@ pub const FRAME_BYTES_MAX: usize = 128 * 1024;
 pub const GATE_STEP_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a server waits for the gate's answer: argon2 may stand in a queue.
 pub const GATE_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Exchanges that the gate has under way at once; more wait in the socket's backlog.
+/// How long a process of the house takes to ask what it connected for, and to take the answer.
+pub const GATE_QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Exchanges of the gate whose client has the word; the one that waits longest makes room for the next.
 pub const EXCHANGES_MAX: usize = 256;
-/// Exchanges that one network of strangers has under way at once.
+/// Of these, those with one network of strangers.
 pub const EXCHANGES_PER_NETWORK_MAX: usize = 16;
+/// Connections to the gate: those that wait, and the few at a time that ask.
+pub const GATE_CONNECTIONS_MAX: usize = 1_024;
+/// Questions, and steps of exchanges, that the gate looks up at once: more than argon2 ever has in its queue
+/// ([`ARGON2_WAITING_MAX`]), so that an app password or a token does not stand behind guesses.
+pub const GATE_QUESTIONS_AT_ONCE: usize = 128;
+/// Orders of the house that the gate carries out at once.
+pub const GATE_ORDERS_AT_ONCE: usize = 8;
 /// argon2 computations at once, 19 MiB each, where nothing else was configured.
 pub const ARGON2_AT_ONCE: usize = 2;
 /// One argon2 computation at a time for so much memory.
