@@ -236,7 +236,7 @@ async fn signing_out_everywhere() {
         here.sign_in("alice").await;
         there.sign_in("alice").await;
         let (_, app) =
-            house.vault.add_app_password(house.alice.id, "Phone", hearth_identity::Services::mail(), None).await.unwrap();
+            house.ctx.doorkeeper.add_app_password(&house.alice, "Phone", hearth_identity::Services::mail(), None).await.unwrap();
         let out = async |browser: &mut Browser, more: &[(&str, &str)]| {
             let page = browser.get("/account").await;
             let form = page.body.split("/account/sign-out-everywhere").nth(1).unwrap();

@@ -21,6 +21,8 @@ pub const ADDRESSES_MAX: usize = 200;
 pub const MASKED_MAX: usize = 1_000;
 /// App passwords of one account: SCRAM tries each, at a few microseconds.
 pub const APP_PASSWORDS_MAX: usize = 50;
+/// Names of one app password for SCRAM, the primary address first: each costs a few milliseconds when it is made.
+pub const SCRAM_NAMES_MAX: usize = 20;
 /// How long a key signs tokens before the next is made.
 pub const SIGNING_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// How long the next key is published before it signs: clients keep key sets for a while.

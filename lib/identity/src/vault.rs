@@ -49,6 +49,7 @@ use seal::Seal;
 const STEPS: &[Migration] = &[
     Migration { version: 1, name: "secrets", breaking: false, sql: include_str!("../migrations/vault-0001.sql") },
     Migration { version: 2, name: "one-time links", breaking: false, sql: include_str!("../migrations/vault-0002.sql") },
+    Migration { version: 3, name: "SCRAM by name", breaking: false, sql: include_str!("../migrations/vault-0003.sql") },
 ];
 
 /// The vault, open. Cheap to clone.
@@ -144,7 +145,7 @@ impl Vault {
     pub async fn forget(&self, account: AccountId) -> Result<()> {
         self.write(move |tx| {
             tx.execute("DELETE FROM credential WHERE account = $1", &[&account])?;
-            tx.execute("DELETE FROM app_password WHERE account = $1", &[&account])?;
+            app_password::remove_all(tx, account)?;
             tx.execute("DELETE FROM totp WHERE account = $1", &[&account])?;
             tx.execute("DELETE FROM recovery_code WHERE account = $1", &[&account])?;
             tx.execute("DELETE FROM passkey WHERE account = $1", &[&account])?;

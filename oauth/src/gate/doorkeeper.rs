@@ -63,6 +63,8 @@ pub(super) struct Claim {
     pub account: Option<Account>,
     pub service: Service,
     pub peer: IpAddr,
+    /// What was typed, in its one form.
+    pub name: String,
     key: String,
     network: String,
     /// When the account last signed in from this network.
@@ -215,6 +217,20 @@ impl Doorkeeper {
         Ok(Ok(Login { account: account.id, address: account.primary, session: found.session, scopes: found.scopes }))
     }
 
+    /// Makes an app password, for every name that its owner may sign in with; the text is shown once.
+    pub async fn add_app_password(
+        &self,
+        account: &Account,
+        label: &str,
+        services: Services,
+        expires_at: Option<Timestamp>,
+    ) -> hearth_identity::Result<(SessionId, Secret<String>)> {
+        let open = self.directory().list_open_addresses(account.id).await?.into_iter().map(|entry| entry.address);
+        let others = open.filter(|address| address.key() != account.primary.key());
+        let names: Vec<Address> = std::iter::once(account.primary.clone()).chain(others).collect();
+        self.vault().add_app_password(account.id, &names, label, services, expires_at).await
+    }
+
     /// May somebody from there try the code of a device?
     pub fn admit_code(&self, peer: IpAddr) -> Result<(), Refusal> {
         self.admit_random(&Claim::of_nobody(Service::Web, peer))
@@ -231,21 +247,21 @@ impl Doorkeeper {
         let network = network_of(peer);
         let address = if user.len() <= USER_BYTES_MAX { user.parse::<Address>().ok() } else { None };
         let found = match &address {
-            Some(address) => self.directory().find_account_by_address(address).await?,
+            Some(address) => self.directory().find_account_by_name(address).await?,
             None => None,
         };
         // What is counted is the account, whichever of its addresses is typed.
-        let key = match (&found, &address) {
-            (Some(account), _) => account.primary.key(),
-            (None, Some(address)) => address.key(),
-            (None, None) => user.chars().take(USER_BYTES_MAX).flat_map(char::to_lowercase).collect(),
+        let name = match &address {
+            Some(address) => address.key(),
+            None => user.chars().take(USER_BYTES_MAX).flat_map(char::to_lowercase).collect(),
         };
+        let key = found.as_ref().map_or_else(|| name.clone(), |account| account.primary.key());
         let account = found.filter(|account| !account.disabled);
         let known_at = match &account {
             Some(account) => self.directory().find_known_network(account.id, &network).await?,
             None => None,
         };
-        Ok(Claim { account, service, peer, key, network, known_at })
+        Ok(Claim { account, service, peer, name, key, network, known_at })
     }
 
     /// The human password, within the throttle; costs the same for nobody.
@@ -386,7 +402,8 @@ impl Doorkeeper {
 impl Claim {
     /// Somebody who has shown no name yet.
     fn of_nobody(service: Service, peer: IpAddr) -> Self {
-        Self { account: None, service, peer, key: String::new(), network: network_of(peer), known_at: None }
+        let (name, key) = (String::new(), String::new());
+        Self { account: None, service, peer, name, key, network: network_of(peer), known_at: None }
     }
 
     fn attempt(&self, strength: Strength) -> Attempt {

@@ -234,7 +234,7 @@ async fn attack_37_who_stays_in_after_a_change() {
         let (mut here, mut there) = (visitor(&house, "alice").await, visitor(&house, "alice").await);
         let tokens = house.exchange(&there.code(&request(&[("scope", "openid offline_access")])).await).await.json();
         let refresh = tokens["refresh_token"].as_str().unwrap().to_string();
-        let (_, app) = house.vault.add_app_password(house.alice.id, "Phone", Services::mail(), None).await.unwrap();
+        let (_, app) = house.ctx.doorkeeper.add_app_password(&house.alice, "Phone", Services::mail(), None).await.unwrap();
         let mut device = Device::new(7);
         add_passkey(&mut here, &mut device).await;
         subjects().await;
@@ -265,7 +265,7 @@ async fn attack_37_who_stays_in_after_a_change() {
 async fn attack_38_an_app_password_where_it_is_not_meant() {
     on_both_engines(async |house| {
         let smtp: Services = [Service::Smtp].into_iter().collect();
-        let (_, password) = house.vault.add_app_password(house.alice.id, "Printer", smtp, None).await.unwrap();
+        let (_, password) = house.ctx.doorkeeper.add_app_password(&house.alice, "Printer", smtp, None).await.unwrap();
         let password = password.expose().as_str();
         assert!(opens_imap(&house, "alice@home.example", password, Service::Smtp).await.is_ok());
         for (user, service) in [
@@ -283,10 +283,10 @@ async fn attack_38_an_app_password_where_it_is_not_meant() {
         assert_eq!(house.post("/token", &grant).await.error(), (400, "unsupported_grant_type".into()), "OAuth");
         // SCRAM: what is offered for bob holds nothing of alice's.
         let bob = house.directory.find_account_by_address(&"bob@home.example".parse().unwrap()).await.unwrap().unwrap();
-        let offer = house.vault.find_scram_offer(Some(bob.id), "bob@home.example").await.unwrap();
+        let offer = house.vault.find_scram_offer(Some(bob.id), "bob@home.example", true).await.unwrap();
         assert!(offer.apps.is_empty());
         let ends = house.clock.now().after(Duration::from_secs(60));
-        let (_, short) = house.vault.add_app_password(house.alice.id, "Guest", Services::mail(), Some(ends)).await.unwrap();
+        let (_, short) = house.ctx.doorkeeper.add_app_password(&house.alice, "Guest", Services::mail(), Some(ends)).await.unwrap();
         assert!(opens_imap(&house, "alice@home.example", short.expose(), Service::Imap).await.is_ok());
         house.clock.advance(Duration::from_secs(60));
         assert!(opens_imap(&house, "alice@home.example", short.expose(), Service::Imap).await.is_err(), "expired");
@@ -300,7 +300,7 @@ async fn attack_39_guesses_that_lock_the_owner_out() {
         let mut home = visitor(&house, "alice").await;
         let mut device = Device::new(7);
         add_passkey(&mut home, &mut device).await;
-        let (_, app) = house.vault.add_app_password(house.alice.id, "Phone", Services::mail(), None).await.unwrap();
+        let (_, app) = house.ctx.doorkeeper.add_app_password(&house.alice, "Phone", Services::mail(), None).await.unwrap();
         // From everywhere, until nothing is admitted any more.
         let mut stopped = 0;
         for n in 0..400_u32 {
