@@ -5,6 +5,7 @@
 //! over a Unix socket, which [`serve`] answers in the frames of `hearth_identity::login`.
 //!
 //! - `doorkeeper.rs`: passwords and tokens to logins; what each costs and what is remembered
+//! - `mark.rs`: by what a browser is known again
 //! - `throttle.rs`: how often somebody may guess (pure)
 //! - `relay.rs`: a SASL exchange, step by step
 //! - `order.rs`: what only the house's own user may ask: passwords, app passwords, secret keys
@@ -16,6 +17,7 @@
 
 mod doorkeeper;
 pub mod limits;
+mod mark;
 mod order;
 mod relay;
 mod serve;
@@ -25,4 +27,5 @@ pub mod throttle;
 mod waiting;
 
 pub use doorkeeper::{Doorkeeper, Second, SignIn};
+pub use mark::Marks;
 pub use serve::serve;

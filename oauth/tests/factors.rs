@@ -297,7 +297,11 @@ async fn a_one_time_link() {
         house.clock.advance(hour);
         assert_eq!(browser.get(&format!("/welcome/{}", late.expose())).await.status, StatusCode::NOT_FOUND);
         assert!(
-            house.vault.check_password(Some(house.alice.id), &Secret::new(new.into())).await.unwrap()
+            house
+                .vault
+                .check_password(Some(house.alice.id), &Secret::new(new.into()), hearth_identity::vault::Asker::Known)
+                .await
+                .unwrap()
                 == hearth_identity::vault::PasswordCheck::Right
         );
     })

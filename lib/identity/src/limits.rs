@@ -68,6 +68,8 @@ pub const ARGON2_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
 pub const ARGON2_AT_ONCE_MAX: usize = 32;
 /// Passwords that wait for argon2 at most; more are asked to come back.
 pub const ARGON2_WAITING_MAX: usize = 64;
+/// Of these places, those that guesses of strangers leave free, so that who signed in here before does not stand outside.
+pub const ARGON2_KEPT: usize = 24;
 /// How often a process looks whether sessions ended.
 pub const REVOCATION_POLL: Duration = Duration::from_millis(400);
 /// How long the news of an ended session is kept.

@@ -37,13 +37,13 @@ use tokio::sync::Semaphore;
 pub use app_password::{ScramOffer, StoredAppPassword, looks_like_app_password};
 pub use link::Link;
 pub use passkey::{NewPasskey, StoredPasskey};
-pub use password::{PasswordCheck, check_new_password};
+pub use password::{Asker, PasswordCheck, check_new_password};
 pub use recovery::looks_like_recovery_code;
 pub use signing::{Algorithm, SigningKey};
 pub use totp::{StoredTotp, totp_code};
 
 use crate::error::{Error, Result};
-use crate::limits::{ARGON2_AT_ONCE, ARGON2_AT_ONCE_MAX, ARGON2_MEMORY_BYTES, ARGON2_WAITING_MAX};
+use crate::limits::{ARGON2_AT_ONCE, ARGON2_AT_ONCE_MAX, ARGON2_KEPT, ARGON2_MEMORY_BYTES, ARGON2_WAITING_MAX};
 use seal::Seal;
 
 const STEPS: &[Migration] = &[
@@ -65,6 +65,8 @@ struct Inner {
     running: Semaphore,
     /// One permit for each that runs or waits.
     queueing: Semaphore,
+    /// One permit for each of these that is a stranger's: fewer than there are places.
+    strangers: Arc<Semaphore>,
     /// How often a human password was set since the vault was opened.
     passwords_set: AtomicU64,
 }
@@ -101,6 +103,7 @@ impl Vault {
             pepper,
             running: Semaphore::new(at_once),
             queueing: Semaphore::new(at_once + ARGON2_WAITING_MAX),
+            strangers: Arc::new(Semaphore::new(at_once + ARGON2_WAITING_MAX - ARGON2_KEPT)),
             passwords_set: AtomicU64::new(0),
         })))
     }

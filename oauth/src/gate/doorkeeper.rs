@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hearth_identity::directory::{Account, Event, NewSession, SessionKind};
 use hearth_identity::grants::scope;
 use hearth_identity::login::{Login, Refusal, Service, Services};
-use hearth_identity::vault::{PasswordCheck, StoredAppPassword, Vault, looks_like_app_password, looks_like_recovery_code};
+use hearth_identity::vault::{Asker, PasswordCheck, StoredAppPassword, Vault, looks_like_app_password, looks_like_recovery_code};
 use hearth_identity::{Directory, Error};
 use hearth_types::{AccountId, Address, Clock, Secret, SessionId, Timestamp, Trouble};
 
@@ -19,10 +19,13 @@ use crate::request::resource;
 use crate::rule::policy::Policy;
 
 use super::limits::BUSY_WAIT;
-use super::throttle::{Attempt, Strength, Throttle, network_of};
+use super::mark::Marks;
+use super::throttle::{Attempt, Strength, Throttle, area_of, network_of};
 
 /// Octets of a name that somebody signs in with: a longest address.
 const USER_BYTES_MAX: usize = 320;
+/// In the place of a network, for the browsers that an account is known by.
+const KNOWN_BROWSER: &str = "a known browser";
 
 /// Checks passwords and tokens, counts failures, writes sessions. Cheap to clone.
 #[derive(Clone)]
@@ -69,6 +72,8 @@ pub(super) struct Claim {
     network: String,
     /// When the account last signed in from this network.
     known_at: Option<Timestamp>,
+    /// The account signed in with this browser before.
+    is_known_browser: bool,
 }
 
 impl Doorkeeper {
@@ -97,8 +102,8 @@ impl Doorkeeper {
     }
 
     /// The sign-in page's question: the human password alone counts. Makes no session.
-    pub async fn sign_in(&self, user: &str, password: &Secret<String>, peer: IpAddr) -> Result<SignIn, Trouble> {
-        let claim = self.claim(user, Service::Web, peer).await?;
+    pub async fn sign_in(&self, user: &str, password: &Secret<String>, peer: IpAddr, marks: &Marks) -> Result<SignIn, Trouble> {
+        let claim = self.claim_by_browser(user, peer, marks).await?;
         if looks_like_app_password(password.expose()) {
             self.fail(&claim, "an app password on the sign-in page").await?;
             return Ok(SignIn::Refused(Refusal::Credentials));
@@ -113,8 +118,14 @@ impl Doorkeeper {
     /// A code of an authenticator app or of the recovery sheet, from somebody whose password was right. Counted
     /// apart from passwords, by account and from everywhere together: a right password must not give back the guesses of the
     /// codes. The lines of the recovery sheet are counted apart, so that guesses at codes keep nobody from using one.
-    pub async fn second_factor(&self, account: &Account, code: &str, peer: IpAddr) -> Result<Result<Second, Refusal>, Trouble> {
-        let claim = self.claim(&account.primary.to_string(), Service::Web, peer).await?;
+    pub async fn second_factor(
+        &self,
+        account: &Account,
+        code: &str,
+        peer: IpAddr,
+        marks: &Marks,
+    ) -> Result<Result<Second, Refusal>, Trouble> {
+        let claim = self.claim_by_browser(&account.primary.to_string(), peer, marks).await?;
         let is_of_the_sheet = looks_like_recovery_code(code);
         let attempt = claim.attempt(if is_of_the_sheet { Strength::Sheet } else { Strength::Code });
         if claim.account.is_none() {
@@ -242,6 +253,12 @@ impl Doorkeeper {
         self.throttle().succeeded(&attempt, self.now());
     }
 
+    async fn claim_by_browser(&self, user: &str, peer: IpAddr, marks: &Marks) -> Result<Claim, Trouble> {
+        let claim = self.claim(user, Service::Web, peer).await?;
+        let is_known_browser = claim.account.as_ref().is_some_and(|account| marks.know(self.vault(), account.id));
+        Ok(Claim { is_known_browser, ..claim })
+    }
+
     /// Who is meant, and from where: one read of the directory, known or not.
     pub(super) async fn claim(&self, user: &str, service: Service, peer: IpAddr) -> Result<Claim, Trouble> {
         let network = network_of(peer);
@@ -261,7 +278,7 @@ impl Doorkeeper {
             Some(account) => self.directory().find_known_network(account.id, &network).await?,
             None => None,
         };
-        Ok(Claim { account, service, peer, name, key, network, known_at })
+        Ok(Claim { account, service, peer, name, key, network, known_at, is_known_browser: false })
     }
 
     /// The human password, within the throttle; costs the same for nobody.
@@ -277,7 +294,9 @@ impl Doorkeeper {
                 return Ok(Err(Refusal::Wait(wait)));
             }
         }
-        let checked = self.vault().check_password(claim.account.as_ref().map(|account| account.id), password).await?;
+        let account = claim.account.as_ref().map(|account| account.id);
+        let asker = if claim.is_known() { Asker::Known } else { Asker::Stranger };
+        let checked = self.vault().check_password(account, password, asker).await?;
         match (checked, &claim.account) {
             (PasswordCheck::Right, Some(account)) => {
                 self.throttle().succeeded(&attempt, self.now());
@@ -403,11 +422,18 @@ impl Claim {
     /// Somebody who has shown no name yet.
     fn of_nobody(service: Service, peer: IpAddr) -> Self {
         let (name, key) = (String::new(), String::new());
-        Self { account: None, service, peer, name, key, network: network_of(peer), known_at: None }
+        Self { account: None, service, peer, name, key, network: network_of(peer), known_at: None, is_known_browser: false }
     }
 
     fn attempt(&self, strength: Strength) -> Attempt {
-        Attempt { account: self.key.clone(), network: self.network.clone(), is_known: self.known_at.is_some(), strength }
+        // What one browser of theirs does counts with their others and not with its network: a neighbour's guesses there
+        // are not its own.
+        let network = if self.is_known_browser { KNOWN_BROWSER.to_string() } else { self.network.clone() };
+        Attempt { account: self.key.clone(), network, area: area_of(self.peer), is_known: self.is_known(), strength }
+    }
+
+    fn is_known(&self) -> bool {
+        self.known_at.is_some() || self.is_known_browser
     }
 
     /// Is the account that the peer wants to act as the one that it proved to be?

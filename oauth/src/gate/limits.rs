@@ -25,6 +25,18 @@ pub const ACCOUNT: Rule = Rule {
     longest_wait: Duration::from_secs(15 * 60),
     forgive_one_each: Duration::from_secs(10 * 60),
 };
+/// Of these, guesses from where nobody failed before ([`FRESH`] says for how long): a count of their own, so that a few
+/// networks that guess do not keep the owner out who is somewhere new. With [`ACCOUNT`] some 450 a day when they never end:
+/// a password withstands 10^8 at least (`PASSWORD_GUESSES_LOG10`).
+pub const FIRST: Rule = Rule {
+    free: 60,
+    first_wait: Duration::from_secs(5),
+    longest_wait: Duration::from_secs(5 * 60),
+    forgive_one_each: Duration::from_secs(5 * 60),
+};
+/// Failures in one area, of anybody: after a day it is as if nobody had failed there.
+pub const FRESH: Rule =
+    Rule { free: u32::MAX - 1, first_wait: SECOND, longest_wait: SECOND, forgive_one_each: Duration::from_secs(24 * 3600) };
 /// Guesses from one network at accounts that it is strange to.
 pub const NETWORK: Rule =
     Rule { free: 40, first_wait: Duration::from_secs(2), longest_wait: Duration::from_secs(15 * 60), forgive_one_each: MINUTE };

@@ -10,7 +10,9 @@
 //! in before in a count of their own.
 //!
 //! Who guesses from elsewhere cannot lock the owner out: from a network that an account has signed in
-//! from, only failures of that same pair count. And what cannot be guessed (128 random bits) is not
+//! from, and with a browser that it has signed in with, only failures of that same pair count. And in an area (a /24 of IPv4, a
+//! /48 of IPv6) where nobody failed before, the failures of other areas do not count, but for those that were the first of
+//! theirs. What cannot be guessed (128 random bits) is not
 //! refused for the guesses of others.
 //!
 //! A failure is counted when the attempt is admitted and given back when it succeeds, so that a hundred
@@ -22,7 +24,7 @@ use std::time::Duration;
 
 use hearth_types::Timestamp;
 
-use super::limits::{ACCOUNT, CODES, CODES_AT_HOME, FLOOD, NETWORK, OWNER, PAIR, ROWS_MAX, SHEET};
+use super::limits::{ACCOUNT, CODES, CODES_AT_HOME, FIRST, FLOOD, FRESH, NETWORK, OWNER, PAIR, ROWS_MAX, SHEET};
 
 /// How many failures are free, and how the waits grow after that.
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +44,11 @@ pub struct Rule {
 pub struct Attempt {
     /// The name that was claimed, normal; empty when there is none yet (a token).
     pub account: String,
-    /// From [`network_of`].
+    /// From [`network_of`]; for a browser that the account is known by, the same wherever it is.
     pub network: String,
-    /// The account has signed in from this network lately.
+    /// From [`area_of`].
+    pub area: String,
+    /// The account has signed in from this network lately, or with this browser.
     pub is_known: bool,
     /// How hard it is to guess.
     pub strength: Strength,
@@ -68,6 +72,10 @@ pub enum Strength {
 pub struct Throttle {
     pairs: Table<(String, String)>,
     accounts: Table<String>,
+    /// Of accounts: failures that were the first of their area.
+    firsts: Table<String>,
+    /// Areas where somebody failed.
+    areas: Table<String>,
     networks: Table<String>,
     floods: Table<String>,
     /// Of accounts, from known networks or from strange ones. Whoever has a row here knew a password: nobody can fill
@@ -83,6 +91,20 @@ pub fn network_of(peer: IpAddr) -> String {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
             format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// What one customer is given, or one company: the /24 of an IPv4 address, the /48 of an IPv6 address.
+pub fn area_of(peer: IpAddr) -> String {
+    match peer.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
         }
     }
 }
@@ -103,8 +125,12 @@ impl Throttle {
             (Strength::Guessable, true) => self.pairs.count(pair(attempt), &OWNER, now),
             (Strength::Guessable, false) => {
                 self.pairs.count(pair(attempt), &PAIR, now);
-                self.accounts.count(attempt.account.clone(), &ACCOUNT, now);
                 self.networks.count(network.clone(), &NETWORK, now);
+                match self.failures_there(attempt, now) {
+                    0 => self.firsts.count(attempt.account.clone(), &FIRST, now),
+                    _ => self.accounts.count(attempt.account.clone(), &ACCOUNT, now),
+                }
+                self.areas.count(attempt.area.clone(), &FRESH, now);
             }
         }
         Ok(())
@@ -118,12 +144,33 @@ impl Throttle {
             (Strength::Code, _) => self.codes.wait(&code(attempt), now),
             (Strength::Sheet, _) => self.sheets.wait(&pair(attempt), now),
             (Strength::Guessable, true) => self.pairs.wait(&pair(attempt), now),
-            (Strength::Guessable, false) => self
-                .pairs
-                .wait(&pair(attempt), now)
-                .max(self.accounts.wait(&attempt.account, now))
-                .max(self.networks.wait(network, now)),
+            (Strength::Guessable, false) => {
+                let others = match self.failures_there(attempt, now) {
+                    0 => self.firsts.wait(&attempt.account, now),
+                    _ => self.accounts.wait(&attempt.account, now),
+                };
+                self.pairs.wait(&pair(attempt), now).max(others).max(self.networks.wait(network, now))
+            }
         }
+    }
+
+    /// Failures in the attempt's area, at whatever account.
+    fn failures_there(&self, attempt: &Attempt, now: Timestamp) -> u32 {
+        self.areas.rows.get(&attempt.area).map_or(0, |row| {
+            let mut row = *row;
+            row.forgive(&FRESH, now);
+            row.failures
+        })
+    }
+
+    /// An attempt that was strange is no failure after all.
+    fn give_back_strange(&mut self, attempt: &Attempt, now: Timestamp) {
+        match self.failures_there(attempt, now) {
+            0 | 1 => self.firsts.give_back(&attempt.account, &FIRST, now),
+            _ => self.accounts.give_back(&attempt.account, &ACCOUNT, now),
+        }
+        self.areas.give_back(&attempt.area, &FRESH, now);
+        self.networks.give_back(&attempt.network, &NETWORK, now);
     }
 
     /// An admitted attempt was right: what it was counted as is given back, and the pair starts anew.
@@ -137,8 +184,7 @@ impl Throttle {
             (Strength::Guessable, is_known) => {
                 self.pairs.rows.remove(&pair(attempt));
                 if !is_known {
-                    self.accounts.give_back(&attempt.account, &ACCOUNT, now);
-                    self.networks.give_back(&attempt.network, &NETWORK, now);
+                    self.give_back_strange(attempt, now);
                 }
             }
         }
@@ -150,8 +196,7 @@ impl Throttle {
             let rule = if attempt.is_known { &OWNER } else { &PAIR };
             self.pairs.give_back(&pair(attempt), rule, now);
             if !attempt.is_known {
-                self.accounts.give_back(&attempt.account, &ACCOUNT, now);
-                self.networks.give_back(&attempt.network, &NETWORK, now);
+                self.give_back_strange(attempt, now);
             }
         }
     }
@@ -278,7 +323,7 @@ mod tests {
     use super::*;
 
     fn attempt(account: &str, network: &str, is_known: bool, strength: Strength) -> Attempt {
-        Attempt { account: account.into(), network: network.into(), is_known, strength }
+        Attempt { account: account.into(), network: network.into(), area: network.into(), is_known, strength }
     }
 
     fn start() -> Timestamp {
@@ -322,10 +367,15 @@ mod tests {
     #[test]
     fn a_botnet_that_tries_one_account_does_not_keep_its_owner_out() {
         let mut throttle = Throttle::default();
-        let tries = (0..1_000)
-            .take_while(|n| throttle.admit(&attempt("alice", &format!("net{n}"), false, Strength::Guessable), start()).is_ok())
-            .count();
-        assert_eq!(tries as u32, ACCOUNT.free + 1);
+        let from = |n: u32| attempt("alice", &format!("net{n}"), false, Strength::Guessable);
+        // Four networks of two areas: they have what there is for those who failed before.
+        let few = |n: u32| Attempt { area: format!("area{}", n % 2), ..from(n % 4) };
+        let tries = (0..1_000).take_while(|n| throttle.admit(&few(*n), start()).is_ok()).count();
+        assert_eq!(tries as u32, 2 + ACCOUNT.free + 1);
+        assert!(throttle.admit(&Attempt { area: "area0".into(), ..from(9) }, start()).is_err(), "a neighbour of theirs");
+        // Then one after the other that never failed.
+        let tries = (10..1_000).take_while(|n| throttle.admit(&from(*n), start()).is_ok()).count();
+        assert_eq!(2 + tries as u32, FIRST.free + 1);
         assert!(throttle.admit(&attempt("alice", "elsewhere", false, Strength::Guessable), start()).is_err());
         assert!(throttle.admit(&attempt("alice", "home", true, Strength::Guessable), start()).is_ok());
         assert!(throttle.admit(&attempt("alice", "elsewhere", false, Strength::Random), start()).is_ok());
@@ -426,6 +476,20 @@ mod tests {
     }
 
     #[test]
+    fn who_was_right_leaves_a_fresh_network_fresh() {
+        let mut throttle = Throttle::default();
+        let attempt = attempt("alice", "net", false, Strength::Guessable);
+        for n in 0..1_000 {
+            throttle.admit(&attempt, start()).expect("a right password is never in its own way");
+            if n % 2 == 0 { throttle.succeeded(&attempt, start()) } else { throttle.undecided(&attempt, start()) }
+        }
+        assert_eq!(throttle.failures_there(&attempt, start()), 0);
+        throttle.admit(&attempt, start()).expect("free");
+        assert_eq!(throttle.failures_there(&attempt, start()), 1);
+        assert_eq!(throttle.failures_there(&attempt, start().after(FRESH.forgive_one_each)), 0, "forgiven");
+    }
+
+    #[test]
     fn the_tables_are_bounded() {
         let mut throttle = Throttle::default();
         for n in 0..(ROWS_MAX * 3) {
@@ -445,6 +509,11 @@ mod tests {
             ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
         ] {
             assert_eq!(network_of(peer.parse().unwrap()), network);
+        }
+        for (peer, area) in
+            [("192.0.2.1", "192.0.2.0/24"), ("::ffff:192.0.2.9", "192.0.2.0/24"), ("2001:db8:1:2::9", "2001:db8:1::/48")]
+        {
+            assert_eq!(area_of(peer.parse().unwrap()), area);
         }
     }
 }

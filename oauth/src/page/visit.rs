@@ -3,7 +3,7 @@
 //!
 //! `__Host-hearth` is the secret of a session (the directory keeps its hash). `__Host-hearth-visit`
 //! is a random value for those who are not signed in, so that their forms can be told from others'.
-//! `__Host-hearth-known` says who signed in with this browser before, to tell them when it was another.
+//! `__Host-hearth-known` says who signed in with this browser before ([`Marks`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use askama::Template;
 use hearth_identity::directory::{NewSession, Session, SessionKind};
 use hearth_identity::grants::{hash_token, new_token};
 use hearth_identity::service::Services;
-use hearth_types::{AccountId, Trouble};
+use hearth_types::{AccountId, Secret, Trouble};
 use hearth_web::axum::extract::FromRequestParts;
 use hearth_web::axum::http::request::Parts;
 use hearth_web::axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -20,7 +20,8 @@ use hearth_web::axum::response::{IntoResponse, Response};
 use hearth_web::{Peer, cookie, headers, page, same_origin};
 
 use crate::ctx::Ctx;
-use crate::limits::{KNOWN_LIFE, KNOWN_PEOPLE_MAX};
+use crate::gate::Marks;
+use crate::limits::KNOWN_LIFE;
 use crate::page::user_agent;
 use crate::request::grant::Visitor;
 use crate::request::level::Level;
@@ -29,9 +30,6 @@ use crate::t;
 const SESSION_COOKIE: &str = "__Host-hearth";
 const VISIT_COOKIE: &str = "__Host-hearth-visit";
 const KNOWN_COOKIE: &str = "__Host-hearth-known";
-
-/// Letters of one such mark.
-const MARK_LETTERS: usize = 32;
 
 /// A visit to one of our pages. As an extractor it answers with a page when the directory fails.
 #[derive(Debug)]
@@ -46,8 +44,8 @@ pub struct Visit {
     /// That cookie, when the browser does not have it yet.
     new_cookie: Option<HeaderValue>,
     from_elsewhere: bool,
-    /// Marks of those who signed in with this browser before.
-    known: Vec<String>,
+    /// Those who signed in with this browser before.
+    pub known: Marks,
 }
 
 impl Visit {
@@ -74,7 +72,7 @@ impl Visit {
             cookie: bound_to,
             new_cookie,
             from_elsewhere: same_origin(fields, &ctx.issuer).is_err(),
-            known: read_marks(cookie::find(fields, KNOWN_COOKIE).unwrap_or_default()),
+            known: Marks::read(cookie::find(fields, KNOWN_COOKIE).unwrap_or_default()),
         })
     }
 
@@ -173,11 +171,9 @@ impl Visit {
             ctx.directory.end_session(old.id).await?;
         }
         ctx.doorkeeper.know_network(account, self.peer.ip).await?;
-        let mark = mark_of(ctx, account);
-        let is_new_device = !self.known.contains(&mark);
-        let others = self.known.iter().filter(|known| **known != mark).take(KNOWN_PEOPLE_MAX - 1);
-        let known = std::iter::once(&mark).chain(others).map(String::as_str).collect();
-        Ok((session, SignedIn { secret: secret.expose().clone(), is_new_device, known, lives }))
+        let is_new_device = !self.known.know(ctx.vault(), account);
+        let known = self.known.cookie_with(ctx.vault(), account);
+        Ok((session, SignedIn { secret, is_new_device, known, lives }))
     }
 
     /// Ends the session; the answer then takes the cookie away.
@@ -192,37 +188,28 @@ impl Visit {
 
 /// The secret of a session that has just begun.
 pub struct SignedIn {
-    secret: String,
+    secret: Secret<String>,
     /// This browser was not seen with this person before.
     pub is_new_device: bool,
-    known: String,
+    known: Secret<String>,
     lives: Duration,
 }
 
 impl SignedIn {
     /// A token bound to the new session, as [`Visit::form`] would give it on the next request.
     pub fn form(&self, ctx: &Ctx, purpose: &str) -> String {
-        ctx.csrf.token(&self.secret, purpose)
+        ctx.csrf.token(self.secret.expose(), purpose)
     }
 
     /// Gives the browser its cookie.
     pub fn set(&self, mut response: Response) -> Response {
-        let fields =
-            [cookie::set(SESSION_COOKIE, &self.secret, Some(self.lives)), cookie::set(KNOWN_COOKIE, &self.known, Some(KNOWN_LIFE))];
+        let fields = [
+            cookie::set(SESSION_COOKIE, self.secret.expose(), Some(self.lives)),
+            cookie::set(KNOWN_COOKIE, self.known.expose(), Some(KNOWN_LIFE)),
+        ];
         response.headers_mut().extend(fields.into_iter().flatten().map(|field| (header::SET_COOKIE, field)));
         response
     }
-}
-
-/// What a browser keeps of somebody who signed in with it: of use for nothing but to know it again.
-fn mark_of(ctx: &Ctx, account: AccountId) -> String {
-    let hash = ctx.vault().keyed_hash("known browser", &account.as_i64().to_be_bytes());
-    hash.iter().take(MARK_LETTERS / 2).map(|octet| format!("{octet:02x}")).collect()
-}
-
-fn read_marks(cookie: &str) -> Vec<String> {
-    let letters: Vec<char> = cookie.chars().take(MARK_LETTERS * KNOWN_PEOPLE_MAX).collect();
-    letters.chunks(MARK_LETTERS).map(|mark| mark.iter().collect()).collect()
 }
 
 impl FromRequestParts<Arc<Ctx>> for Visit {

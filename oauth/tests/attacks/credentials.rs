@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use hearth_identity::Services;
-use hearth_identity::limits::{ARGON2_AT_ONCE, ARGON2_WAITING_MAX, PASSWORD_CHARS_MAX};
+use hearth_identity::limits::{ARGON2_AT_ONCE, ARGON2_KEPT, ARGON2_WAITING_MAX, PASSWORD_CHARS_MAX};
 use hearth_identity::login::{Refusal, Service};
-use hearth_identity::vault::{PasswordCheck, check_new_password, totp_code};
-use hearth_oauth::gate::Doorkeeper;
+use hearth_identity::vault::{Asker, PasswordCheck, check_new_password, totp_code};
+use hearth_oauth::gate::{Doorkeeper, Marks};
 use hearth_types::Secret;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode, header};
 
+use crate::guesses;
 use crate::support::device::Device;
 use crate::support::factors::{add_passkey, add_totp, by_passkey, password, second};
 use crate::support::{House, ISSUER, PASSWORD, Reply, ask, encode, on_both_engines, request};
@@ -40,7 +41,8 @@ fn said(reply: &Reply) -> String {
 async fn attack_32_a_password_that_costs_too_much() {
     on_both_engines(async |house| {
         let account = Some(house.alice.id);
-        let check = async |account, text: String| house.vault.check_password(account, &Secret::new(text)).await.unwrap();
+        let check =
+            async |account, text: String| house.vault.check_password(account, &Secret::new(text), Asker::Known).await.unwrap();
         // What is too long is wrong before anything is computed, and cannot be set.
         let long = "a".repeat(PASSWORD_CHARS_MAX + 1);
         assert!(check_new_password(&long).is_err() && check_new_password("nul\0nul\0nul").is_err());
@@ -80,10 +82,13 @@ async fn attack_33_who_lives_here() {
         assert_eq!(pages.len(), 1, "known, disabled and unknown look the same: {pages:#?}");
         // They cost the same: for nobody, too, there is a computation, in the same queue as for everybody.
         let wrong = Secret::new("wrong".to_string());
-        let many = ARGON2_AT_ONCE + ARGON2_WAITING_MAX;
-        let crowd = futures_util::future::join_all((0..many).map(|_| house.vault.check_password(None, &wrong)));
-        let (_, for_alice) = tokio::join!(crowd, house.vault.check_password(Some(house.alice.id), &wrong));
-        assert_eq!(for_alice.unwrap(), PasswordCheck::Busy, "those for nobody took every place");
+        let many = ARGON2_AT_ONCE + ARGON2_WAITING_MAX - ARGON2_KEPT;
+        let check = |account, asker| house.vault.check_password(account, &wrong, asker);
+        let crowd = futures_util::future::join_all((0..many).map(|_| check(None, Asker::Stranger)));
+        let alice = Some(house.alice.id);
+        let (_, for_alice, at_home) = tokio::join!(crowd, check(alice, Asker::Stranger), check(alice, Asker::Known));
+        assert_eq!(for_alice.unwrap(), PasswordCheck::Busy, "those for nobody took every place that strangers have");
+        assert_eq!(at_home.unwrap(), PasswordCheck::Wrong, "there are others for those who were here before");
         // No list of passkeys, and no address that can be looked up.
         assert!(browser.get("/sign-in").await.attribute("data-options").contains("\"known\":[]"));
         let finger = async |name: &str| house.get(&format!("/.well-known/webfinger?resource=acct:{name}@home.example")).await;
@@ -296,6 +301,7 @@ async fn attack_38_an_app_password_where_it_is_not_meant() {
 
 #[tokio::test]
 async fn attack_39_guesses_that_lock_the_owner_out() {
+    on_both_engines(async |house| guesses::the_owner_elsewhere(&house).await).await;
     on_both_engines(async |house| {
         let mut home = visitor(&house, "alice").await;
         let mut device = Device::new(7);
@@ -307,7 +313,7 @@ async fn attack_39_guesses_that_lock_the_owner_out() {
             let peer = std::net::Ipv4Addr::from(0xCB00_7100 + n).into();
             let wrong = Secret::new(format!("guess {n}"));
             let doorkeeper = &house.ctx.doorkeeper;
-            let answer = doorkeeper.sign_in("alice@home.example", &wrong, peer).await.unwrap();
+            let answer = doorkeeper.sign_in("alice@home.example", &wrong, peer, &Marks::default()).await.unwrap();
             if matches!(answer, hearth_oauth::gate::SignIn::Refused(Refusal::Wait(_))) {
                 stopped += 1;
             }

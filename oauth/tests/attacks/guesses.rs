@@ -2,6 +2,11 @@
 //! Guesses at people's passwords and codes, from one network and from many: how many are looked at, and that those whose
 //! they are get in meanwhile. For 34 and 39.
 
+use std::net::IpAddr;
+
+use hearth_identity::login::Refusal;
+use hearth_oauth::gate::{Marks, SignIn};
+use hearth_types::Secret;
 use hearth_web::axum::http::StatusCode;
 
 use crate::support::factors::{add_totp, code, password, second};
@@ -61,4 +66,49 @@ async fn codes_are_counted_wherever_they_come_from() {
         assert!(known("203.0.113.200").await, "she is in, so this network is hers");
     })
     .await;
+}
+
+/// One guess at alice's password.
+async fn guess(house: &House, n: usize, from: &str) -> SignIn {
+    let from: IpAddr = from.parse().unwrap();
+    house.ctx.doorkeeper.sign_in("alice@home.example", &Secret::new(format!("guess {n}")), from, &Marks::default()).await.unwrap()
+}
+
+fn waits(answer: &SignIn) -> bool {
+    matches!(answer, SignIn::Refused(Refusal::Wait(_)))
+}
+
+/// Alice away from home, while strangers guess.
+pub async fn the_owner_elsewhere(house: &House) {
+    let mut own = house.browser();
+    own.sign_in("alice").await;
+    // Three networks guess until they have to wait.
+    for n in 0..60 {
+        guess(house, n, &elsewhere(n % 3)).await;
+    }
+    assert!(waits(&guess(house, 60, &elsewhere(0)).await));
+    let mut stranger = house.browser_at("203.0.113.99");
+    assert_ne!(password(&mut stranger).await.status, StatusCode::TOO_MANY_REQUESTS, "a network that never failed");
+    // More networks than a household is ever in: then a browser that she signed in with before is what tells her apart.
+    for n in 100..400 {
+        guess(house, n, &elsewhere(n)).await;
+    }
+    assert_eq!(password(&mut house.browser_at("203.0.113.100")).await.status, StatusCode::TOO_MANY_REQUESTS);
+    own.jar.remove("__Host-hearth");
+    own.from = "203.0.113.100".into();
+    assert_ne!(password(&mut own).await.status, StatusCode::TOO_MANY_REQUESTS, "her browser is known");
+    // It is a secret of this browser and this person: another's, or one that was made up, is worth nothing.
+    let mark = own.jar["__Host-hearth-known"].clone();
+    let mut bobs = house.browser();
+    bobs.sign_in("bob").await;
+    assert_ne!(bobs.jar["__Host-hearth-known"], mark);
+    let turned = format!("{}{}", if mark.starts_with('0') { '1' } else { '0' }, &mark[1..]);
+    for false_mark in [bobs.jar["__Host-hearth-known"].clone(), turned, "0".repeat(mark.len())] {
+        let mut thief = house.browser_at("203.0.113.101");
+        thief.jar.insert("__Host-hearth-known".into(), false_mark);
+        assert_eq!(password(&mut thief).await.status, StatusCode::TOO_MANY_REQUESTS);
+    }
+    let mut another = house.browser();
+    another.sign_in("alice").await;
+    assert_ne!(another.jar["__Host-hearth-known"], mark, "each browser has its own");
 }

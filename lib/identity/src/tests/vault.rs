@@ -13,7 +13,7 @@ use crate::limits::{
     APP_PASSWORDS_MAX, SCRAM_NAMES_MAX, SECRET_KEY_BYTES_MAX, SIGNING_KEY_AHEAD, SIGNING_KEY_LIFE, SIGNING_KEY_OVERLAP,
 };
 use crate::service::{Service, Services};
-use crate::vault::{Algorithm, PasswordCheck, ScramOffer, Vault};
+use crate::vault::{Algorithm, Asker, PasswordCheck, ScramOffer, Vault};
 
 const ALICE: AccountId = AccountId::from_i64(1);
 const BOB: AccountId = AccountId::from_i64(2);
@@ -26,7 +26,7 @@ fn secret(text: &str) -> Secret<String> {
 fn a_human_password() {
     on_each_engine(|home| async move {
         let vault = home.vault().await;
-        assert_eq!(vault.check_password(Some(ALICE), &secret("correct horse")).await.unwrap(), PasswordCheck::Wrong);
+        assert_eq!(vault.check_password(Some(ALICE), &secret("correct horse"), Asker::Known).await.unwrap(), PasswordCheck::Wrong);
         let before = vault.passwords_set();
         vault.set_password(ALICE, Some(secret("correct horse \u{2168}"))).await.unwrap();
         assert_ne!(vault.passwords_set(), before);
@@ -37,11 +37,11 @@ fn a_human_password() {
             (Some(BOB), "correct horse IX", PasswordCheck::Wrong),
             (None, "correct horse IX", PasswordCheck::Wrong),
         ] {
-            assert_eq!(vault.check_password(account, &secret(password)).await.unwrap(), check, "{password}");
+            assert_eq!(vault.check_password(account, &secret(password), Asker::Known).await.unwrap(), check, "{password}");
         }
         assert!(matches!(vault.set_password(ALICE, Some(secret("short"))).await, Err(Error::Invalid(_))));
         let long = secret(&"a".repeat(10_000));
-        assert_eq!(vault.check_password(Some(ALICE), &long).await.unwrap(), PasswordCheck::Wrong);
+        assert_eq!(vault.check_password(Some(ALICE), &long, Asker::Known).await.unwrap(), PasswordCheck::Wrong);
         assert!(vault.has_password(ALICE).await.unwrap());
         vault.set_password(ALICE, None).await.unwrap();
         assert!(!vault.has_password(ALICE).await.unwrap());

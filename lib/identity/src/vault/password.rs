@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Human passwords: argon2id, a few at a time.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -9,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hearth_types::{AccountId, Secret, constant_time_eq};
 use hearth_wire::sasl::prep;
+use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
 use super::Vault;
 use crate::error::{Error, Result};
@@ -37,6 +39,15 @@ pub enum PasswordCheck {
     Busy,
 }
 
+/// Who wants to know whether a password is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody where the account signed in before: every place in the queue is open.
+    Known,
+    /// Anybody; [`ARGON2_KEPT`](crate::limits::ARGON2_KEPT) places are not for them.
+    Stranger,
+}
+
 impl Vault {
     /// Sets the human password, or takes it away. Costs an argon2 computation.
     pub async fn set_password(&self, account: AccountId, password: Option<Secret<String>>) -> Result<()> {
@@ -44,7 +55,7 @@ impl Vault {
             Some(password) => {
                 check_new_password(password.expose())?;
                 let salt = crate::random::bytes::<SALT_BYTES>();
-                let computed = self.compute(password, salt.to_vec(), params()?, HASH_BYTES).await?;
+                let computed = self.compute(password, salt.to_vec(), params()?, HASH_BYTES, None).await?;
                 let computed = computed.ok_or_else(|| Error::Invalid("too many passwords are being checked: try again".into()))?;
                 Some(encode(&salt, &computed))
             }
@@ -72,10 +83,18 @@ impl Vault {
     }
 
     /// Is this the human password? An account that is unknown (`None`), or has none, costs the same.
-    pub async fn check_password(&self, account: Option<AccountId>, password: &Secret<String>) -> Result<PasswordCheck> {
+    pub async fn check_password(
+        &self,
+        account: Option<AccountId>,
+        password: &Secret<String>,
+        asker: Asker,
+    ) -> Result<PasswordCheck> {
         if password.expose().chars().count() > PASSWORD_CHARS_MAX {
             return Ok(PasswordCheck::Wrong);
         }
+        let Ok(place) = self.place_for(asker) else {
+            return Ok(PasswordCheck::Busy);
+        };
         let stored = match account {
             Some(account) => self.find_password_hash(account).await?,
             None => None,
@@ -88,11 +107,19 @@ impl Vault {
             Some(stored) => (stored.salt.clone(), stored.params.clone(), stored.hash.len()),
             None => (vec![0; SALT_BYTES], params()?, HASH_BYTES),
         };
-        let Some(computed) = self.compute(password.clone(), salt, params, length).await? else {
+        let Some(computed) = self.compute(password.clone(), salt, params, length, place).await? else {
             return Ok(PasswordCheck::Busy);
         };
         let is_right = stored.is_some_and(|stored| constant_time_eq(&stored.hash, computed.expose()));
         Ok(if is_right { PasswordCheck::Right } else { PasswordCheck::Wrong })
+    }
+
+    /// A place among those of strangers, where it is one who asks.
+    fn place_for(&self, asker: Asker) -> std::result::Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
+        match asker {
+            Asker::Known => Ok(None),
+            Asker::Stranger => Arc::clone(&self.0.strangers).try_acquire_owned().map(Some),
+        }
     }
 
     async fn find_password_hash(&self, account: AccountId) -> Result<Option<String>> {
@@ -103,19 +130,24 @@ impl Vault {
         .await
     }
 
-    /// argon2id, when its turn comes; `None` when too many wait.
+    /// argon2id, when its turn comes; `None` when too many wait. The stranger's `place` is kept to the end.
     async fn compute(
         &self,
         password: Secret<String>,
         salt: Vec<u8>,
         params: Params,
         length: usize,
+        place: Option<OwnedSemaphorePermit>,
     ) -> Result<Option<Secret<Vec<u8>>>> {
         let Ok(_place) = self.0.queueing.try_acquire() else {
             return Ok(None);
         };
         let _turn = self.0.running.acquire().await.expect("the semaphore is never closed");
-        let computed = tokio::task::spawn_blocking(move || compute_now(&password, &salt, params, length)).await;
+        let computed = tokio::task::spawn_blocking(move || {
+            let _until_the_end = place;
+            compute_now(&password, &salt, params, length)
+        })
+        .await;
         computed.unwrap_or(Err(Error::Store(hearth_db::Error::Gone))).map(Some)
     }
 }

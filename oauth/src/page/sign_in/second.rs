@@ -87,7 +87,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
         // Too late: from the beginning.
         return Ok(see_other(super::PATH));
     };
-    match ctx.doorkeeper.second_factor(&account, form.field("code").trim(), visit.peer.ip).await? {
+    match ctx.doorkeeper.second_factor(&account, form.field("code").trim(), visit.peer.ip, &visit.known).await? {
         Ok(Second::Code) => enter(ctx, visit, form, account.id, "pwd otp mfa").await,
         Ok(Second::Recovery) => {
             // Who lost a device may have lost it to somebody: what is signed in is signed out.
