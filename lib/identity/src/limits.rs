@@ -82,9 +82,11 @@ pub const NETWORK_USED_EVERY: Duration = Duration::from_secs(24 * 3600);
 pub const KNOWN_NETWORKS_MAX: usize = 32;
 /// A network that was not used for so long is a stranger's again.
 pub const KNOWN_NETWORK_KEEP: Duration = Duration::from_secs(90 * 24 * 3600);
-/// Rows of the audit log; the oldest go.
+/// Rows of the audit log of what was done; the oldest go.
 pub const AUDIT_ROWS_MAX: usize = 50_000;
-/// Failures of one kind within this time and from one peer are one row of the audit log with a count.
+/// Rows of each kind of failure, which strangers write: they push nothing else out.
+pub const AUDIT_FAILURES_MAX: usize = 2_000;
+/// Failures of one kind within this time and from one network are one row of the audit log with a count.
 pub const AUDIT_MERGE: Duration = Duration::from_secs(3600);
 /// Sessions of one account that have not ended; the one used longest ago ends.
 pub const SESSIONS_MAX: usize = 200;

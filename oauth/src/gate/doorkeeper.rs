@@ -104,10 +104,6 @@ impl Doorkeeper {
     /// The sign-in page's question: the human password alone counts. Makes no session.
     pub async fn sign_in(&self, user: &str, password: &Secret<String>, peer: IpAddr, marks: &Marks) -> Result<SignIn, Trouble> {
         let claim = self.claim_by_browser(user, peer, marks).await?;
-        if looks_like_app_password(password.expose()) {
-            self.fail(&claim, "an app password on the sign-in page").await?;
-            return Ok(SignIn::Refused(Refusal::Credentials));
-        }
         match self.check_human(&claim, password).await? {
             Ok(account) if self.vault().has_second_factor(account.id).await? => Ok(SignIn::SecondFactor(account)),
             Ok(account) => Ok(SignIn::Done(account)),
@@ -294,9 +290,14 @@ impl Doorkeeper {
                 return Ok(Err(Refusal::Wait(wait)));
             }
         }
+        // On the pages nothing is computed for an app password: it is wrong whosever it is, and counted like any other guess.
+        let is_app_password = claim.service == Service::Web && looks_like_app_password(password.expose());
         let account = claim.account.as_ref().map(|account| account.id);
         let asker = if claim.is_known() { Asker::Known } else { Asker::Stranger };
-        let checked = self.vault().check_password(account, password, asker).await?;
+        let checked = match is_app_password {
+            true => PasswordCheck::Wrong,
+            false => self.vault().check_password(account, password, asker).await?,
+        };
         match (checked, &claim.account) {
             (PasswordCheck::Right, Some(account)) => {
                 self.throttle().succeeded(&attempt, self.now());
@@ -308,7 +309,8 @@ impl Doorkeeper {
             }
             (PasswordCheck::Wrong | PasswordCheck::Right, _) => {
                 self.throttle().remember_wrong(&attempt, wrong);
-                self.fail(claim, "wrong password").await?;
+                let what = if is_app_password { "an app password on the sign-in page" } else { "wrong password" };
+                self.fail(claim, what).await?;
                 Ok(Err(Refusal::Credentials))
             }
         }

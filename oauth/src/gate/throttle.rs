@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+pub use hearth_identity::directory::network_of;
 use hearth_types::Timestamp;
 
 use super::limits::{ACCOUNT, CODES, CODES_AT_HOME, FIRST, FLOOD, FRESH, NETWORK, OWNER, PAIR, ROWS_MAX, SHEET};
@@ -82,17 +83,6 @@ pub struct Throttle {
     /// the table to have a row dropped.
     codes: Table<(String, bool)>,
     sheets: Table<(String, String)>,
-}
-
-/// Where the throttle sees one place: an IPv4 address, the /64 of an IPv6 address.
-pub fn network_of(peer: IpAddr) -> String {
-    match peer.to_canonical() {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    }
 }
 
 /// What one customer is given, or one company: the /24 of an IPv4 address, the /48 of an IPv6 address.

@@ -112,3 +112,23 @@ pub async fn the_owner_elsewhere(house: &House) {
     another.sign_in("alice").await;
     assert_ne!(another.jar["__Host-hearth-known"], mark, "each browser has its own");
 }
+
+#[tokio::test]
+async fn an_app_password_on_the_sign_in_page_is_a_guess_like_others() {
+    on_both_engines(async |house| {
+        let mut looked_at = 0;
+        for n in 0..60 {
+            // 26 letters of the alphabet, as they are shown.
+            let guess = Secret::new(format!("aaaaa-aaaaa-aaaaa-aaaaa-aaaa{:02}", n));
+            let answer = house
+                .ctx
+                .doorkeeper
+                .sign_in("alice@home.example", &guess, "198.51.100.7".parse().unwrap(), &Marks::default())
+                .await
+                .unwrap();
+            looked_at += usize::from(!waits(&answer));
+        }
+        assert!(looked_at < 15, "{looked_at} of 60");
+    })
+    .await;
+}
