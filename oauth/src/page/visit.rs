@@ -39,8 +39,8 @@ pub struct Visit {
     /// Who is signed in.
     pub session: Option<Session>,
     user_agent: Option<String>,
-    /// The cookie that forms are bound to.
-    cookie: String,
+    /// The cookie that forms are bound to: who is signed in has no other secret.
+    cookie: Secret<String>,
     /// That cookie, when the browser does not have it yet.
     new_cookie: Option<HeaderValue>,
     from_elsewhere: bool,
@@ -58,10 +58,10 @@ impl Visit {
         };
         let known = if session.is_some() { secret } else { cookie::find(fields, VISIT_COOKIE) };
         let (bound_to, new_cookie) = match known.filter(|value| !value.is_empty()) {
-            Some(value) => (value.to_string(), None),
+            Some(value) => (Secret::new(value.to_string()), None),
             None => {
-                let value = new_token().expose().clone();
-                let field = cookie::set(VISIT_COOKIE, &value, None);
+                let value = new_token();
+                let field = cookie::set(VISIT_COOKIE, value.expose(), None).map(sensitive);
                 (value, field)
             }
         };
@@ -78,18 +78,18 @@ impl Visit {
 
     /// The token for a form of ours.
     pub fn form(&self, ctx: &Ctx, purpose: &str) -> String {
-        ctx.csrf.token(&self.cookie, purpose)
+        ctx.csrf.token(self.cookie.expose(), purpose)
     }
 
     /// Is this a token that [`Visit::form`] gave to this visit, for this purpose?
     pub fn is_form(&self, ctx: &Ctx, purpose: &str, token: &str) -> bool {
-        ctx.csrf.check(&self.cookie, purpose, token).is_ok()
+        ctx.csrf.check(self.cookie.expose(), purpose, token).is_ok()
     }
 
     /// Does a form come from a page of ours, in this visit? When not, the page that says so.
     #[expect(clippy::result_large_err, reason = "the error is the answer")]
     pub fn check_form(&self, ctx: &Ctx, purpose: &str, token: &str, again: &str) -> Result<(), Response> {
-        if self.from_elsewhere || ctx.csrf.check(&self.cookie, purpose, token).is_err() {
+        if self.from_elsewhere || ctx.csrf.check(self.cookie.expose(), purpose, token).is_err() {
             let says =
                 t("The page was open for too long, or the browser does not keep cookies for this site. Nothing was changed.");
             return Err(page::error(StatusCode::FORBIDDEN, t("Please try that again"), says, Some(again)));
@@ -212,6 +212,12 @@ impl SignedIn {
     }
 }
 
+/// A field that `Debug` does not show.
+fn sensitive(mut field: HeaderValue) -> HeaderValue {
+    field.set_sensitive(true);
+    field
+}
+
 impl FromRequestParts<Arc<Ctx>> for Visit {
     type Rejection = Response;
 
@@ -225,5 +231,25 @@ pub fn see_other(location: &str) -> Response {
     match HeaderValue::from_str(location) {
         Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
         Err(error) => page::trouble(Trouble::from(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visit_in_a_log_shows_no_cookie() {
+        let visit = Visit {
+            peer: Peer::from_headers(&HeaderMap::new()),
+            session: None,
+            user_agent: Some("a browser".into()),
+            cookie: Secret::new("the-secret-of-a-session".into()),
+            new_cookie: cookie::set(VISIT_COOKIE, "the-secret-of-a-visit", None).map(sensitive),
+            from_elsewhere: false,
+            known: Marks::read(&"the-secret-of-marks".repeat(10)),
+        };
+        let shown = format!("{visit:?}");
+        assert!(shown.contains("a browser") && !shown.contains("the-secret"), "{shown}");
     }
 }
