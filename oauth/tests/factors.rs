@@ -289,7 +289,7 @@ async fn signing_out_everywhere() {
         here.sign_in("alice").await;
         there.sign_in("alice").await;
         let (_, app) =
-            house.vault.add_app_password(house.alice.id, "Phone", hearth_identity::Services::mail(), None).await.unwrap();
+            house.ctx.doorkeeper.add_app_password(&house.alice, "Phone", hearth_identity::Services::mail(), None).await.unwrap();
         let out = async |browser: &mut Browser, more: &[(&str, &str)]| {
             let page = browser.get("/account").await;
             let form = page.body.split("/account/sign-out-everywhere").nth(1).unwrap();
@@ -350,7 +350,11 @@ async fn a_one_time_link() {
         house.clock.advance(hour);
         assert_eq!(browser.get(&format!("/welcome/{}", late.expose())).await.status, StatusCode::NOT_FOUND);
         assert!(
-            house.vault.check_password(Some(house.alice.id), &Secret::new(new.into())).await.unwrap()
+            house
+                .vault
+                .check_password(Some(house.alice.id), &Secret::new(new.into()), hearth_identity::vault::Asker::Known)
+                .await
+                .unwrap()
                 == hearth_identity::vault::PasswordCheck::Right
         );
     })

@@ -118,7 +118,7 @@ async fn an_app_password_of_its_own_opens_it_and_that_of_mail_does_not() {
     on_both_engines(async |house| {
         for (services, code) in [("ldap", 0), ("imap smtp", 49)] {
             let services = services.parse().unwrap();
-            let (_, password) = house.vault.add_app_password(house.alice.id, "file server", services, None).await.unwrap();
+            let (_, password) = house.ctx.doorkeeper.add_app_password(&house.alice, "file server", services, None).await.unwrap();
             assert_eq!(Client::new(&house).result(&bind(ALICE, password.expose())).await, Some(code), "{services}");
         }
     })

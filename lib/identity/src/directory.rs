@@ -32,6 +32,7 @@ pub use group::{Member, MemberRole};
 pub use letter::Letter;
 pub use list::{List, Posting, Unsubscriber, leave_url};
 pub use masked::Masked;
+pub use network::network_of;
 pub use resolve::Resolution;
 pub use revocation::Revoked;
 pub use session::{NewSession, Session, SessionKind};
@@ -52,6 +53,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 7, name: "token exchange", breaking: false, sql: include_str!("../migrations/directory-0007.sql") },
     Migration { version: 8, name: "provisioning", breaking: false, sql: include_str!("../migrations/directory-0008.sql") },
     Migration { version: 9, name: "bounded requests", breaking: false, sql: include_str!("../migrations/directory-0009.sql") },
+    Migration { version: 10, name: "counted failures", breaking: false, sql: include_str!("../migrations/directory-0010.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

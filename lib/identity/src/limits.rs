@@ -21,6 +21,8 @@ pub const ADDRESSES_MAX: usize = 200;
 pub const MASKED_MAX: usize = 1_000;
 /// App passwords of one account: SCRAM tries each, at a few microseconds.
 pub const APP_PASSWORDS_MAX: usize = 50;
+/// Names of one app password for SCRAM, the primary address first: each costs a few milliseconds when it is made.
+pub const SCRAM_NAMES_MAX: usize = 20;
 /// How long a key signs tokens before the next is made.
 pub const SIGNING_KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// How long the next key is published before it signs: clients keep key sets for a while.
@@ -49,10 +51,19 @@ pub const FRAME_BYTES_MAX: usize = 128 * 1024;
 pub const GATE_STEP_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a server waits for the gate's answer: argon2 may stand in a queue.
 pub const GATE_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Exchanges that the gate has under way at once; more wait in the socket's backlog.
+/// How long a process of the house takes to ask what it connected for, and to take the answer.
+pub const GATE_QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Exchanges of the gate whose client has the word; the one that waits longest makes room for the next.
 pub const EXCHANGES_MAX: usize = 256;
-/// Exchanges that one network of strangers has under way at once.
+/// Of these, those with one network of strangers.
 pub const EXCHANGES_PER_NETWORK_MAX: usize = 16;
+/// Connections to the gate: those that wait, and the few at a time that ask.
+pub const GATE_CONNECTIONS_MAX: usize = 1_024;
+/// Questions, and steps of exchanges, that the gate looks up at once: more than argon2 ever has in its queue
+/// ([`ARGON2_WAITING_MAX`]), so that an app password or a token does not stand behind guesses.
+pub const GATE_QUESTIONS_AT_ONCE: usize = 128;
+/// Orders of the house that the gate carries out at once.
+pub const GATE_ORDERS_AT_ONCE: usize = 8;
 /// argon2 computations at once, 19 MiB each, where nothing else was configured.
 pub const ARGON2_AT_ONCE: usize = 2;
 /// One argon2 computation at a time for so much memory.
@@ -61,6 +72,8 @@ pub const ARGON2_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
 pub const ARGON2_AT_ONCE_MAX: usize = 32;
 /// Passwords that wait for argon2 at most; more are asked to come back.
 pub const ARGON2_WAITING_MAX: usize = 64;
+/// Of these places, those that guesses of strangers leave free, so that who signed in here before does not stand outside.
+pub const ARGON2_KEPT: usize = 24;
 /// How often a process looks whether sessions ended.
 pub const REVOCATION_POLL: Duration = Duration::from_millis(400);
 /// How long the news of an ended session is kept.
@@ -73,9 +86,11 @@ pub const NETWORK_USED_EVERY: Duration = Duration::from_secs(24 * 3600);
 pub const KNOWN_NETWORKS_MAX: usize = 32;
 /// A network that was not used for so long is a stranger's again.
 pub const KNOWN_NETWORK_KEEP: Duration = Duration::from_secs(90 * 24 * 3600);
-/// Rows of the audit log; the oldest go.
+/// Rows of the audit log of what was done; the oldest go.
 pub const AUDIT_ROWS_MAX: usize = 50_000;
-/// Failures of one kind within this time and from one peer are one row of the audit log with a count.
+/// Rows of each kind of failure, which strangers write: they push nothing else out.
+pub const AUDIT_FAILURES_MAX: usize = 2_000;
+/// Failures of one kind within this time and from one network are one row of the audit log with a count.
 pub const AUDIT_MERGE: Duration = Duration::from_secs(3600);
 /// Sessions of one account that have not ended; the one used longest ago ends.
 pub const SESSIONS_MAX: usize = 200;

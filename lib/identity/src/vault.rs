@@ -37,12 +37,13 @@ use sha2::Sha256;
 pub use app_password::{ScramOffer, StoredAppPassword, looks_like_app_password};
 pub use link::Link;
 pub use passkey::{NewPasskey, StoredPasskey};
-pub use password::{PasswordCheck, check_new_password};
+pub use password::{Asker, PasswordCheck, check_new_password};
+pub use recovery::looks_like_recovery_code;
 pub use signing::{Algorithm, SigningKey};
 pub use totp::{StoredTotp, totp_code};
 
 use crate::error::{Error, Result};
-use crate::limits::{ARGON2_AT_ONCE, ARGON2_AT_ONCE_MAX, ARGON2_MEMORY_BYTES, ARGON2_WAITING_MAX};
+use crate::limits::{ARGON2_AT_ONCE, ARGON2_AT_ONCE_MAX, ARGON2_KEPT, ARGON2_MEMORY_BYTES, ARGON2_WAITING_MAX};
 use seal::Seal;
 use turns::Turns;
 
@@ -50,6 +51,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 1, name: "secrets", breaking: false, sql: include_str!("../migrations/vault-0001.sql") },
     Migration { version: 2, name: "one-time links", breaking: false, sql: include_str!("../migrations/vault-0002.sql") },
     Migration { version: 3, name: "passkeys that may leave", breaking: false, sql: include_str!("../migrations/vault-0003.sql") },
+    Migration { version: 4, name: "SCRAM by name", breaking: false, sql: include_str!("../migrations/vault-0004.sql") },
 ];
 
 /// The vault, open. Cheap to clone.
@@ -97,7 +99,7 @@ impl Vault {
             clock,
             seal,
             pepper,
-            turns: Turns::new(at_once, ARGON2_WAITING_MAX),
+            turns: Turns::new(at_once, ARGON2_WAITING_MAX, ARGON2_KEPT),
             passwords_set: AtomicU64::new(0),
         })))
     }
@@ -142,7 +144,7 @@ impl Vault {
     pub async fn forget(&self, account: AccountId) -> Result<()> {
         self.write(move |tx| {
             tx.execute("DELETE FROM credential WHERE account = $1", &[&account])?;
-            tx.execute("DELETE FROM app_password WHERE account = $1", &[&account])?;
+            app_password::remove_all(tx, account)?;
             tx.execute("DELETE FROM totp WHERE account = $1", &[&account])?;
             tx.execute("DELETE FROM recovery_code WHERE account = $1", &[&account])?;
             tx.execute("DELETE FROM passkey WHERE account = $1", &[&account])?;

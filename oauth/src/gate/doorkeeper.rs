@@ -12,18 +12,21 @@ use std::time::Duration;
 use hearth_identity::directory::{Account, Event, NewSession, SessionKind};
 use hearth_identity::grants::scope;
 use hearth_identity::login::{Login, Refusal, Service, Services};
-use hearth_identity::vault::{PasswordCheck, StoredAppPassword, Vault, looks_like_app_password};
+use hearth_identity::vault::{Asker, PasswordCheck, StoredAppPassword, Vault, looks_like_app_password, looks_like_recovery_code};
 use hearth_identity::{Directory, Error};
-use hearth_types::{Address, Clock, Secret, SessionId, Timestamp, Trouble};
+use hearth_types::{AccountId, Address, Clock, Secret, SessionId, Timestamp, Trouble};
 
 use crate::request::resource;
 use crate::rule::policy::Policy;
 
 use super::limits::BUSY_WAIT;
-use super::throttle::{Attempt, Deed, Throttle, network_of};
+use super::mark::Marks;
+use super::throttle::{Attempt, Deed, Strength, Throttle, area_of, network_of};
 
 /// Octets of a name that somebody signs in with: a longest address.
 const USER_BYTES_MAX: usize = 320;
+/// In the place of a network, for the browsers that an account is known by.
+const KNOWN_BROWSER: &str = "a known browser";
 
 /// Checks passwords and tokens, counts failures, writes sessions. Cheap to clone.
 #[derive(Clone)]
@@ -64,10 +67,14 @@ pub(super) struct Claim {
     pub account: Option<Account>,
     pub service: Service,
     pub peer: IpAddr,
+    /// What was typed, in its one form.
+    pub name: String,
     key: String,
     network: String,
     /// When the account last signed in from this network.
     known_at: Option<Timestamp>,
+    /// The account signed in with this browser before.
+    is_known_browser: bool,
 }
 
 impl Doorkeeper {
@@ -96,11 +103,8 @@ impl Doorkeeper {
     }
 
     /// The sign-in page's question: the human password alone counts. Makes no session.
-    pub async fn sign_in(&self, user: &str, password: &Secret<String>, peer: IpAddr) -> Result<SignIn, Trouble> {
-        let claim = self.claim(user, Service::Web, peer).await?;
-        if looks_like_app_password(password.expose()) {
-            return Ok(SignIn::Refused(self.refuse_random(&claim, "an app password on the sign-in page").await?));
-        }
+    pub async fn sign_in(&self, user: &str, password: &Secret<String>, peer: IpAddr, marks: &Marks) -> Result<SignIn, Trouble> {
+        let claim = self.claim_by_browser(user, peer, marks).await?;
         match self.check_human(&claim, password).await? {
             Ok(account) if self.vault().has_second_factor(account.id).await? => Ok(SignIn::SecondFactor(account)),
             Ok(account) => Ok(SignIn::Done(account)),
@@ -109,27 +113,43 @@ impl Doorkeeper {
     }
 
     /// A code of an authenticator app or of the recovery sheet, from somebody whose password was right. Counted
-    /// apart from passwords: a right password must not give back the guesses of the codes.
-    pub async fn second_factor(&self, account: &Account, code: &str, peer: IpAddr) -> Result<Result<Second, Refusal>, Trouble> {
-        let mut claim = self.claim(&account.primary.to_string(), Service::Web, peer).await?;
-        claim.key.push_str("\0second factor");
-        let attempt = claim.attempt();
+    /// apart from passwords, by account and from everywhere together: a right password must not give back the guesses of the
+    /// codes. The lines of the recovery sheet are counted apart, so that guesses at codes keep nobody from using one.
+    pub async fn second_factor(
+        &self,
+        account: &Account,
+        code: &str,
+        peer: IpAddr,
+        marks: &Marks,
+    ) -> Result<Result<Second, Refusal>, Trouble> {
+        let claim = self.claim_by_browser(&account.primary.to_string(), peer, marks).await?;
+        let is_of_the_sheet = looks_like_recovery_code(code);
+        let attempt = claim.attempt(if is_of_the_sheet { Strength::Sheet } else { Strength::Code });
         if claim.account.is_none() {
             return Ok(Err(Refusal::Credentials));
         }
         if let Err(wait) = self.throttle().admit(&attempt, self.now()) {
             return Ok(Err(Refusal::Wait(wait)));
         }
-        let second = if self.vault().check_totp(account.id, code).await? {
-            Second::Code
-        } else if self.vault().use_recovery_code(account.id, code).await? {
-            Second::Recovery
+        let is_right = if is_of_the_sheet {
+            self.vault().use_recovery_code(account.id, code).await?
         } else {
+            self.vault().check_totp(account.id, code).await?
+        };
+        if !is_right {
             self.fail(&claim, "wrong second factor").await?;
             return Ok(Err(Refusal::Credentials));
-        };
+        }
         self.throttle().succeeded(&attempt, self.now());
-        Ok(Ok(second))
+        Ok(Ok(if is_of_the_sheet { Second::Recovery } else { Second::Code }))
+    }
+
+    /// Somebody is in, all of it proven: where they came from is theirs. Nothing less makes a network known, for what is
+    /// counted there is counted apart from strangers.
+    pub async fn know_network(&self, account: AccountId, peer: IpAddr) -> Result<(), Trouble> {
+        let network = network_of(peer);
+        let known_at = self.directory().find_known_network(account, &network).await?;
+        Ok(self.directory().know_network(account, &network, known_at).await?)
     }
 
     /// A password (app password, or the human one of an account without a second factor) for a mail service.
@@ -191,6 +211,20 @@ impl Doorkeeper {
         Ok(Ok(Login { account: account.id, address: account.primary, session: found.session, scopes: found.scopes }))
     }
 
+    /// Makes an app password, for every name that its owner may sign in with; the text is shown once.
+    pub async fn add_app_password(
+        &self,
+        account: &Account,
+        label: &str,
+        services: Services,
+        expires_at: Option<Timestamp>,
+    ) -> hearth_identity::Result<(SessionId, Secret<String>)> {
+        let open = self.directory().list_open_addresses(account.id).await?.into_iter().map(|entry| entry.address);
+        let others = open.filter(|address| address.key() != account.primary.key());
+        let names: Vec<Address> = std::iter::once(account.primary.clone()).chain(others).collect();
+        self.vault().add_app_password(account.id, &names, label, services, expires_at).await
+    }
+
     /// May this be done from there now? Then it is counted; else how long to wait.
     pub fn admit(&self, deed: Deed, peer: IpAddr) -> Result<(), Duration> {
         self.throttle().admit_deed(deed, &network_of(peer), self.now())
@@ -201,31 +235,37 @@ impl Doorkeeper {
         self.throttle().give_back_deed(deed, &network_of(peer), self.now());
     }
 
+    async fn claim_by_browser(&self, user: &str, peer: IpAddr, marks: &Marks) -> Result<Claim, Trouble> {
+        let claim = self.claim(user, Service::Web, peer).await?;
+        let is_known_browser = claim.account.as_ref().is_some_and(|account| marks.know(self.vault(), account.id));
+        Ok(Claim { is_known_browser, ..claim })
+    }
+
     /// Who is meant, and from where: one read of the directory, known or not.
     pub(super) async fn claim(&self, user: &str, service: Service, peer: IpAddr) -> Result<Claim, Trouble> {
         let network = network_of(peer);
         let address = if user.len() <= USER_BYTES_MAX { user.parse::<Address>().ok() } else { None };
         let found = match &address {
-            Some(address) => self.directory().find_account_by_address(address).await?,
+            Some(address) => self.directory().find_account_by_name(address).await?,
             None => None,
         };
         // What is counted is the account, whichever of its addresses is typed.
-        let key = match (&found, &address) {
-            (Some(account), _) => account.primary.key(),
-            (None, Some(address)) => address.key(),
-            (None, None) => user.chars().take(USER_BYTES_MAX).flat_map(char::to_lowercase).collect(),
+        let name = match &address {
+            Some(address) => address.key(),
+            None => user.chars().take(USER_BYTES_MAX).flat_map(char::to_lowercase).collect(),
         };
+        let key = found.as_ref().map_or_else(|| name.clone(), |account| account.primary.key());
         let account = found.filter(|account| !account.disabled);
         let known_at = match &account {
             Some(account) => self.directory().find_known_network(account.id, &network).await?,
             None => None,
         };
-        Ok(Claim { account, service, peer, key, network, known_at })
+        Ok(Claim { account, service, peer, name, key, network, known_at, is_known_browser: false })
     }
 
     /// The human password, within the throttle; costs the same for nobody.
     async fn check_human(&self, claim: &Claim, password: &Secret<String>) -> Result<Result<Account, Refusal>, Trouble> {
-        let attempt = claim.attempt();
+        let attempt = claim.attempt(Strength::Guessable);
         let wrong = self.wrong_mark(claim, password);
         {
             let mut throttle = self.throttle();
@@ -236,11 +276,17 @@ impl Doorkeeper {
                 return Ok(Err(Refusal::Wait(wait)));
             }
         }
-        let checked = self.vault().check_password(claim.account.as_ref().map(|account| account.id), password).await?;
+        // On the pages nothing is computed for an app password: it is wrong whosever it is, and counted like any other guess.
+        let is_app_password = claim.service == Service::Web && looks_like_app_password(password.expose());
+        let account = claim.account.as_ref().map(|account| account.id);
+        let asker = if claim.is_known() { Asker::Known } else { Asker::Stranger };
+        let checked = match is_app_password {
+            true => PasswordCheck::Wrong,
+            false => self.vault().check_password(account, password, asker).await?,
+        };
         match (checked, &claim.account) {
             (PasswordCheck::Right, Some(account)) => {
                 self.throttle().succeeded(&attempt, self.now());
-                self.directory().know_network(account.id, &claim.network, claim.known_at).await?;
                 Ok(Ok(account.clone()))
             }
             (PasswordCheck::Busy, _) => {
@@ -249,7 +295,8 @@ impl Doorkeeper {
             }
             (PasswordCheck::Wrong | PasswordCheck::Right, _) => {
                 self.throttle().remember_wrong(&attempt, wrong);
-                self.fail(claim, "wrong password").await?;
+                let what = if is_app_password { "an app password on the sign-in page" } else { "wrong password" };
+                self.fail(claim, what).await?;
                 Ok(Err(Refusal::Credentials))
             }
         }
@@ -365,15 +412,23 @@ impl Doorkeeper {
 impl Claim {
     /// Somebody who has shown no name yet.
     fn of_nobody(service: Service, peer: IpAddr) -> Self {
-        Self { account: None, service, peer, key: String::new(), network: network_of(peer), known_at: None }
+        let (name, key) = (String::new(), String::new());
+        Self { account: None, service, peer, name, key, network: network_of(peer), known_at: None, is_known_browser: false }
     }
 
-    fn attempt(&self) -> Attempt {
-        Attempt { account: self.key.clone(), network: self.network.clone(), is_known: self.known_at.is_some() }
+    fn attempt(&self, strength: Strength) -> Attempt {
+        // What one browser of theirs does counts with their others and not with its network: a neighbour's guesses there
+        // are not its own.
+        let network = if self.is_known_browser { KNOWN_BROWSER.to_string() } else { self.network.clone() };
+        Attempt { account: self.key.clone(), network, area: area_of(self.peer), is_known: self.is_known(), strength }
+    }
+
+    fn is_known(&self) -> bool {
+        self.known_at.is_some() || self.is_known_browser
     }
 
     /// Is the account that the peer wants to act as the one that it proved to be?
-    pub(super) fn is_of(&self, account: hearth_types::AccountId) -> bool {
+    pub(super) fn is_of(&self, account: AccountId) -> bool {
         self.account.as_ref().is_some_and(|own| own.id == account)
     }
 }

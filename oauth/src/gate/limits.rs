@@ -25,9 +25,43 @@ pub const ACCOUNT: Rule = Rule {
     longest_wait: Duration::from_secs(15 * 60),
     forgive_one_each: Duration::from_secs(10 * 60),
 };
+/// Of these, guesses from where nobody failed before ([`FRESH`] says for how long): a count of their own, so that a few
+/// networks that guess do not keep the owner out who is somewhere new. With [`ACCOUNT`] some 450 a day when they never end:
+/// a password withstands 10^8 at least (`PASSWORD_GUESSES_LOG10`).
+pub const FIRST: Rule = Rule {
+    free: 60,
+    first_wait: Duration::from_secs(5),
+    longest_wait: Duration::from_secs(5 * 60),
+    forgive_one_each: Duration::from_secs(5 * 60),
+};
+/// Failures in one area, of anybody: after a day it is as if nobody had failed there.
+pub const FRESH: Rule =
+    Rule { free: u32::MAX - 1, first_wait: SECOND, longest_wait: SECOND, forgive_one_each: Duration::from_secs(24 * 3600) };
 /// Guesses from one network at accounts that it is strange to.
 pub const NETWORK: Rule =
     Rule { free: 40, first_wait: Duration::from_secs(2), longest_wait: Duration::from_secs(15 * 60), forgive_one_each: MINUTE };
+/// Guesses at an account's codes of six digits, whose password is known already, from all strange places together: sixteen on
+/// the first day, then four a day for as long as they go on.
+///
+/// A guess is right by three in a million for each authenticator app (the step now and one to either side). With
+/// [`CODES_AT_HOME`] that is at most 4,450 guesses in the first year from everywhere together, so one in 75 that somebody gets
+/// in who knows the password and keeps trying unnoticed all the year; who only ever tries from strange places makes 1,480, one
+/// in 225. NIST SP 800-63B-4 §3.2.2 allows a hundred in a row.
+pub const CODES: Rule = Rule {
+    free: 5,
+    first_wait: MINUTE,
+    longest_wait: Duration::from_secs(12 * 3600),
+    forgive_one_each: Duration::from_secs(6 * 3600),
+};
+/// The same from where the owner signed in before, all such places together: strangers do not use it up.
+pub const CODES_AT_HOME: Rule = Rule {
+    free: 10,
+    first_wait: Duration::from_secs(10),
+    longest_wait: Duration::from_secs(6 * 3600),
+    forgive_one_each: Duration::from_secs(3 * 3600),
+};
+/// Lines of the recovery sheet from one place: 50 random bits, so the bound is on our work.
+pub const SHEET: Rule = Rule { free: 20, first_wait: SECOND, longest_wait: MINUTE, forgive_one_each: MINUTE };
 /// Failures from one network with what nobody can guess (app passwords, SCRAM, tokens): a bound on what is
 /// written of them, not on luck. What is right is never refused for it.
 pub const FLOOD: Rule = Rule { free: 300, first_wait: SECOND, longest_wait: MINUTE, forgive_one_each: SECOND };

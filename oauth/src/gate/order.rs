@@ -77,7 +77,7 @@ async fn add_app_password(
     let found = must_be_there(doorkeeper, account).await?;
     let services: Services = services.parse().map_err(|error| Error::Invalid(format!("{error}")))?;
     let expires_at = expires_at.map(Timestamp::from_millis);
-    let (id, password) = doorkeeper.vault().add_app_password(account, label, services, expires_at).await?;
+    let (id, password) = doorkeeper.add_app_password(&found, label, services, expires_at).await?;
     note(doorkeeper, "app-password.added", account, format!("{label} ({services})")).await?;
     tell(doorkeeper, &found, Notice::AppPasswordAdded, label).await;
     Ok(Answer::AppPassword { id: id.as_i64(), password: Showing::new(password.expose()) })

@@ -80,8 +80,9 @@ impl Relay {
 
     async fn find_verifiers(&mut self, user: &str) -> Result<Turn, Trouble> {
         let claim = self.doorkeeper.claim(user, self.service, self.peer).await?;
-        let account = claim.account.as_ref().map(|account| account.id);
-        let offer = self.doorkeeper.vault().find_scram_offer(account, user).await?;
+        let account = claim.account.as_ref();
+        let is_primary = account.is_some_and(|account| account.primary.key() == claim.name);
+        let offer = self.doorkeeper.vault().find_scram_offer(account.map(|account| account.id), &claim.name, is_primary).await?;
         let turn = self.server.offer(&offer.salt, offer.iterations, offer.verifiers);
         self.offered = Some((claim, offer.apps));
         Ok(turn)

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The gate's socket: one connection, one question or one exchange.
+//!
+//! Who asks is of this house and asks at once; who is behind them may be anybody, and slow. So whatever is looked up or
+//! computed has a turn, and gives it back before anybody is waited for: orders of the house have turns of their own.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use hearth_identity::limits::{EXCHANGES_MAX, EXCHANGES_PER_NETWORK_MAX, GATE_STEP_TIMEOUT};
+use hearth_identity::limits::{
+    GATE_CONNECTIONS_MAX, GATE_ORDERS_AT_ONCE, GATE_QUESTION_TIMEOUT, GATE_QUESTIONS_AT_ONCE, GATE_STEP_TIMEOUT,
+};
 use hearth_identity::login::{Answer, ChannelBinding, Login, Mechanism, Question, Refusal, Step, read_frame, write_frame};
 use hearth_types::Trouble;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -21,17 +25,24 @@ use super::limits::{BUSY_WAIT, DRAIN};
 use super::order;
 use super::relay::Relay;
 use super::throttle::network_of;
+use super::waiting::Waiting;
 
 /// Answers on the gate's socket until `stop`; exchanges that are under way get a moment to end.
 pub async fn serve(listener: UnixListener, doorkeeper: Doorkeeper, stop: impl Future<Output = ()>) {
-    let gate = Arc::new(Gate { doorkeeper, own_uid: own_uid(), under_way: Mutex::default() });
-    let places = Arc::new(Semaphore::new(EXCHANGES_MAX));
+    let gate = Arc::new(Gate {
+        doorkeeper,
+        own_uid: own_uid(),
+        waiting: Waiting::default(),
+        questions: Semaphore::new(GATE_QUESTIONS_AT_ONCE),
+        orders: Semaphore::new(GATE_ORDERS_AT_ONCE),
+    });
+    let connections = Arc::new(Semaphore::new(GATE_CONNECTIONS_MAX));
     let mut exchanges = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        let place = tokio::select! {
+        let connection = tokio::select! {
             () = &mut stop => break,
-            place = places.clone().acquire_owned() => place.expect("the semaphore is never closed"),
+            connection = connections.clone().acquire_owned() => connection.expect("the semaphore is never closed"),
         };
         let stream = tokio::select! {
             () = &mut stop => break,
@@ -39,14 +50,14 @@ pub async fn serve(listener: UnixListener, doorkeeper: Doorkeeper, stop: impl Fu
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "the gate cannot accept");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             },
         };
         let gate = gate.clone();
         exchanges.spawn(async move {
-            let _place = place;
+            let _connection = connection;
             if let Err(error) = gate.converse(stream).await {
                 tracing::debug!(%error, "a connection to the gate");
             }
@@ -59,23 +70,12 @@ pub async fn serve(listener: UnixListener, doorkeeper: Doorkeeper, stop: impl Fu
 struct Gate {
     doorkeeper: Doorkeeper,
     own_uid: Option<u32>,
-    /// SASL exchanges by the network that they are with.
-    under_way: Mutex<HashMap<String, usize>>,
-}
-
-/// A SASL exchange's place among those of its network.
-struct Place<'a>(&'a Gate, String);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = under_way.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                under_way.remove(&self.1);
-            }
-        }
-    }
+    /// SASL exchanges whose client has the word.
+    waiting: Waiting,
+    /// A turn for each question about who somebody is, and for each step of an exchange.
+    questions: Semaphore,
+    /// A turn for each order of the house.
+    orders: Semaphore,
 }
 
 /// Whose process this is, without asking for more than a file's owner.
@@ -85,32 +85,63 @@ fn own_uid() -> Option<u32> {
 
 impl Gate {
     async fn converse(&self, mut stream: UnixStream) -> io::Result<()> {
-        let question = match within(read_frame::<Question>(&mut stream)).await? {
+        let asked = within(GATE_QUESTION_TIMEOUT, read_frame::<Question>(&mut stream)).await?;
+        let question = match asked {
+            Some(question @ Question::Sasl { .. }) => return self.converse_sasl(&mut stream, question).await,
             Some(question) => question,
             None => return Ok(()),
         };
-        if let Question::Sasl { mechanism, service, peer, exporter, server_end_point, initial } = question {
-            let binding = ChannelBinding { exporter, server_end_point };
-            let initial = match initial.map(|showing| showing.into_octets().ok_or(io::ErrorKind::InvalidData)).transpose() {
-                Ok(initial) => initial,
-                Err(kind) => return Err(kind.into()),
-            };
-            let refuse = |refusal| Answer::Refused { refusal };
-            let Some(mechanism) = Mechanism::parse(&mechanism) else {
-                return within(write_frame(&mut stream, &refuse(Refusal::Malformed))).await;
-            };
-            let Some(place) = self.take_place(peer) else {
-                return within(write_frame(&mut stream, &refuse(Refusal::Wait(BUSY_WAIT)))).await;
-            };
-            let relay = Relay::new(self.doorkeeper.clone(), mechanism, service, peer, binding);
-            return converse_sasl(&mut stream, relay, initial.as_ref().map(|octets| octets.expose().as_slice()), place).await;
-        }
         let answer = if is_order(&question) && !self.may_order(&stream) {
             Answer::Cannot { why: "only the user that Hearth runs as, or root, may ask this of the gate".into() }
         } else {
+            let _turn = turn(if is_order(&question) { &self.orders } else { &self.questions }).await;
             self.answer(question).await.unwrap_or_else(logged)
         };
-        within(write_frame(&mut stream, &answer)).await
+        tell(&mut stream, &answer).await
+    }
+
+    async fn converse_sasl(&self, stream: &mut UnixStream, question: Question) -> io::Result<()> {
+        let Question::Sasl { mechanism, service, peer, exporter, server_end_point, initial } = question else {
+            return Ok(());
+        };
+        let binding = ChannelBinding { exporter, server_end_point };
+        let mut said = match initial {
+            Some(showing) => Some(showing.into_octets().ok_or(io::ErrorKind::InvalidData)?),
+            None => None,
+        };
+        let Some(mechanism) = Mechanism::parse(&mechanism) else {
+            return tell(stream, &Answer::Refused { refusal: Refusal::Malformed }).await;
+        };
+        let network = network_of(peer);
+        let mut relay = Relay::new(self.doorkeeper.clone(), mechanism, service, peer, binding);
+        loop {
+            let step = {
+                let _turn = turn(&self.questions).await;
+                relay.step(said.as_ref().map(|octets| octets.expose().as_slice())).await
+            };
+            let answer = step.map_or_else(logged, step_to_answer);
+            tell(stream, &answer).await?;
+            if !matches!(answer, Answer::Challenge { .. }) {
+                return Ok(());
+            }
+            said = match self.await_client(stream, &network).await? {
+                Some(Question::Response { data }) => Some(data.into_octets().ok_or(io::ErrorKind::InvalidData)?),
+                _ => return Ok(()),
+            };
+        }
+    }
+
+    /// What the client says next, as long as it may take; who takes too long is told to come again.
+    async fn await_client(&self, stream: &mut UnixStream, network: &str) -> io::Result<Option<Question>> {
+        let mut place = self.waiting.enter(network);
+        let read = tokio::select! {
+            read = timeout(GATE_STEP_TIMEOUT, read_frame::<Question>(stream)) => read.ok(),
+            () = place.is_wanted() => None,
+        };
+        match read {
+            Some(read) => read,
+            None => tell(stream, &Answer::Refused { refusal: Refusal::Wait(BUSY_WAIT) }).await.map(|()| None),
+        }
     }
 
     async fn answer(&self, question: Question) -> Result<Answer, Trouble> {
@@ -136,32 +167,14 @@ impl Gate {
         let uid = stream.peer_cred().map(|peer| peer.uid()).ok();
         uid.is_some_and(|uid| uid == 0 || Some(uid) == self.own_uid)
     }
-
-    fn take_place(&self, peer: IpAddr) -> Option<Place<'_>> {
-        let network = network_of(peer);
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = under_way.entry(network.clone()).or_insert(0);
-        if *count >= EXCHANGES_PER_NETWORK_MAX {
-            return None;
-        }
-        *count += 1;
-        Some(Place(self, network))
-    }
 }
 
-async fn converse_sasl(stream: &mut UnixStream, mut relay: Relay, initial: Option<&[u8]>, _place: Place<'_>) -> io::Result<()> {
-    let mut answer = relay.step(initial).await.map_or_else(logged, step_to_answer);
-    loop {
-        within(write_frame(stream, &answer)).await?;
-        if !matches!(answer, Answer::Challenge { .. }) {
-            return Ok(());
-        }
-        let Some(Question::Response { data }) = within(read_frame::<Question>(stream)).await? else {
-            return Ok(());
-        };
-        let octets = data.into_octets().ok_or(io::ErrorKind::InvalidData)?;
-        answer = relay.step(Some(octets.expose())).await.map_or_else(logged, step_to_answer);
-    }
+async fn turn(turns: &Semaphore) -> SemaphorePermit<'_> {
+    turns.acquire().await.expect("the semaphore is never closed")
+}
+
+async fn tell(stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
+    within(GATE_QUESTION_TIMEOUT, write_frame(stream, answer)).await
 }
 
 fn is_order(question: &Question) -> bool {
@@ -191,6 +204,6 @@ fn logged(trouble: Trouble) -> Answer {
     Answer::Trouble { id: trouble.id().to_string() }
 }
 
-async fn within<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(GATE_STEP_TIMEOUT, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+async fn within<T>(time: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(time, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

@@ -132,7 +132,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
         None => user_of(form.field("username"), &ctx.domain),
     };
     let password = Secret::new(form.field("password").to_string());
-    match ctx.doorkeeper.sign_in(&user, &password, visit.peer.ip).await? {
+    match ctx.doorkeeper.sign_in(&user, &password, visit.peer.ip, &visit.known).await? {
         SignIn::Done(account) => enter(ctx, visit, form, account.id, "pwd").await,
         SignIn::SecondFactor(account) => second::ask(ctx, visit, form, &account, StatusCode::OK, None).await,
         SignIn::Refused(refusal) => {

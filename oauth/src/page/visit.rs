@@ -3,7 +3,7 @@
 //!
 //! `__Host-hearth` is the secret of a session (the directory keeps its hash). `__Host-hearth-visit`
 //! is a random value for those who are not signed in, so that their forms can be told from others'.
-//! `__Host-hearth-known` says who signed in with this browser before, to tell them when it was another.
+//! `__Host-hearth-known` says who signed in with this browser before ([`Marks`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use askama::Template;
 use hearth_identity::directory::{Account, NewSession, Session, SessionKind};
 use hearth_identity::grants::{hash_token, new_token};
 use hearth_identity::service::Services;
-use hearth_types::{AccountId, Trouble};
+use hearth_types::{AccountId, Secret, Trouble};
 use hearth_web::axum::extract::FromRequestParts;
 use hearth_web::axum::http::request::Parts;
 use hearth_web::axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -20,7 +20,8 @@ use hearth_web::axum::response::{IntoResponse, Response};
 use hearth_web::{Peer, cookie, headers, page, same_origin};
 
 use crate::ctx::Ctx;
-use crate::limits::{FORM_ONCE, KNOWN_LIFE, KNOWN_PEOPLE_MAX};
+use crate::gate::Marks;
+use crate::limits::{FORM_ONCE, KNOWN_LIFE};
 use crate::page::done::Done;
 use crate::page::user_agent;
 use crate::request::grant::Visitor;
@@ -32,9 +33,6 @@ const SESSION_COOKIE: &str = "__Host-hearth";
 const VISIT_COOKIE: &str = "__Host-hearth-visit";
 const KNOWN_COOKIE: &str = "__Host-hearth-known";
 
-/// Letters of one such mark.
-const MARK_LETTERS: usize = 32;
-
 /// A visit to one of our pages. As an extractor it answers with a page when the directory fails.
 #[derive(Debug)]
 pub struct Visit {
@@ -43,13 +41,13 @@ pub struct Visit {
     /// Who is signed in.
     pub session: Option<Session>,
     user_agent: Option<String>,
-    /// The cookie that forms are bound to.
-    cookie: String,
+    /// The cookie that forms are bound to: who is signed in has no other secret.
+    cookie: Secret<String>,
     /// That cookie, when the browser does not have it yet.
     new_cookie: Option<HeaderValue>,
     from_elsewhere: bool,
-    /// Marks of those who signed in with this browser before.
-    known: Vec<String>,
+    /// Those who signed in with this browser before.
+    pub known: Marks,
     /// What was done before this page.
     done: Option<Done>,
 }
@@ -64,10 +62,10 @@ impl Visit {
         };
         let known = if session.is_some() { secret } else { cookie::find(fields, VISIT_COOKIE) };
         let (bound_to, new_cookie) = match known.filter(|value| !value.is_empty()) {
-            Some(value) => (value.to_string(), None),
+            Some(value) => (Secret::new(value.to_string()), None),
             None => {
-                let value = new_token().expose().clone();
-                let field = cookie::set(VISIT_COOKIE, &value, None);
+                let value = new_token();
+                let field = cookie::set(VISIT_COOKIE, value.expose(), None).map(sensitive);
                 (value, field)
             }
         };
@@ -79,24 +77,24 @@ impl Visit {
             new_cookie,
             from_elsewhere: same_origin(fields, &ctx.issuer).is_err(),
             done: None,
-            known: read_marks(cookie::find(fields, KNOWN_COOKIE).unwrap_or_default()),
+            known: Marks::read(cookie::find(fields, KNOWN_COOKIE).unwrap_or_default()),
         })
     }
 
     /// The token for a form of ours.
     pub fn form(&self, ctx: &Ctx, purpose: &str) -> String {
-        ctx.csrf.token(&self.cookie, purpose)
+        ctx.csrf.token(self.cookie.expose(), purpose)
     }
 
     /// Is this a token that [`Visit::form`] gave to this visit, for this purpose?
     pub fn is_form(&self, ctx: &Ctx, purpose: &str, token: &str) -> bool {
-        ctx.csrf.check(&self.cookie, purpose, token).is_ok()
+        ctx.csrf.check(self.cookie.expose(), purpose, token).is_ok()
     }
 
     /// Does a form come from a page of ours, in this visit? When not, the page that says so.
     #[expect(clippy::result_large_err, reason = "the error is the answer")]
     pub fn check_form(&self, ctx: &Ctx, purpose: &str, token: &str, again: &str) -> Result<(), Response> {
-        if self.from_elsewhere || ctx.csrf.check(&self.cookie, purpose, token).is_err() {
+        if self.from_elsewhere || ctx.csrf.check(self.cookie.expose(), purpose, token).is_err() {
             let says =
                 t("The page was open for too long, or the browser does not keep cookies for this site. Nothing was changed.");
             return Err(page::error(StatusCode::FORBIDDEN, t("Please try that again"), says, Some(again)));
@@ -119,7 +117,7 @@ impl Visit {
         if form.find("once").is_none() {
             return Ok(false);
         }
-        let mark = hash_token(&format!("{} {}", self.cookie, form.encode()));
+        let mark = hash_token(&format!("{} {}", self.cookie.expose(), form.encode()));
         Ok(!ctx.directory.see_once("form", mark, FORM_ONCE).await?)
     }
 
@@ -198,11 +196,10 @@ impl Visit {
             expires_at: Some(now.after(lives)),
         };
         let session = ctx.directory.sign_in_browser(new, self.session.as_ref().map(|session| session.id)).await?;
-        let mark = mark_of(ctx, account);
-        let is_new_device = !self.known.contains(&mark);
-        let others = self.known.iter().filter(|known| **known != mark).take(KNOWN_PEOPLE_MAX - 1);
-        let known = std::iter::once(&mark).chain(others).map(String::as_str).collect();
-        Ok((session, SignedIn { secret: secret.expose().clone(), is_new_device, known, lives }))
+        ctx.doorkeeper.know_network(account, self.peer.ip).await?;
+        let is_new_device = !self.known.know(ctx.vault(), account);
+        let known = self.known.cookie_with(ctx.vault(), account);
+        Ok((session, SignedIn { secret, is_new_device, known, lives }))
     }
 
     /// Ends the session; the answer then takes the cookie away.
@@ -217,37 +214,34 @@ impl Visit {
 
 /// The secret of a session that has just begun.
 pub struct SignedIn {
-    secret: String,
+    secret: Secret<String>,
     /// This browser was not seen with this person before.
     pub is_new_device: bool,
-    known: String,
+    known: Secret<String>,
     lives: Duration,
 }
 
 impl SignedIn {
     /// A token bound to the new session, as [`Visit::form`] would give it on the next request.
     pub fn form(&self, ctx: &Ctx, purpose: &str) -> String {
-        ctx.csrf.token(&self.secret, purpose)
+        ctx.csrf.token(self.secret.expose(), purpose)
     }
 
     /// Gives the browser its cookie.
     pub fn set(&self, mut response: Response) -> Response {
-        let fields =
-            [cookie::set(SESSION_COOKIE, &self.secret, Some(self.lives)), cookie::set(KNOWN_COOKIE, &self.known, Some(KNOWN_LIFE))];
+        let fields = [
+            cookie::set(SESSION_COOKIE, self.secret.expose(), Some(self.lives)),
+            cookie::set(KNOWN_COOKIE, self.known.expose(), Some(KNOWN_LIFE)),
+        ];
         response.headers_mut().extend(fields.into_iter().flatten().map(|field| (header::SET_COOKIE, field)));
         response
     }
 }
 
-/// What a browser keeps of somebody who signed in with it: of use for nothing but to know it again.
-fn mark_of(ctx: &Ctx, account: AccountId) -> String {
-    let hash = ctx.vault().keyed_hash("known browser", &account.as_i64().to_be_bytes());
-    hash.iter().take(MARK_LETTERS / 2).map(|octet| format!("{octet:02x}")).collect()
-}
-
-fn read_marks(cookie: &str) -> Vec<String> {
-    let letters: Vec<char> = cookie.chars().take(MARK_LETTERS * KNOWN_PEOPLE_MAX).collect();
-    letters.chunks(MARK_LETTERS).map(|mark| mark.iter().collect()).collect()
+/// A field that `Debug` does not show.
+fn sensitive(mut field: HeaderValue) -> HeaderValue {
+    field.set_sensitive(true);
+    field
 }
 
 impl FromRequestParts<Arc<Ctx>> for Visit {
@@ -265,5 +259,26 @@ pub fn see_other(location: &str) -> Response {
     match HeaderValue::from_str(location) {
         Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
         Err(error) => page::trouble(Trouble::from(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visit_in_a_log_shows_no_cookie() {
+        let visit = Visit {
+            peer: Peer::from_headers(&HeaderMap::new()),
+            session: None,
+            user_agent: Some("a browser".into()),
+            cookie: Secret::new("the-secret-of-a-session".into()),
+            new_cookie: cookie::set(VISIT_COOKIE, "the-secret-of-a-visit", None).map(sensitive),
+            from_elsewhere: false,
+            known: Marks::read(&"the-secret-of-marks".repeat(10)),
+            done: None,
+        };
+        let shown = format!("{visit:?}");
+        assert!(shown.contains("a browser") && !shown.contains("the-secret"), "{shown}");
     }
 }

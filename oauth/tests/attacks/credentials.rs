@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use hearth_identity::Services;
-use hearth_identity::limits::{ARGON2_AT_ONCE, ARGON2_WAITING_MAX, PASSWORD_CHARS_MAX};
+use hearth_identity::limits::{ARGON2_AT_ONCE, ARGON2_KEPT, ARGON2_WAITING_MAX, PASSWORD_CHARS_MAX};
 use hearth_identity::login::{Refusal, Service};
-use hearth_identity::vault::{PasswordCheck, check_new_password, totp_code};
-use hearth_oauth::gate::Doorkeeper;
+use hearth_identity::vault::{Asker, PasswordCheck, check_new_password, totp_code};
+use hearth_oauth::gate::{Doorkeeper, Marks};
 use hearth_types::Secret;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode, header};
 
+use crate::guesses;
 use crate::support::device::Device;
 use crate::support::factors::{add_passkey, add_totp, by_passkey, password, second};
 use crate::support::{House, ISSUER, PASSWORD, Reply, ask, encode, on_both_engines, request};
@@ -40,7 +41,8 @@ fn said(reply: &Reply) -> String {
 async fn attack_32_a_password_that_costs_too_much() {
     on_both_engines(async |house| {
         let account = Some(house.alice.id);
-        let check = async |account, text: String| house.vault.check_password(account, &Secret::new(text)).await.unwrap();
+        let check =
+            async |account, text: String| house.vault.check_password(account, &Secret::new(text), Asker::Known).await.unwrap();
         // What is too long is wrong before anything is computed, and cannot be set.
         let long = "a".repeat(PASSWORD_CHARS_MAX + 1);
         assert!(check_new_password(&long).is_err() && check_new_password("nul\0nul\0nul").is_err());
@@ -80,10 +82,13 @@ async fn attack_33_who_lives_here() {
         assert_eq!(pages.len(), 1, "known, disabled and unknown look the same: {pages:#?}");
         // They cost the same: for nobody, too, there is a computation, in the same queue as for everybody.
         let wrong = Secret::new("wrong".to_string());
-        let many = ARGON2_AT_ONCE + ARGON2_WAITING_MAX;
-        let crowd = futures_util::future::join_all((0..many).map(|_| house.vault.check_password(None, &wrong)));
-        let (_, for_alice) = tokio::join!(crowd, house.vault.check_password(Some(house.alice.id), &wrong));
-        assert_eq!(for_alice.unwrap(), PasswordCheck::Busy, "those for nobody took every place");
+        let many = ARGON2_AT_ONCE + ARGON2_WAITING_MAX - ARGON2_KEPT;
+        let check = |account, asker| house.vault.check_password(account, &wrong, asker);
+        let crowd = futures_util::future::join_all((0..many).map(|_| check(None, Asker::Stranger)));
+        let alice = Some(house.alice.id);
+        let (_, for_alice, at_home) = tokio::join!(crowd, check(alice, Asker::Stranger), check(alice, Asker::Known));
+        assert_eq!(for_alice.unwrap(), PasswordCheck::Busy, "those for nobody took every place that strangers have");
+        assert_eq!(at_home.unwrap(), PasswordCheck::Wrong, "there are others for those who were here before");
         // No list of passkeys, and no address that can be looked up.
         assert!(browser.get("/sign-in").await.attribute("data-options").contains("\"known\":[]"));
         let finger = async |name: &str| house.get(&format!("/.well-known/webfinger?resource=acct:{name}@home.example")).await;
@@ -243,7 +248,7 @@ async fn attack_37_who_stays_in_after_a_change() {
         let (mut here, mut there) = (visitor(&house, "alice").await, visitor(&house, "alice").await);
         let tokens = house.exchange(&there.code(&request(&[("scope", "openid offline_access")])).await).await.json();
         let refresh = tokens["refresh_token"].as_str().unwrap().to_string();
-        let (_, app) = house.vault.add_app_password(house.alice.id, "Phone", Services::mail(), None).await.unwrap();
+        let (_, app) = house.ctx.doorkeeper.add_app_password(&house.alice, "Phone", Services::mail(), None).await.unwrap();
         let mut device = Device::new(7);
         add_passkey(&mut here, &mut device).await;
         subjects().await;
@@ -274,7 +279,7 @@ async fn attack_37_who_stays_in_after_a_change() {
 async fn attack_38_an_app_password_where_it_is_not_meant() {
     on_both_engines(async |house| {
         let smtp: Services = [Service::Smtp].into_iter().collect();
-        let (_, password) = house.vault.add_app_password(house.alice.id, "Printer", smtp, None).await.unwrap();
+        let (_, password) = house.ctx.doorkeeper.add_app_password(&house.alice, "Printer", smtp, None).await.unwrap();
         let password = password.expose().as_str();
         assert!(opens_imap(&house, "alice@home.example", password, Service::Smtp).await.is_ok());
         for (user, service) in [
@@ -292,10 +297,10 @@ async fn attack_38_an_app_password_where_it_is_not_meant() {
         assert_eq!(house.post("/token", &grant).await.error(), (400, "unsupported_grant_type".into()), "OAuth");
         // SCRAM: what is offered for bob holds nothing of alice's.
         let bob = house.directory.find_account_by_address(&"bob@home.example".parse().unwrap()).await.unwrap().unwrap();
-        let offer = house.vault.find_scram_offer(Some(bob.id), "bob@home.example").await.unwrap();
+        let offer = house.vault.find_scram_offer(Some(bob.id), "bob@home.example", true).await.unwrap();
         assert!(offer.apps.is_empty());
         let ends = house.clock.now().after(Duration::from_secs(60));
-        let (_, short) = house.vault.add_app_password(house.alice.id, "Guest", Services::mail(), Some(ends)).await.unwrap();
+        let (_, short) = house.ctx.doorkeeper.add_app_password(&house.alice, "Guest", Services::mail(), Some(ends)).await.unwrap();
         assert!(opens_imap(&house, "alice@home.example", short.expose(), Service::Imap).await.is_ok());
         house.clock.advance(Duration::from_secs(60));
         assert!(opens_imap(&house, "alice@home.example", short.expose(), Service::Imap).await.is_err(), "expired");
@@ -305,18 +310,19 @@ async fn attack_38_an_app_password_where_it_is_not_meant() {
 
 #[tokio::test]
 async fn attack_39_guesses_that_lock_the_owner_out() {
+    on_both_engines(async |house| guesses::the_owner_elsewhere(&house).await).await;
     on_both_engines(async |house| {
         let mut home = visitor(&house, "alice").await;
         let mut device = Device::new(7);
         add_passkey(&mut home, &mut device).await;
-        let (_, app) = house.vault.add_app_password(house.alice.id, "Phone", Services::mail(), None).await.unwrap();
+        let (_, app) = house.ctx.doorkeeper.add_app_password(&house.alice, "Phone", Services::mail(), None).await.unwrap();
         // From everywhere, until nothing is admitted any more.
         let mut stopped = 0;
         for n in 0..400_u32 {
             let peer = std::net::Ipv4Addr::from(0xCB00_7100 + n).into();
             let wrong = Secret::new(format!("guess {n}"));
             let doorkeeper = &house.ctx.doorkeeper;
-            let answer = doorkeeper.sign_in("alice@home.example", &wrong, peer).await.unwrap();
+            let answer = doorkeeper.sign_in("alice@home.example", &wrong, peer, &Marks::default()).await.unwrap();
             if matches!(answer, hearth_oauth::gate::SignIn::Refused(Refusal::Wait(_))) {
                 stopped += 1;
             }

@@ -8,6 +8,7 @@ mod support;
 mod authorization;
 mod credentials;
 mod elsewhere;
+mod guesses;
 mod token_endpoint;
 mod tokens;
 

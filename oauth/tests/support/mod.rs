@@ -34,6 +34,8 @@ use url::form_urlencoded;
 pub const ISSUER: &str = "https://id.home.example";
 pub const CALLBACK: &str = "https://app.example/cb?from=hearth";
 pub const PASSWORD: &str = "correct horse battery staple";
+/// From where browsers come.
+pub const HOME: &str = "192.0.2.7";
 /// RFC 7636, appendix B.
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -110,7 +112,12 @@ impl House {
     }
 
     pub fn browser(&self) -> Browser {
-        Browser { router: self.router.clone(), jar: BTreeMap::new(), origin: Some(ISSUER.into()), speaks: "" }
+        Browser { router: self.router.clone(), jar: BTreeMap::new(), origin: Some(ISSUER.into()), speaks: "", from: HOME.into() }
+    }
+
+    /// One that is somewhere else.
+    pub fn browser_at(&self, from: &str) -> Browser {
+        Browser { from: from.into(), ..self.browser() }
     }
 
     /// What the client `app` posts, with its secret as Basic.
@@ -238,6 +245,8 @@ pub struct Browser {
     pub origin: Option<String>,
     /// What it sends as Accept-Language.
     pub speaks: &'static str,
+    /// The address that it comes from.
+    pub from: String,
 }
 
 pub struct Reply {
@@ -269,7 +278,7 @@ impl Browser {
         let mut request = Request::builder()
             .method(method.clone())
             .uri(path)
-            .header("x-forwarded-for", "192.0.2.7")
+            .header("x-forwarded-for", &self.from)
             .header(header::ACCEPT_LANGUAGE, self.speaks)
             .header(header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0");
         if !jar.is_empty() {

@@ -91,10 +91,28 @@ impl Directory {
     }
 
     /// The account that an address belongs to, exactly as written but for case: no alias is followed
-    /// and no subaddress cut off. This is what a person signs in with.
+    /// and no subaddress cut off.
     pub async fn find_account_by_address(&self, address: &Address) -> Result<Option<Account>> {
         let key = address.key();
         self.read(move |tx| find_by_key(tx, &key)).await
+    }
+
+    /// The same for a name that somebody signs in with. A masked address is nobody's name: whoever it was made for would
+    /// learn whose it is.
+    pub async fn find_account_by_name(&self, address: &Address) -> Result<Option<Account>> {
+        let key = address.key();
+        self.read(move |tx| {
+            Ok(tx.find(
+                concat!(
+                    account_columns!(),
+                    " WHERE id = (SELECT account FROM address WHERE address_key = $1
+                                     AND address_key NOT IN (SELECT address_key FROM masked_address))"
+                ),
+                &[&key],
+                account,
+            )?)
+        })
+        .await
     }
 
     /// Every account, by address.

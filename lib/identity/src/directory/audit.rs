@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! The audit log: what happened, for the people of the house. Bounded in rows.
+//! The audit log: what happened, for the people of the house. Bounded in rows: what strangers can write as often as they
+//! like, failures, in a number of its own for each kind, so that it pushes nothing else out.
 
 use std::net::IpAddr;
 
@@ -8,8 +9,9 @@ use hearth_types::id::Id;
 use hearth_types::{AccountId, Timestamp};
 
 use super::Directory;
+use super::network::network_of;
 use crate::error::Result;
-use crate::limits::{AUDIT_MERGE, AUDIT_ROWS_MAX};
+use crate::limits::{AUDIT_FAILURES_MAX, AUDIT_MERGE, AUDIT_ROWS_MAX};
 use crate::service::Service;
 
 /// Something that happened.
@@ -54,28 +56,39 @@ impl Directory {
     /// Writes a row.
     pub async fn add_audit(&self, event: Event) -> Result<()> {
         let now = self.now();
-        self.note(move |tx| add(tx, &event, now)).await
+        self.note(move |tx| {
+            if add(tx, &event, None, now)? {
+                sweep(tx)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
-    /// Writes a row, or counts in the one that says the same of the same peer within the hour: a
-    /// guesser fills no log.
+    /// Writes a row, or counts in the one that says the same of the same network within the hour: a
+    /// guesser fills no log. The row has the address of the last.
     pub async fn count_audit(&self, event: Event) -> Result<()> {
         let now = self.now();
+        let network = event.peer.map_or_else(String::new, network_of);
         self.note(move |tx| {
             let merged = tx.execute(
-                "UPDATE audit SET count = count + 1, at = $5, detail = $6
+                "UPDATE audit SET count = count + 1, at = $5, detail = $6, peer = $7
                  WHERE id = (SELECT MAX(id) FROM audit
-                             WHERE event = $1 AND peer = $2 AND COALESCE(subject, 0) = COALESCE($3, 0) AND at > $4)",
+                             WHERE event = $1 AND network = $2 AND COALESCE(subject, 0) = COALESCE($3, 0) AND at > $4)",
                 &[
                     &event.event,
-                    &event.peer.map(|peer| peer.to_string()),
+                    &network,
                     &event.subject,
                     &now.before(AUDIT_MERGE),
                     &now,
                     &event.detail,
+                    &event.peer.map(|peer| peer.to_string()),
                 ],
             )?;
-            if merged == 0 { add(tx, &event, now) } else { Ok(()) }
+            if merged == 0 && add(tx, &event, Some(&network), now)? {
+                sweep_failures(tx, event.event)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -108,11 +121,12 @@ impl Directory {
 /// One insert in so many sweeps the oldest rows away.
 const SWEEP_EVERY: i64 = 64;
 
-fn add(tx: &mut Tx<'_>, event: &Event, now: Timestamp) -> Result<()> {
+/// Is it time to sweep?
+fn add(tx: &mut Tx<'_>, event: &Event, network: Option<&str>, now: Timestamp) -> Result<bool> {
     let id = Id::new(now).as_i64();
     tx.execute(
-        "INSERT INTO audit (id, at, event, actor, subject, peer, service, detail, count)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)",
+        "INSERT INTO audit (id, at, event, actor, subject, peer, service, detail, count, network)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)",
         &[
             &id,
             &now,
@@ -122,13 +136,27 @@ fn add(tx: &mut Tx<'_>, event: &Event, now: Timestamp) -> Result<()> {
             &event.peer.map(|peer| peer.to_string()),
             &event.service.map(Service::name),
             &event.detail,
+            &network,
         ],
     )?;
-    if id % SWEEP_EVERY == 0 {
-        tx.execute(
-            "DELETE FROM audit WHERE id < (SELECT MIN(id) FROM (SELECT id FROM audit ORDER BY id DESC LIMIT $1) AS kept)",
-            &[&(AUDIT_ROWS_MAX as i64)],
-        )?;
-    }
+    Ok(id % SWEEP_EVERY == 0)
+}
+
+fn sweep(tx: &mut Tx<'_>) -> Result<()> {
+    tx.execute(
+        "DELETE FROM audit WHERE network IS NULL AND id <
+            (SELECT MIN(id) FROM (SELECT id FROM audit WHERE network IS NULL ORDER BY id DESC LIMIT $1) AS kept)",
+        &[&(AUDIT_ROWS_MAX as i64)],
+    )?;
+    Ok(())
+}
+
+fn sweep_failures(tx: &mut Tx<'_>, event: &str) -> Result<()> {
+    tx.execute(
+        "DELETE FROM audit WHERE event = $1 AND network IS NOT NULL AND id <
+            (SELECT MIN(id) FROM
+                (SELECT id FROM audit WHERE event = $1 AND network IS NOT NULL ORDER BY id DESC LIMIT $2) AS kept)",
+        &[&event, &(AUDIT_FAILURES_MAX as i64)],
+    )?;
     Ok(())
 }

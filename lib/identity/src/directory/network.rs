@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Networks from which an account has signed in.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use hearth_types::{AccountId, Timestamp};
 
 use super::Directory;
 use crate::error::Result;
 use crate::limits::{KNOWN_NETWORK_KEEP, KNOWN_NETWORKS_MAX, NETWORK_USED_EVERY};
+
+/// What counts as one place: an IPv4 address, the /64 of an IPv6 address.
+pub fn network_of(peer: IpAddr) -> String {
+    match peer.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
 
 impl Directory {
     /// When the account last signed in from this network, if it has within [`KNOWN_NETWORK_KEEP`].

@@ -179,8 +179,13 @@ impl Gate {
 
     async fn ask_on(&self, stream: &mut UnixStream, question: &Question) -> Result<Answer, Trouble> {
         let asked = timeout(GATE_ANSWER_TIMEOUT, async {
-            write_frame(stream, question).await?;
-            read_frame(stream).await?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+            // An exchange that the gate has ended meanwhile takes no more words, but the last of its own is there to read.
+            let written = write_frame(stream, question).await;
+            match (read_frame(stream).await, written) {
+                (Ok(Some(answer)), _) => Ok(answer),
+                (_, Err(cause)) | (Err(cause), Ok(())) => Err(cause),
+                (Ok(None), Ok(())) => Err(io::ErrorKind::UnexpectedEof.into()),
+            }
         })
         .await;
         match asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {

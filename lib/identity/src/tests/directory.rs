@@ -8,7 +8,7 @@ use hearth_types::Timestamp;
 use super::{address, domain, on_each_engine};
 use crate::Error;
 use crate::directory::{Event, Kind, List, MemberRole, NewAccount, NewSession, Posting, SessionKind};
-use crate::limits::{ADDRESSES_MAX, APP_PASSWORDS_MAX, KNOWN_NETWORKS_MAX, SESSIONS_MAX};
+use crate::limits::{ADDRESSES_MAX, APP_PASSWORDS_MAX, AUDIT_FAILURES_MAX, KNOWN_NETWORKS_MAX, SESSIONS_MAX};
 use crate::service::Services;
 
 fn session(account: hearth_types::AccountId, kind: SessionKind, now: Timestamp) -> NewSession {
@@ -225,6 +225,29 @@ fn failures_are_merged_in_the_audit_log() {
         assert_eq!(counts[0], ("192.0.2.1", 1));
         assert!(counts[1..].contains(&("192.0.2.1", 5)) && counts[1..].contains(&("192.0.2.2", 1)) && counts.len() == 3);
         assert_eq!(home.directory.list_audit(None, 2).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn failures_of_a_network_are_one_row_and_push_nothing_else_out() {
+    on_each_engine(|home| async move {
+        let alice = home.person("alice").await;
+        let failed = |peer: String| Event { event: "login.failed", peer: Some(peer.parse().unwrap()), ..Event::default() };
+        let changed = Event { event: "password.changed", subject: Some(alice.id), ..Event::default() };
+        home.directory.add_audit(changed).await.unwrap();
+        for n in 0..50 {
+            home.directory.count_audit(failed(format!("2001:db8:1:2::{n}"))).await.unwrap();
+        }
+        let rows = home.directory.list_audit(None, 10).await.unwrap();
+        assert_eq!((rows.len(), rows[0].count), (2, 50), "a /64 is one guesser");
+        // As many places as the log has rows.
+        for n in 0..AUDIT_FAILURES_MAX + 1_000 {
+            home.directory.count_audit(failed(format!("2001:db8:2:{n:x}::1"))).await.unwrap();
+        }
+        let rows = home.directory.list_audit(None, 100_000).await.unwrap();
+        assert!(rows.iter().any(|row| row.event == "password.changed"));
+        let failures = rows.iter().filter(|row| row.event == "login.failed").count();
+        assert!((AUDIT_FAILURES_MAX..AUDIT_FAILURES_MAX + 1_000).contains(&failures), "{failures}");
     });
 }
 

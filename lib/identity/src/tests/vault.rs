@@ -7,11 +7,13 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed2551
 use hearth_types::{AccountId, Secret};
 use hearth_wire::sasl::scram::Verifier;
 
-use super::on_each_engine;
+use super::{address, on_each_engine};
 use crate::Error;
-use crate::limits::{APP_PASSWORDS_MAX, SECRET_KEY_BYTES_MAX, SIGNING_KEY_AHEAD, SIGNING_KEY_LIFE, SIGNING_KEY_OVERLAP};
+use crate::limits::{
+    APP_PASSWORDS_MAX, SCRAM_NAMES_MAX, SECRET_KEY_BYTES_MAX, SIGNING_KEY_AHEAD, SIGNING_KEY_LIFE, SIGNING_KEY_OVERLAP,
+};
 use crate::service::{Service, Services};
-use crate::vault::{Algorithm, PasswordCheck, Vault};
+use crate::vault::{Algorithm, Asker, PasswordCheck, ScramOffer, Vault};
 
 const ALICE: AccountId = AccountId::from_i64(1);
 const BOB: AccountId = AccountId::from_i64(2);
@@ -24,7 +26,7 @@ fn secret(text: &str) -> Secret<String> {
 fn a_human_password() {
     on_each_engine(|home| async move {
         let vault = home.vault().await;
-        assert_eq!(vault.check_password(Some(ALICE), &secret("correct horse")).await.unwrap(), PasswordCheck::Wrong);
+        assert_eq!(vault.check_password(Some(ALICE), &secret("correct horse"), Asker::Known).await.unwrap(), PasswordCheck::Wrong);
         let before = vault.passwords_set();
         vault.set_password(ALICE, Some(secret("correct horse \u{2168}"))).await.unwrap();
         assert_ne!(vault.passwords_set(), before);
@@ -35,11 +37,11 @@ fn a_human_password() {
             (Some(BOB), "correct horse IX", PasswordCheck::Wrong),
             (None, "correct horse IX", PasswordCheck::Wrong),
         ] {
-            assert_eq!(vault.check_password(account, &secret(password)).await.unwrap(), check, "{password}");
+            assert_eq!(vault.check_password(account, &secret(password), Asker::Known).await.unwrap(), check, "{password}");
         }
         assert!(matches!(vault.set_password(ALICE, Some(secret("short"))).await, Err(Error::Invalid(_))));
         let long = secret(&"a".repeat(10_000));
-        assert_eq!(vault.check_password(Some(ALICE), &long).await.unwrap(), PasswordCheck::Wrong);
+        assert_eq!(vault.check_password(Some(ALICE), &long, Asker::Known).await.unwrap(), PasswordCheck::Wrong);
         assert!(vault.has_password(ALICE).await.unwrap());
         vault.set_password(ALICE, None).await.unwrap();
         assert!(!vault.has_password(ALICE).await.unwrap());
@@ -52,16 +54,17 @@ fn an_app_password_by_hash_and_by_scram() {
     on_each_engine(|home| async move {
         let vault = home.vault().await;
         let only_imap: Services = [Service::Imap].into_iter().collect();
-        let (first, typed) = vault.add_app_password(ALICE, "phone", Services::mail(), None).await.unwrap();
+        let (first, typed) =
+            vault.add_app_password(ALICE, &[address("alice@home.test")], "phone", Services::mail(), None).await.unwrap();
         home.clock.advance(Duration::from_millis(1));
-        let (second, other) = vault.add_app_password(ALICE, "desk", only_imap, None).await.unwrap();
+        let (second, other) = vault.add_app_password(ALICE, &[address("alice@home.test")], "desk", only_imap, None).await.unwrap();
         let found = vault.find_app_password(ALICE, &typed).await.unwrap().expect("it is there");
         assert_eq!((found.id, found.label.as_str(), found.services), (first, "phone", Services::mail()));
         let spaced = secret(&other.expose().replace('-', " ").to_uppercase());
         assert_eq!(vault.find_app_password(ALICE, &spaced).await.unwrap().map(|app| app.id), Some(second));
         assert!(vault.find_app_password(BOB, &typed).await.unwrap().is_none(), "another account's");
 
-        let offer = vault.find_scram_offer(Some(ALICE), "alice@home.test").await.unwrap();
+        let offer = vault.find_scram_offer(Some(ALICE), "alice@home.test", true).await.unwrap();
         let of = |password: &Secret<String>| Verifier::new(password.expose(), &offer.salt, offer.iterations);
         assert_eq!(offer.verifiers, [of(&typed), of(&other)], "one salt for both");
         assert_eq!(offer.apps.iter().map(|app| app.id).collect::<Vec<_>>(), [first, second]);
@@ -70,7 +73,10 @@ fn an_app_password_by_hash_and_by_scram() {
         assert_eq!(vault.remove_app_password(first).await.unwrap(), None);
         assert!(vault.find_app_password(ALICE, &typed).await.unwrap().is_none());
         for (label, services) in [("", Services::mail()), ("x", Services::default()), ("x", [Service::Web].into_iter().collect())] {
-            assert!(matches!(vault.add_app_password(ALICE, label, services, None).await, Err(Error::Invalid(_))));
+            assert!(matches!(
+                vault.add_app_password(ALICE, &[address("alice@home.test")], label, services, None).await,
+                Err(Error::Invalid(_))
+            ));
         }
     });
 }
@@ -80,16 +86,59 @@ fn scram_tells_nobody_who_lives_here() {
     on_each_engine(|home| async move {
         let vault = home.vault().await;
         let salt = async |account, user: &str| {
-            let offer = vault.find_scram_offer(account, user).await.unwrap();
+            let offer = vault.find_scram_offer(account, user, true).await.unwrap();
             (offer.salt, offer.iterations)
         };
         let nobody = salt(None, "nobody@home.test").await;
-        assert_eq!(nobody, salt(None, "NoBody@home.test").await, "the same each time");
+        assert_eq!(nobody, salt(None, "nobody@home.test").await, "the same each time");
+        assert_eq!(nobody, salt(Some(BOB), "nobody@home.test").await, "whoever has the name, and whether anybody does");
         assert_ne!(nobody, salt(None, "nobody2@home.test").await);
         assert_eq!((nobody.0.len(), nobody.1), (salt(Some(ALICE), "alice@home.test").await.0.len(), 4096));
         let before = salt(Some(ALICE), "alice@home.test").await;
-        vault.add_app_password(ALICE, "phone", Services::mail(), None).await.unwrap();
+        vault.add_app_password(ALICE, &[address("alice@home.test")], "phone", Services::mail(), None).await.unwrap();
         assert_eq!(before, salt(Some(ALICE), "alice@home.test").await, "the first app password changes nothing");
+    });
+}
+
+#[test]
+fn an_app_password_from_before_names_goes_on_by_scram() {
+    on_each_engine(|home| async move {
+        let vault = home.vault().await;
+        let alice = [address("alice@home.test"), address("a@home.test")];
+        let fresh = vault.find_scram_offer(Some(ALICE), "alice@home.test", true).await.unwrap();
+        // As a release from before made it: without names.
+        let (old, typed) = vault.add_app_password(ALICE, &[], "phone", Services::mail(), None).await.unwrap();
+        home.clock.advance(Duration::from_millis(1));
+        let (new, other) = vault.add_app_password(ALICE, &alice, "desk", Services::mail(), None).await.unwrap();
+        let of = |password: &Secret<String>, offer: &ScramOffer| Verifier::new(password.expose(), &offer.salt, offer.iterations);
+        let offer = vault.find_scram_offer(Some(ALICE), "alice@home.test", true).await.unwrap();
+        assert_eq!(offer.verifiers, [of(&typed, &offer), of(&other, &offer)], "both, by the primary address");
+        let offer = vault.find_scram_offer(Some(ALICE), "a@home.test", false).await.unwrap();
+        assert_eq!(offer.verifiers, [of(&other, &offer)], "the new one by the other address");
+        assert_eq!(offer.apps.iter().map(|app| app.id).collect::<Vec<_>>(), [new]);
+        // When the last old one is gone the name has the salt that it had before anybody lived here.
+        vault.remove_app_password(old).await.unwrap();
+        let offer = vault.find_scram_offer(Some(ALICE), "alice@home.test", true).await.unwrap();
+        assert_eq!((offer.salt.clone(), offer.iterations), (fresh.salt, fresh.iterations));
+        assert_eq!(offer.verifiers, [of(&other, &offer)]);
+        vault.forget(ALICE).await.unwrap();
+        for (name, is_primary) in [("alice@home.test", true), ("a@home.test", false)] {
+            assert!(vault.find_scram_offer(Some(ALICE), name, is_primary).await.unwrap().apps.is_empty());
+        }
+    });
+}
+
+#[test]
+fn names_of_an_app_password_are_bounded() {
+    on_each_engine(|home| async move {
+        let vault = home.vault().await;
+        let names: Vec<_> = (0..=SCRAM_NAMES_MAX).map(|n| address(&format!("a{n}@home.test"))).collect();
+        vault.add_app_password(ALICE, &names, "phone", Services::mail(), None).await.unwrap();
+        let known = async |n: usize| {
+            let name = names[n].key();
+            vault.find_scram_offer(Some(ALICE), &name, false).await.unwrap().apps.len()
+        };
+        assert_eq!((known(SCRAM_NAMES_MAX - 1).await, known(SCRAM_NAMES_MAX).await), (1, 0));
     });
 }
 
@@ -99,9 +148,12 @@ fn app_passwords_are_bounded() {
         let vault = home.vault().await;
         for n in 0..APP_PASSWORDS_MAX {
             home.clock.advance(Duration::from_millis(1));
-            vault.add_app_password(ALICE, &format!("device {n}"), Services::mail(), None).await.expect("within the bound");
+            vault
+                .add_app_password(ALICE, &[address("alice@home.test")], &format!("device {n}"), Services::mail(), None)
+                .await
+                .expect("within the bound");
         }
-        let beyond = vault.add_app_password(ALICE, "one more", Services::mail(), None).await;
+        let beyond = vault.add_app_password(ALICE, &[address("alice@home.test")], "one more", Services::mail(), None).await;
         assert!(matches!(beyond, Err(Error::TooMany { max: APP_PASSWORDS_MAX, .. })));
         assert_eq!(vault.list_app_passwords(ALICE).await.unwrap().len(), APP_PASSWORDS_MAX);
     });
@@ -157,7 +209,7 @@ fn openpgp_secret_keys_are_sealed() {
         assert!(matches!(vault.store_secret_key(ALICE, fingerprint, &longer).await, Err(Error::Invalid(_))));
         assert!(matches!(vault.store_secret_key(BOB, fingerprint, &key).await, Err(Error::InUse(_))));
         assert!(matches!(vault.store_secret_key(ALICE, "abc", &key).await, Err(Error::Invalid(_))));
-        vault.add_app_password(ALICE, "phone", Services::mail(), None).await.unwrap();
+        vault.add_app_password(ALICE, &[address("alice@home.test")], "phone", Services::mail(), None).await.unwrap();
         vault.forget(ALICE).await.unwrap();
         assert!(vault.find_secret_key(fingerprint).await.unwrap().is_none());
         assert!(vault.list_app_passwords(ALICE).await.unwrap().is_empty());

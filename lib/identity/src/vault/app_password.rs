@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! App passwords: 128 random bits for one device. One keyed hash finds them, so a mail login costs
-//! microseconds; a SCRAM verifier lies beside it.
+//! microseconds; SCRAM verifiers lie beside it, one for each address that its owner may type as a name.
+//!
+//! SCRAM sends a salt before anything is proven (RFC 5802 §3). So the salt is a keyed hash of the name that was typed, in
+//! its one form, and of nothing else: for names that are nobody's as for those that are somebody's, before there is an account
+//! and after. Two addresses of one person have nothing in common, so each has a verifier of its own. An app password from
+//! before that has one verifier, under a salt of its account; it goes on working by the primary address, which is answered
+//! with that salt as long as the account has such a one.
 
 use hearth_db::{Row, Tx};
-use hearth_types::{AccountId, Secret, SessionId, Timestamp};
+use hearth_types::{AccountId, Address, Secret, SessionId, Timestamp};
 use hearth_wire::sasl::scram::{ITERATIONS, Verifier};
 use zeroize::Zeroize;
 
 use super::Vault;
 use crate::error::{Error, Result};
-use crate::limits::{APP_PASSWORDS_MAX, NAME_CHARS_MAX};
+use crate::limits::{APP_PASSWORDS_MAX, NAME_CHARS_MAX, SCRAM_NAMES_MAX};
 use crate::naming::is_seen;
 use crate::service::Services;
 
@@ -40,7 +46,7 @@ pub struct StoredAppPassword {
 
 /// What SCRAM offers a user: known or not, it looks the same.
 pub struct ScramOffer {
-    /// One for all app passwords of the account.
+    /// One for all app passwords, by this name.
     pub salt: Vec<u8>,
     /// How often PBKDF2 turns.
     pub iterations: u32,
@@ -51,10 +57,12 @@ pub struct ScramOffer {
 }
 
 impl Vault {
-    /// Makes an app password; the text is shown once.
+    /// Makes an app password; the text is shown once. `names`: the addresses by which SCRAM will know it, the first
+    /// [`SCRAM_NAMES_MAX`] of them; by PLAIN it is known by every address.
     pub async fn add_app_password(
         &self,
         account: AccountId,
+        names: &[Address],
         label: &str,
         services: Services,
         expires_at: Option<Timestamp>,
@@ -65,10 +73,14 @@ impl Vault {
         let password = write(crate::random::bytes());
         let hash = self.hash(account, &normal(password.expose()));
         let (salt, iterations) = self.scram_parameters(account).await?;
-        let typed = password.clone();
-        let computed_salt = salt.clone();
-        let computed = tokio::task::spawn_blocking(move || Verifier::new(typed.expose(), &computed_salt, iterations)).await;
-        let verifier = computed.map_err(|_| Error::Store(hearth_db::Error::Gone))?;
+        let names = names.iter().take(SCRAM_NAMES_MAX).map(Address::key);
+        let salts: Vec<_> = names.map(|name| (self.scram_salt_of(&name), name)).collect();
+        let (typed, own_salt) = (password.clone(), salt.clone());
+        let computed = tokio::task::spawn_blocking(move || {
+            let by_name = salts.into_iter().map(|(salt, name)| (name, Verifier::new(typed.expose(), &salt, ITERATIONS)));
+            (Verifier::new(typed.expose(), &own_salt, iterations), by_name.collect::<Vec<_>>())
+        });
+        let (verifier, by_name) = computed.await.map_err(|_| Error::Store(hearth_db::Error::Gone))?;
         let label = label.to_string();
         self.write(move |tx| {
             let count: usize = tx.one("SELECT COUNT(*) FROM app_password WHERE account = $1", &[&account], |row| row.get(0))?;
@@ -96,6 +108,13 @@ impl Vault {
                     &expires_at,
                 ],
             )?;
+            for (name, verifier) in &by_name {
+                tx.execute(
+                    "INSERT INTO scram_verifier (app_password, name, stored_key, server_key) VALUES ($1, $2, $3, $4)
+                     ON CONFLICT (app_password, name) DO NOTHING",
+                    &[&id, name, &verifier.stored_key, &verifier.server_key],
+                )?;
+            }
             Ok(())
         })
         .await?;
@@ -120,23 +139,37 @@ impl Vault {
 
     /// Wipes an app password; whose it was.
     pub async fn remove_app_password(&self, id: SessionId) -> Result<Option<AccountId>> {
-        self.write(move |tx| Ok(tx.find("DELETE FROM app_password WHERE id = $1 RETURNING account", &[&id], |row| row.get(0))?))
-            .await
+        self.write(move |tx| {
+            tx.execute("DELETE FROM scram_verifier WHERE app_password = $1", &[&id])?;
+            Ok(tx.find("DELETE FROM app_password WHERE id = $1 RETURNING account", &[&id], |row| row.get(0))?)
+        })
+        .await
     }
 
-    /// What SCRAM needs for a user. For one that is not known the salt is a keyed hash of the name: it
-    /// stays the same, so that nobody learns from it who lives here.
-    pub async fn find_scram_offer(&self, account: Option<AccountId>, user: &str) -> Result<ScramOffer> {
-        let Some(account) = account else {
-            let salt = self.keyed_hash("scram salt of nobody", user.to_lowercase().as_bytes());
-            return Ok(ScramOffer { salt: cut(salt), iterations: ITERATIONS, apps: Vec::new(), verifiers: Vec::new() });
-        };
-        let (salt, iterations) = self.scram_parameters(account).await?;
-        let (apps, verifiers) = self.read(move |tx| Ok(list(tx, account)?.into_iter().unzip())).await?;
-        Ok(ScramOffer { salt, iterations, apps, verifiers })
+    /// What SCRAM needs for a name, an address in its one form ([`Address::key`]) or whatever else was typed; `is_primary`: it
+    /// is the account's primary address.
+    pub async fn find_scram_offer(&self, account: Option<AccountId>, name: &str, is_primary: bool) -> Result<ScramOffer> {
+        let salt = self.scram_salt_of(name);
+        let name = name.to_string();
+        // For nobody, too, it is looked.
+        let whose = account.unwrap_or(AccountId::from_i64(0));
+        let (found, has_old) =
+            self.read(move |tx| Ok((list_by_name(tx, whose, &name)?, is_primary && has_any_without_names(tx, whose)?))).await?;
+        if let Some(account) = account.filter(|_| has_old) {
+            let (salt, iterations) = self.scram_parameters(account).await?;
+            let (apps, verifiers) = self.read(move |tx| Ok(list(tx, account)?.into_iter().unzip())).await?;
+            return Ok(ScramOffer { salt, iterations, apps, verifiers });
+        }
+        let (apps, verifiers) = found.into_iter().unzip();
+        Ok(ScramOffer { salt, iterations: ITERATIONS, apps, verifiers })
     }
 
-    /// The salt of an account that has no row yet.
+    /// The salt of a name, whoever has it.
+    fn scram_salt_of(&self, name: &str) -> Vec<u8> {
+        cut(self.keyed_hash("scram salt of nobody", name.as_bytes()))
+    }
+
+    /// The salt of an account, from before names had one.
     pub(super) fn scram_salt(&self, account: AccountId) -> Vec<u8> {
         cut(self.keyed_hash("scram salt", &account.as_i64().to_be_bytes()))
     }
@@ -192,6 +225,33 @@ fn list(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<(StoredAppPassword, V
     Ok(tx.query(concat!(app_columns!(), " WHERE account = $1 ORDER BY id"), &[&account], |row| {
         Ok((app(row)?, Verifier { stored_key: row.get(6)?, server_key: row.get(7)? }))
     })?)
+}
+
+fn list_by_name(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<Vec<(StoredAppPassword, Verifier)>> {
+    Ok(tx.query(
+        "SELECT p.id, p.account, p.label, p.services, p.created_at, p.expires_at, v.stored_key, v.server_key
+           FROM app_password p JOIN scram_verifier v ON v.app_password = p.id
+          WHERE p.account = $1 AND v.name = $2 ORDER BY p.id",
+        &[&account, &name],
+        |row| Ok((app(row)?, Verifier { stored_key: row.get(6)?, server_key: row.get(7)? })),
+    )?)
+}
+
+/// Is there one from before step 3?
+fn has_any_without_names(tx: &mut Tx<'_>, account: AccountId) -> Result<bool> {
+    let found = tx.find(
+        "SELECT 1 FROM app_password p WHERE p.account = $1
+            AND NOT EXISTS (SELECT 1 FROM scram_verifier v WHERE v.app_password = p.id) LIMIT 1",
+        &[&account],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
+pub(super) fn remove_all(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
+    tx.execute("DELETE FROM scram_verifier WHERE app_password IN (SELECT id FROM app_password WHERE account = $1)", &[&account])?;
+    tx.execute("DELETE FROM app_password WHERE account = $1", &[&account])?;
+    Ok(())
 }
 
 /// What its owner calls a device or a key.

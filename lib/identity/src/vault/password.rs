@@ -12,6 +12,7 @@ use hearth_types::{AccountId, Secret, constant_time_eq};
 use hearth_wire::sasl::prep;
 
 use super::Vault;
+use super::turns::Place;
 use crate::error::{Error, Result};
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 
@@ -41,6 +42,15 @@ pub enum PasswordCheck {
     Busy,
 }
 
+/// Who wants to know whether a password is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody where the account signed in before: every place in the queue is open.
+    Known,
+    /// Anybody; [`ARGON2_KEPT`](crate::limits::ARGON2_KEPT) places are not for them.
+    Stranger,
+}
+
 impl Vault {
     /// Sets the human password, or takes it away. Costs an argon2 computation.
     pub async fn set_password(&self, account: AccountId, password: Option<Secret<String>>) -> Result<()> {
@@ -58,7 +68,7 @@ impl Vault {
     pub(super) async fn hash_new_password(&self, password: Secret<String>) -> Result<String> {
         check_new_password(password.expose())?;
         let salt = crate::random::bytes::<SALT_BYTES>();
-        let computed = self.compute(password, salt.to_vec(), params()?, HASH_BYTES).await?;
+        let computed = self.compute(password, salt.to_vec(), params()?, HASH_BYTES, Place::default()).await?;
         let computed = computed.ok_or_else(|| Error::Invalid(TOO_MANY.into()))?;
         Ok(encode(&salt, &computed))
     }
@@ -85,10 +95,18 @@ impl Vault {
     }
 
     /// Is this the human password? An account that is unknown (`None`), or has none, costs the same.
-    pub async fn check_password(&self, account: Option<AccountId>, password: &Secret<String>) -> Result<PasswordCheck> {
+    pub async fn check_password(
+        &self,
+        account: Option<AccountId>,
+        password: &Secret<String>,
+        asker: Asker,
+    ) -> Result<PasswordCheck> {
         if password.expose().chars().count() > PASSWORD_CHARS_MAX {
             return Ok(PasswordCheck::Wrong);
         }
+        let Some(place) = self.0.turns.place_for(asker) else {
+            return Ok(PasswordCheck::Busy);
+        };
         let stored = match account {
             Some(account) => self.find_password_hash(account).await?,
             None => None,
@@ -101,7 +119,7 @@ impl Vault {
             Some(stored) => (stored.salt.clone(), stored.params.clone(), stored.hash.len()),
             None => (vec![0; SALT_BYTES], params()?, HASH_BYTES),
         };
-        let Some(computed) = self.compute(password.clone(), salt, params, length).await? else {
+        let Some(computed) = self.compute(password.clone(), salt, params, length, place).await? else {
             return Ok(PasswordCheck::Busy);
         };
         let is_right = stored.is_some_and(|stored| constant_time_eq(&stored.hash, computed.expose()));
@@ -116,15 +134,16 @@ impl Vault {
         .await
     }
 
-    /// argon2id, when its turn comes; `None` when too many wait.
+    /// argon2id, when its turn comes; `None` when too many wait. The stranger's `place` is kept to the end.
     async fn compute(
         &self,
         password: Secret<String>,
         salt: Vec<u8>,
         params: Params,
         length: usize,
+        place: Place,
     ) -> Result<Option<Secret<Vec<u8>>>> {
-        self.0.turns.take(move || compute_now(&password, &salt, params, length)).await
+        self.0.turns.take(place, move || compute_now(&password, &salt, params, length)).await
     }
 }
 

@@ -11,6 +11,12 @@ use crate::limits::RECOVERY_CODES;
 /// 50 random bits: enough behind the throttle of the sign-in page.
 const LETTERS: usize = 10;
 
+/// Has it the letters of a line of the sheet? A code of an authenticator has fewer.
+pub fn looks_like_recovery_code(typed: &str) -> bool {
+    let letters = normal(typed);
+    letters.expose().len() == LETTERS && letters.expose().bytes().all(|b| ALPHABET.contains(&b))
+}
+
 impl Vault {
     /// Makes a new sheet of codes; the old one is worth nothing. Shown once.
     pub async fn make_recovery_codes(&self, account: AccountId) -> Result<Vec<Secret<String>>> {

@@ -258,3 +258,45 @@ fn an_app_password_that_ends() {
         );
     });
 }
+
+#[test]
+fn what_scram_says_before_the_proof_is_of_the_name_alone() {
+    on_each_engine(|home| async move {
+        let (alice, domain) = (home.alice.id, "home.test");
+        let masked = home.directory.add_masked(alice, &domain.parse().unwrap(), "shop", true).await.unwrap().address.to_string();
+        home.directory.add_address(alice, &"a@home.test".parse().unwrap()).await.unwrap();
+        let say = async |user: &str| {
+            let mut exchange = home.begin(Mechanism::ScramSha256, Service::Imap, ChannelBinding::none());
+            match exchange.start(Some(format!("n,,n={user},r=fyko+d2lbbFgONRv9qkxdawL").as_bytes())).await.unwrap() {
+                Step::Challenge(said) => String::from_utf8(said).unwrap().split_once(",s=").unwrap().1.to_string(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let names = ["alice@home.test", "a@home.test", masked.as_str(), "nobody@home.test"];
+        let mut before = Vec::new();
+        for name in names {
+            before.push(say(name).await);
+        }
+        let (_, password) = home.app_password(&Service::MAIL).await;
+        for (name, salt) in names.iter().zip(&before) {
+            let local = name.split('@').next().unwrap();
+            for spelled in [format!("\"{local}\"@{domain}"), format!("{}@HOME.test.", local.to_uppercase()), (*name).to_string()] {
+                assert_eq!(&say(&spelled).await, salt, "{spelled}: before and after there was an app password");
+            }
+        }
+        let salts: std::collections::BTreeSet<_> = before.iter().map(|said| said.split(',').next().unwrap()).collect();
+        assert_eq!(salts.len(), names.len(), "no two names have anything in common");
+        assert!(before.iter().all(|said| said.ends_with(",i=4096")));
+        // By each address that others may know somebody signs in, and by one that is for one correspondent nobody.
+        let none = ChannelBinding::none;
+        let scram = async |user: &str| home.scram(Mechanism::ScramSha256, none(), "n,,", b"", user, password.expose()).await;
+        login(scram("alice@home.test").await);
+        login(scram("a@home.test").await);
+        refused(scram(&masked).await, Refusal::Credentials);
+        refused(home.plain(&masked, password.expose(), Service::Imap, PEER).await, Refusal::Credentials);
+        refused(home.plain(&masked, PASSWORD, Service::Imap, PEER).await, Refusal::Credentials);
+        // A device goes on by the name that it was set up with.
+        home.directory.change_primary_address(alice, &"a@home.test".parse().unwrap()).await.unwrap();
+        login(scram("alice@home.test").await);
+    });
+}

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The socket itself: bad frames, too many at once.
 
-use hearth_identity::limits::{EXCHANGES_PER_NETWORK_MAX, FRAME_BYTES_MAX};
+use std::time::Duration;
+
+use hearth_identity::limits::{EXCHANGES_MAX, EXCHANGES_PER_NETWORK_MAX, FRAME_BYTES_MAX};
 use hearth_identity::login::{ChannelBinding, Gate, Mechanism, Refusal, Service, Step};
+use hearth_types::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
-use super::{on_each_engine, peer};
+use super::{PASSWORD, PEER, login, on_each_engine, peer};
 
 #[test]
 fn frames_that_are_none() {
@@ -45,7 +49,7 @@ fn frames_that_are_none() {
 }
 
 #[test]
-fn one_network_has_so_many_exchanges_at_once() {
+fn of_one_network_so_many_exchanges_wait_at_once() {
     on_each_engine(|home| async move {
         let begin = |from: &str| home.gate.begin(Mechanism::Login, Service::Imap, peer(from), ChannelBinding::none());
         let mut held = Vec::new();
@@ -54,16 +58,45 @@ fn one_network_has_so_many_exchanges_at_once() {
             assert!(matches!(exchange.start(None).await.unwrap(), Step::Challenge(_)));
             held.push(exchange);
         }
-        assert!(matches!(begin("198.51.100.7").start(None).await.unwrap(), Step::Refused(Refusal::Wait(_))));
-        assert!(matches!(begin("198.51.100.8").start(None).await.unwrap(), Step::Challenge(_)), "others are not in the way");
-        held.clear();
-        for _ in 0..100 {
-            if matches!(begin("198.51.100.7").start(None).await.unwrap(), Step::Challenge(_)) {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        let mut other = begin("198.51.100.8");
+        assert!(matches!(other.start(None).await.unwrap(), Step::Challenge(_)));
+        let mut one_more = begin("198.51.100.7");
+        assert!(matches!(one_more.start(None).await.unwrap(), Step::Challenge(_)), "there is always a place");
+        // It is the place of who was silent for longest; nobody else's.
+        assert!(matches!(held[0].step(b"alice@home.test").await.unwrap(), Step::Refused(Refusal::Wait(_))));
+        for exchange in held[1..].iter_mut().chain([&mut other, &mut one_more]) {
+            assert!(matches!(exchange.step(b"alice@home.test").await.unwrap(), Step::Challenge(_)));
         }
-        panic!("a place that was left is not given again");
+    });
+}
+
+#[test]
+fn clients_that_fall_silent_keep_nobody_waiting() {
+    on_each_engine(|home| async move {
+        let soon = Duration::from_secs(5);
+        let mut silent = Vec::new();
+        for n in 0..EXCHANGES_MAX {
+            let from = format!("198.51.100.{}", n / EXCHANGES_PER_NETWORK_MAX);
+            let mut exchange = home.gate.begin(Mechanism::Login, Service::Imap, peer(&from), ChannelBinding::none());
+            assert!(matches!(exchange.start(None).await.unwrap(), Step::Challenge(_)));
+            silent.push(exchange);
+        }
+        // An order of the house, a password at once, a token, and an exchange of several steps.
+        timeout(soon, home.gate.list_app_passwords(home.alice.id)).await.expect("an order").unwrap();
+        let password = Secret::new(PASSWORD.to_string());
+        let entered = timeout(soon, home.gate.password("alice@home.test", &password, Service::Imap, peer(PEER))).await;
+        assert!(entered.expect("a password").unwrap().is_ok());
+        timeout(soon, home.gate.bearer(&password, Service::Imap, peer(PEER))).await.expect("a token").unwrap().unwrap_err();
+        let steps = async {
+            let mut exchange = home.begin(Mechanism::Login, Service::Imap, ChannelBinding::none());
+            assert!(matches!(exchange.start(None).await.unwrap(), Step::Challenge(_)));
+            assert!(matches!(exchange.step(b"alice@home.test").await.unwrap(), Step::Challenge(_)));
+            exchange.step(PASSWORD.as_bytes()).await.unwrap()
+        };
+        login(timeout(soon, steps).await.expect("an exchange"));
+        // Who was silent for longest made room, and is told so; the others go on.
+        assert!(matches!(silent[0].step(b"alice@home.test").await.unwrap(), Step::Refused(Refusal::Wait(_))));
+        assert!(matches!(silent[EXCHANGES_MAX - 1].step(b"alice@home.test").await.unwrap(), Step::Challenge(_)));
     });
 }
 

@@ -104,7 +104,7 @@ async fn make(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Res
         let says = t("Give it a name, such as the device that it is for.").to_string();
         return Ok(ask(ctx, visit, form, Some(says)));
     }
-    match ctx.vault().add_app_password(account.id, label, services, expires_at).await {
+    match ctx.doorkeeper.add_app_password(account, label, services, expires_at).await {
         Ok((_, password)) => {
             note(ctx, visit, account.id, "app-password.added", label).await?;
             tell(ctx, visit, account, Notice::AppPasswordAdded, label).await;

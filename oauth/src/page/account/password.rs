@@ -75,7 +75,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
         return refused(StatusCode::BAD_REQUEST, &words::refusal(&error).unwrap_or_default());
     }
     // Counted like a sign-in: a stolen cookie must not become an oracle for the password.
-    match ctx.doorkeeper.sign_in(&account.primary.to_string(), &current, visit.peer.ip).await? {
+    match ctx.doorkeeper.sign_in(&account.primary.to_string(), &current, visit.peer.ip, &visit.known).await? {
         SignIn::Done(_) | SignIn::SecondFactor(_) => {}
         SignIn::Refused(Refusal::Wait(_)) => {
             return refused(StatusCode::TOO_MANY_REQUESTS, t("There were too many wrong passwords. Try again in a few minutes."));

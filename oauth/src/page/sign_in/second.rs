@@ -8,6 +8,7 @@ use std::sync::Arc;
 use askama::Template;
 use hearth_identity::directory::{Account, Event};
 use hearth_identity::service::Service;
+use hearth_identity::vault::looks_like_recovery_code;
 use hearth_types::{AccountId, Fault, Timestamp, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
@@ -90,7 +91,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
         // Too late: from the beginning.
         return Ok(see_other(super::PATH));
     };
-    match ctx.doorkeeper.second_factor(&account, form.field("code").trim(), visit.peer.ip).await? {
+    match ctx.doorkeeper.second_factor(&account, form.field("code").trim(), visit.peer.ip, &visit.known).await? {
         Ok(Second::Code) => enter(ctx, visit, form, account.id, "pwd otp mfa").await,
         Ok(Second::Recovery) => {
             // Who lost a device may have lost it to somebody: what is signed in is signed out.
@@ -108,8 +109,14 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
             enter(ctx, visit, form, account.id, "pwd otp mfa").await
         }
         Err(refusal) => {
-            let (status, says, wait) =
+            let (status, mut says, wait) =
                 refusal_in_words(refusal, t("That code does not count. Codes change every half minute, and each counts once."));
+            if wait.is_some() && !looks_like_recovery_code(form.field("code")) {
+                says = t(
+                    "There were too many wrong codes, here or elsewhere. A passkey or a line of your recovery sheet still counts.",
+                )
+                .to_string();
+            }
             told_to_wait(ask(ctx, visit, form, &account, status, Some(says)).await?, wait)
         }
     }

@@ -160,6 +160,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("A line of your recovery sheet.", "Une ligne de votre feuille de secours."),
     ("A passkey needs JavaScript in the browser; a recovery code does not.", "Une clé d'accès demande JavaScript dans le navigateur ; un code de secours, non."),
     ("Lost all of them? Whoever looks after this home can send you a link.", "Tout est perdu ? La personne qui s'occupe de cette maison peut vous envoyer un lien."),
+    ("There were too many wrong codes, here or elsewhere. A passkey or a line of your recovery sheet still counts.", "Il y a eu trop de codes faux, ici ou ailleurs. Une clé d'accès ou une ligne de votre feuille de secours compte toujours."),
     ("That code does not count. Codes change every half minute, and each counts once.", "Ce code ne compte pas. Les codes changent toutes les trente secondes, et chacun ne compte qu'une fois."),
     ("That passkey is not known here, or its page was open for too long. Try again.", "Cette clé d'accès n'est pas connue ici, ou la page est restée ouverte trop longtemps. Réessayez."),
     ("The device did not check that it is you, so the passkey alone is not enough. Sign in with your password first.", "L'appareil n'a pas vérifié que c'est vous : la clé d'accès seule ne suffit pas. Connectez-vous d'abord avec votre mot de passe."),
