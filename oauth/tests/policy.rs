@@ -11,7 +11,8 @@ use hearth_identity::login::{Refusal, Service};
 use hearth_oauth::rule::policy::Policy;
 use hearth_types::{AccountId, Address, Secret};
 use hearth_web::axum::http::StatusCode;
-use support::factors::{add_totp, code, password, second};
+use support::device::Device;
+use support::factors::{add_passkey, add_totp, by_passkey, code, password, second};
 use support::{Browser, House, PASSWORD, claims, on_both_engines, request};
 
 async fn parents(house: &House) -> AccountId {
@@ -234,6 +235,41 @@ async fn a_password_as_hard_as_the_household_says_and_none_that_leaked() {
         let weak = change("tiny lamps").await;
         assert!(weak.status == StatusCode::BAD_REQUEST && weak.body.contains("tried first"), "{}", weak.body);
         assert_eq!(change("seven blue lamps dance by night").await.status, StatusCode::OK);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rules_that_cannot_be_read_let_nobody_in_by_less() {
+    on_both_engines(async |house| {
+        let group = parents(&house).await;
+        house.ctx.change_policy(Policy::default().asking_twice(group, true)).await.unwrap();
+        let [mut admin, mut alice, mut bob] = all_signed_in(&house).await;
+        assert_eq!(bob.get("/account").await.status, StatusCode::OK);
+        for damaged in ["", "nonsense", "7", "{\"two_factor_groups\":7}", "{\"session_days\":-1}"] {
+            house.directory.change_setting("oauth.policy", damaged).await.unwrap();
+            house.clock.advance(Duration::from_secs(3));
+            for browser in [&mut alice, &mut bob, &mut admin] {
+                assert_eq!(browser.get("/account").await.status, StatusCode::FORBIDDEN, "{damaged}");
+            }
+            let (doorkeeper, password) = (&house.ctx.doorkeeper, Secret::new(PASSWORD.to_string()));
+            let entered = doorkeeper.password("alice@home.example", &password, Service::Imap, "192.0.2.9".parse().unwrap()).await;
+            assert_eq!(entered.unwrap(), Err(Refusal::Credentials), "a mail program, {damaged}");
+        }
+        // Whoever looks after the home is told, and what is saved then counts.
+        let mut device = Device::new(7);
+        add_passkey(&mut admin, &mut device).await;
+        let page = admin.get("/sign-in?to=admin").await;
+        device.count += 1;
+        assert_eq!(by_passkey(&mut admin, &page, &device.sign(&page)).await.status, StatusCode::SEE_OTHER);
+        assert!(admin.get("/admin").await.body.contains("They cannot be read"));
+        let group = group.to_string();
+        for (what, id) in [("twice", group.as_str()), ("once", "admins")] {
+            assert_eq!(press(&mut admin, what, id, &[]).await.status, StatusCode::OK);
+        }
+        assert!(!admin.get("/admin").await.body.contains("They cannot be read"));
+        assert_eq!(bob.get("/account").await.status, StatusCode::OK);
+        assert_eq!(alice.get("/account").await.status, StatusCode::FORBIDDEN, "her group is asked twice");
     })
     .await;
 }

@@ -17,6 +17,7 @@ mod network;
 mod provisioned;
 mod resolve;
 mod revocation;
+mod rules;
 mod session;
 mod setting;
 mod share;
@@ -35,6 +36,7 @@ pub use masked::Masked;
 pub use network::network_of;
 pub use resolve::Resolution;
 pub use revocation::Revoked;
+pub use rules::Rules;
 pub use session::{NewSession, Session, SessionKind};
 pub use share::{Sharer, Standing};
 

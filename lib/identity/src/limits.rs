@@ -74,6 +74,7 @@ pub const ARGON2_AT_ONCE_MAX: usize = 32;
 pub const ARGON2_WAITING_MAX: usize = 64;
 /// Of these places, those that guesses of strangers leave free, so that who signed in here before does not stand outside.
 pub const ARGON2_KEPT: usize = 24;
+const _: () = assert!(ARGON2_KEPT < ARGON2_WAITING_MAX && GATE_QUESTIONS_AT_ONCE > ARGON2_AT_ONCE_MAX + ARGON2_WAITING_MAX);
 /// How often a process looks whether sessions ended.
 pub const REVOCATION_POLL: Duration = Duration::from_millis(400);
 /// How long the news of an ended session is kept.

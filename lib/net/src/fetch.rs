@@ -283,6 +283,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::net::UdpSocket;
+
     use super::*;
     use crate::dns::Options;
 
@@ -371,5 +375,99 @@ mod tests {
         let bounds = Bounds { body_bytes_max: 10, time: Duration::from_millis(50), redirects_max: 0 };
         let error = fetcher.get("https://example.org/", &bounds).await.unwrap_err();
         assert!(matches!(error, FetchError::TimedOut(_) | FetchError::Dns(_)), "{error}");
+    }
+
+    /// A name server that has these addresses for every name at first, and others from the second question of a kind on;
+    /// and how often it was asked.
+    async fn names(first: &[&str], then: &[&str]) -> (Resolver, Arc<AtomicUsize>) {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let servers = vec![socket.local_addr().unwrap()];
+        let read = |all: &[&str]| all.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let (first, then, asked) = (read(first), read(then), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&asked);
+        tokio::spawn(async move {
+            let (mut query, mut kinds_asked) = ([0; 1500], Vec::new());
+            while let Ok((_, from)) = socket.recv_from(&mut query).await {
+                count.fetch_add(1, Ordering::SeqCst);
+                let mut end = 12;
+                while query[end] != 0 {
+                    end += 1 + usize::from(query[end]);
+                }
+                let (question, kind) = (query[12..end + 5].to_vec(), query[end + 2]);
+                let addresses = if kinds_asked.contains(&kind) { &then } else { &first };
+                kinds_asked.push(kind);
+                let _ = socket.send_to(&answer(&query[..2], &question, kind, addresses), from).await;
+            }
+        });
+        (Resolver::new(&Options { servers, validate: Some(false), trust_anchor: None }).unwrap(), asked)
+    }
+
+    /// RFC 1035 §4.1, RFC 3596 §2.2.
+    fn answer(id: &[u8], question: &[u8], kind: u8, addresses: &[IpAddr]) -> Vec<u8> {
+        let data = |address: &IpAddr| match (kind, address) {
+            (1, IpAddr::V4(v4)) => Some(v4.octets().to_vec()),
+            (28, IpAddr::V6(v6)) => Some(v6.octets().to_vec()),
+            _ => None,
+        };
+        let records: Vec<Vec<u8>> = addresses.iter().filter_map(data).collect();
+        let mut octets = [id, &[0x81, 0x80, 0, 1, 0, records.len() as u8, 0, 0, 0, 0], question].concat();
+        for data in records {
+            octets.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
+            octets.extend(data);
+        }
+        octets
+    }
+
+    const BOUNDS: Bounds = Bounds { body_bytes_max: 10, time: Duration::from_secs(10), redirects_max: 0 };
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_not_connected_to() {
+        let inside = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        inside.set_nonblocking(true).unwrap();
+        for addresses in [
+            &["127.0.0.1"][..],
+            // Of two answers one is on the Internet.
+            &["9.9.9.9", "127.0.0.1"],
+            &["127.0.0.1", "9.9.9.9"],
+            &["2620:fe::fe", "127.0.0.1"],
+            &["9.9.9.9", "::1"],
+            // An IPv4 address within one of IPv6, and by NAT64.
+            &["::ffff:127.0.0.1"],
+            &["::ffff:10.0.0.1", "9.9.9.9"],
+            &["64:ff9b::7f00:1"],
+        ] {
+            let (resolver, _) = names(addresses, addresses).await;
+            let mut fetcher = Fetcher::new(resolver, Connector::new(&[]).unwrap(), vec!["192.168.0.0/16".parse().unwrap()]);
+            fetcher.port = inside.local_addr().unwrap().port();
+            match fetcher.get("https://name.example.org/", &BOUNDS).await {
+                Err(FetchError::NotPublic { host, address }) => {
+                    assert_eq!(host, "name.example.org");
+                    assert!(addresses.iter().any(|text| text.parse() == Ok(address)) && !is_public(address), "{address}");
+                }
+                other => panic!("{addresses:?}: {other:?}"),
+            }
+            assert!(inside.accept().is_err(), "{addresses:?}: nobody was connected to");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_once_and_what_was_looked_at_is_connected_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connected = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connected);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                drop(stream);
+            }
+        });
+        // The first answer may be connected to; the second, a moment later, would be another machine.
+        let (resolver, asked) = names(&["127.0.0.1"], &["10.0.0.1"]).await;
+        let mut fetcher = Fetcher::new(resolver, Connector::new(&[]).unwrap(), vec!["127.0.0.1/32".parse().unwrap()]);
+        fetcher.port = port;
+        let error = fetcher.get("https://name.example.org/", &BOUNDS).await.unwrap_err();
+        assert!(matches!(error, FetchError::Connection { .. }), "{error}");
+        assert_eq!((asked.load(Ordering::SeqCst), connected.load(Ordering::SeqCst)), (2, 1), "one question each for A and AAAA");
     }
 }

@@ -88,6 +88,7 @@ async fn look(config: &Config) -> Vec<Finding> {
     findings.push(disk(config));
     findings.push(databases(config).await);
     findings.push(admin(config).await);
+    findings.push(rules(config).await);
     findings.push(processes(config, running));
     findings.push(ports(config, running).await);
     findings.push(text_index(config).await);
@@ -215,6 +216,20 @@ async fn admin(config: &Config) -> Finding {
     match found.await {
         Ok(caretaker) => caretaker_is(caretaker, config.domain()),
         Err(error) => Finding::wrong("admin", format!("{error:#}"), "do what the line says, or restore a backup"),
+    }
+}
+
+/// What the household asks of those who sign in can be read.
+async fn rules(config: &Config) -> Finding {
+    let found = async { Ok::<_, anyhow::Error>(directory(config).await?.find_rules().await?) };
+    match found.await {
+        Ok(Some(_)) => Finding::fine("rules", "who signs in with two factors is known"),
+        Ok(None) => Finding::wrong(
+            "rules",
+            "the rules for signing in cannot be read: everybody is asked for two factors",
+            "look at them on the page /admin/rules and save them anew",
+        ),
+        Err(error) => Finding::wrong("rules", format!("{error:#}"), "do what the line says, or restore a backup"),
     }
 }
 
@@ -387,6 +402,15 @@ mod tests {
         assert!(of(INDEX_LAG_MAX).ok && of(7).says.starts_with("7 mails"));
         assert!(!of(INDEX_LAG_MAX + 1).ok && of(INDEX_LAG_MAX + 1).says.contains("b@x"));
         assert!(super::lag(&[]).ok);
+    }
+
+    #[tokio::test]
+    async fn rules_that_cannot_be_read_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path());
+        assert!(rules(&config).await.ok);
+        directory(&config).await.unwrap().change_setting("oauth.policy", "{\"two_factor_groups\": 7}").await.unwrap();
+        assert!(!rules(&config).await.ok);
     }
 
     #[tokio::test]

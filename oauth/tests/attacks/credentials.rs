@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! 32 to 40: passwords, second factors, passkeys, links, and what guesses them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hearth_identity::Services;
 use hearth_identity::limits::{ARGON2_AT_ONCE, ARGON2_KEPT, ARGON2_WAITING_MAX, PASSWORD_CHARS_MAX};
-use hearth_identity::login::{Refusal, Service};
+use hearth_identity::login::{ChannelBinding, Mechanism, Refusal, Service, Step};
 use hearth_identity::vault::{Asker, PasswordCheck, check_new_password, totp_code};
 use hearth_oauth::gate::{Doorkeeper, Marks};
 use hearth_types::Secret;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode, header};
 
+use crate::elsewhere::gate_of;
 use crate::guesses;
 use crate::support::device::Device;
 use crate::support::factors::{add_passkey, add_totp, by_passkey, password, second};
@@ -60,6 +62,33 @@ async fn attack_32_a_password_that_costs_too_much() {
     .await;
 }
 
+/// Before the proof it is of the name alone: a person's, an alias's, a masked one's, that of bob who is kept out, nobody's.
+async fn what_scram_says(house: &House) {
+    let folder = tempfile::tempdir().unwrap();
+    let (gate, directory, domain) = (gate_of(house, &folder), &house.directory, "home.example");
+    let masked = directory.add_masked(house.alice.id, &domain.parse().unwrap(), "a shop", true).await.unwrap().address;
+    directory.add_address(house.alice.id, &"alias@home.example".parse().unwrap()).await.unwrap();
+    house.ctx.doorkeeper.add_app_password(&house.alice, "Phone", Services::mail(), None).await.unwrap();
+    let say = async |name: String| {
+        let mut exchange = gate.begin(Mechanism::ScramSha256, Service::Imap, PEER.parse().unwrap(), ChannelBinding::none());
+        match exchange.start(Some(format!("n,,n={name},r=fyko+d2lbbFgONRv9qkxdawL").as_bytes())).await.unwrap() {
+            Step::Challenge(said) => String::from_utf8(said).unwrap().split_once(",s=").unwrap().1.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut all = BTreeSet::new();
+    for local in ["alice", "alias", masked.local(), "bob", "nobody"] {
+        let mut of_one = BTreeSet::new();
+        for spelled in [local.to_string(), format!("\"{local}\""), local.to_uppercase()] {
+            of_one.insert(say(format!("{spelled}@{domain}")).await);
+        }
+        assert_eq!(of_one.len(), 1, "{local}, however it is spelled");
+        all.extend(of_one);
+    }
+    assert_eq!(all.len(), 5, "no two have anything in common: {all:?}");
+    assert!(all.iter().all(|said| said.ends_with("==,i=4096")), "nor is there another difference: {all:?}");
+}
+
 #[tokio::test]
 async fn attack_33_who_lives_here() {
     on_both_engines(async |house| {
@@ -89,6 +118,7 @@ async fn attack_33_who_lives_here() {
         let (_, for_alice, at_home) = tokio::join!(crowd, check(alice, Asker::Stranger), check(alice, Asker::Known));
         assert_eq!(for_alice.unwrap(), PasswordCheck::Busy, "those for nobody took every place that strangers have");
         assert_eq!(at_home.unwrap(), PasswordCheck::Wrong, "there are others for those who were here before");
+        what_scram_says(&house).await;
         // No list of passkeys, and no address that can be looked up.
         assert!(browser.get("/sign-in").await.attribute("data-options").contains("\"known\":[]"));
         let finger = async |name: &str| house.get(&format!("/.well-known/webfinger?resource=acct:{name}@home.example")).await;
@@ -116,6 +146,12 @@ async fn attack_34_a_code_again() {
         for used in [now - 1, now, now + 1] {
             assert_eq!(second(&mut again, &page, &totp_code(&secret, used)).await.status, StatusCode::UNAUTHORIZED);
         }
+        // The same code by ten browsers at once lets one in.
+        house.clock.advance(step * 3);
+        let code = totp_code(&secret, house.clock.now().secs() / 30);
+        let tries = (0..10).map(|_| house.vault.check_totp(house.alice.id, &code));
+        let won = futures_util::future::join_all(tries).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
+        assert_eq!(won, 1);
         // One line of the sheet, tried by ten at once, lets one in.
         house.clock.advance(Duration::from_secs(24 * 3600));
         let tries = (0..10).map(|_| house.vault.use_recovery_code(house.alice.id, &sheet[0]));

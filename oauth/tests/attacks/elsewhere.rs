@@ -32,7 +32,7 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
 }
 
 /// The gate of a house on a socket, as the mail servers ask it.
-fn gate_of(house: &House, folder: &tempfile::TempDir) -> Gate {
+pub fn gate_of(house: &House, folder: &tempfile::TempDir) -> Gate {
     let socket = folder.path().join("gate.sock");
     let listener = UnixListener::bind(&socket).unwrap();
     let doorkeeper =

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use hearth_identity::directory::{Kind, NewAccount};
 use hearth_identity::grants::Registration;
 use hearth_identity::login::{Refusal, Revocations, Service};
 use hearth_oauth::endpoint::logout_token;
@@ -10,6 +11,7 @@ use hearth_oauth::gate::Doorkeeper;
 use hearth_types::Secret;
 use hearth_web::axum::body::Body;
 use hearth_web::axum::http::{Request, StatusCode, header};
+use hearth_wire::scim::FILTER_DEPTH_MAX;
 use serde_json::{Value, json};
 
 use crate::support::proof::Holder;
@@ -29,6 +31,45 @@ fn doorkeeper(house: &House) -> Doorkeeper {
 async fn opens_mail(house: &House, token: &str) -> Result<(), Refusal> {
     let token = Secret::new(token.to_string());
     doorkeeper(house).bearer(&token, Service::Imap, PEER.parse().unwrap()).await.unwrap().map(drop)
+}
+
+/// SCIM: what is deep is refused before anybody descends into it.
+async fn deep_questions_of_a_program(house: &House) {
+    let address = "sync@home.example".parse().unwrap();
+    let service = NewAccount { address, kind: Kind::Service, name: String::new(), admin: true };
+    let service = house.directory.add_account(service).await.unwrap();
+    let secret = house.client("sync", |new| {
+        new.grant_types = vec!["client_credentials".into()];
+        new.scopes = vec!["scim".into()];
+        new.metadata = json!({ "hearth_service_account": service.id.to_string() }).to_string();
+    });
+    let fields = [("grant_type", "client_credentials"), ("scope", "scim")];
+    let tokens = house.post_as(Some(("sync", &secret.await)), "/token", &fields).await.json();
+    let bearer = format!("Bearer {}", text(&tokens, "access_token"));
+    let send = async |method: &str, path: &str, body: String| {
+        let request = Request::builder().method(method).uri(format!("/scim/v2{path}"));
+        let request = request.header(header::AUTHORIZATION, &bearer).header(header::CONTENT_TYPE, "application/scim+json");
+        ask(&house.router, request.body(Body::from(body)).unwrap()).await
+    };
+    let search = async |filter: String| send("POST", "/Users/.search", json!({ "filter": filter }).to_string()).await;
+    let deep = |depth: usize| format!("{}userName pr{}", "(".repeat(depth), ")".repeat(depth));
+    let denied = |depth: usize| format!("{}userName pr{}", "not (".repeat(depth), ")".repeat(depth));
+    assert_eq!(search(deep(FILTER_DEPTH_MAX)).await.status, StatusCode::OK);
+    for filter in [deep(FILTER_DEPTH_MAX + 1), deep(30_000), denied(FILTER_DEPTH_MAX + 1), denied(10_000), "(".repeat(60_000)] {
+        let reply = search(filter).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{}", reply.body);
+        assert_eq!(reply.json()["scimType"], "invalidFilter");
+    }
+    let alice = format!("/Users/{}", house.alice.id);
+    let path = format!("emails[{}]", deep(FILTER_DEPTH_MAX + 1));
+    let patch =
+        json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{ "op": "remove", "path": path }] });
+    assert_eq!(send("PATCH", &alice, patch.to_string()).await.status, StatusCode::BAD_REQUEST);
+    let nested = format!("{}{}", "{\"name\":".repeat(7_000), "1");
+    for body in ["[".repeat(60_000), format!("{nested}{}", "}".repeat(7_000)), nested] {
+        assert_eq!(send("POST", "/Users", body).await.status, StatusCode::BAD_REQUEST);
+    }
+    house.directory.remove_client("sync").await.unwrap();
 }
 
 async fn register(house: &House, body: &Value) -> Reply {
@@ -301,6 +342,7 @@ async fn attack_31_metadata_that_is_a_weapon() {
         let raw = Request::post("/register").header(header::CONTENT_TYPE, "application/json");
         assert_eq!(ask(&house.router, raw.body(Body::from(deep)).unwrap()).await.status, StatusCode::BAD_REQUEST, "depth");
         assert_eq!(house.directory.list_clients().await.unwrap().len(), 2, "nobody new");
+        deep_questions_of_a_program(&house).await;
         // Nor can a request grow without bound.
         let flood: String = (0..100).map(|n| format!("&p{n}=x")).collect();
         let reply = house.browser().get(&format!("{}{flood}", request(&[]))).await;

@@ -11,7 +11,7 @@ use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
 
 use super::page::{Row, Section, show};
-use super::{admitted, apps, domains, groups, people, queue};
+use super::{admitted, apps, domains, groups, people, queue, rules};
 use crate::ctx::Ctx;
 use crate::page::visit::{Visit, see_other};
 use crate::{t, t1, t2};
@@ -48,6 +48,10 @@ async fn wants(ctx: &Ctx) -> Result<Vec<Row>, Trouble> {
     for client in ctx.directory.list_clients().await?.iter().filter(|client| apps::waits(client)) {
         let says = t("It introduced itself and waits to be let in.").to_string();
         add(client.name.clone(), says, format!("{}/{}", apps::PATH, client.id));
+    }
+    if ctx.policy().await?.is_unreadable() {
+        let says = t("They cannot be read, so everybody is asked for two things. Look at them and save them anew.").to_string();
+        add(t("Rules").to_string(), says, rules::PATH.to_string());
     }
     for account in
         ctx.directory.list_accounts().await?.into_iter().filter(|account| account.kind == Kind::Person && !account.disabled)

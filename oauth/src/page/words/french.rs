@@ -482,6 +482,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("It introduced itself and waits to be let in.", "Elle s'est présentée et attend d'entrer."),
     ("Looks after the home with a password alone. A passkey would keep everybody safer.", "S'occupe de la maison avec un mot de passe seul. Une clé d'accès protégerait mieux tout le monde."),
     ("Has no recovery codes for the day when the phone is gone.", "N'a pas de codes de secours pour le jour où le téléphone a disparu."),
+    ("They cannot be read, so everybody is asked for two things. Look at them and save them anew.", "Elles ne peuvent pas être lues : on demande donc deux choses à tout le monde. Regardez-les et enregistrez-les à nouveau."),
     ("Its mail is not signed: there is no key.", "Son courrier n'est pas signé : il n'y a pas de clé."),
     ("Letters", "Lettres"),
     ("Letters of the house wait, and nobody takes them: does the mail server run?", "Des lettres de la maison attendent, et personne ne les prend : le serveur de courrier tourne-t-il ?"),
