@@ -1,16 +1,45 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! The audit log: what happened, for the people of the house. Bounded in rows.
+//!
+//! What changes the house writes itself down ([`Directory::change`]), in the name of whoever the directory was opened for
+//! ([`Directory::by`]). What people do with their own secrets and devices is written down by the page or the gate.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hearth_db::Tx;
 use hearth_types::id::Id;
 use hearth_types::{AccountId, Timestamp};
 
 use super::Directory;
+use super::sentence::sentence;
 use crate::error::Result;
 use crate::limits::{AUDIT_MERGE, AUDIT_ROWS_MAX};
 use crate::service::Service;
+
+/// In whose name changes are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct By {
+    /// Who, when that is known.
+    pub actor: Option<AccountId>,
+    /// From where.
+    pub peer: Option<IpAddr>,
+    /// By which door: `web`, `command`.
+    pub door: Option<&'static str>,
+    /// With which program of theirs.
+    pub program: Option<Arc<str>>,
+}
+
+impl By {
+    /// Whoever types `hearth` on the machine itself.
+    pub fn command() -> Self {
+        Self { door: Some(COMMAND), ..Self::default() }
+    }
+}
+
+/// The door of the `hearth` command.
+const COMMAND: &str = "command";
 
 /// Something that happened.
 #[derive(Clone, Debug, Default)]
@@ -29,9 +58,23 @@ pub struct Event {
     pub detail: String,
 }
 
+impl Event {
+    /// What was done to somebody.
+    pub(crate) fn of(event: &'static str, subject: AccountId, detail: impl Into<String>) -> Self {
+        Self { subject: Some(subject), ..Self::about(event, detail) }
+    }
+
+    /// What was done to something that `detail` names.
+    pub(crate) fn about(event: &'static str, detail: impl Into<String>) -> Self {
+        Self { event, detail: detail.into(), ..Self::default() }
+    }
+}
+
 /// A row of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
+    /// Its number: newer rows have greater ones.
+    pub id: Id,
     /// When (of merged rows: the last).
     pub at: Timestamp,
     /// What.
@@ -42,7 +85,7 @@ pub struct AuditEntry {
     pub subject: Option<AccountId>,
     /// From where.
     pub peer: Option<String>,
-    /// By which protocol.
+    /// By which protocol, or by `web` or the `command`.
     pub service: Option<String>,
     /// The rest.
     pub detail: String,
@@ -53,14 +96,14 @@ pub struct AuditEntry {
 impl Directory {
     /// Writes a row.
     pub async fn add_audit(&self, event: Event) -> Result<()> {
-        let now = self.now();
-        self.note(move |tx| add(tx, &event, now)).await
+        let (by, now) = (self.who(), self.now());
+        self.note(move |tx| add(tx, &event, &by, now)).await
     }
 
     /// Writes a row, or counts in the one that says the same of the same peer within the hour: a
     /// guesser fills no log.
     pub async fn count_audit(&self, event: Event) -> Result<()> {
-        let now = self.now();
+        let (by, now) = (self.who(), self.now());
         self.note(move |tx| {
             let merged = tx.execute(
                 "UPDATE audit SET count = count + 1, at = $5, detail = $6
@@ -75,31 +118,56 @@ impl Directory {
                     &event.detail,
                 ],
             )?;
-            if merged == 0 { add(tx, &event, now) } else { Ok(()) }
+            if merged == 0 { add(tx, &event, &by, now) } else { Ok(()) }
         })
         .await
     }
 
     /// The last rows, of one account or of all, the newest first.
     pub async fn list_audit(&self, subject: Option<AccountId>, count_max: u32) -> Result<Vec<AuditEntry>> {
+        self.list_audit_before(None, subject, count_max).await
+    }
+
+    /// The same, of those before a row.
+    pub async fn list_audit_before(
+        &self,
+        before: Option<Id>,
+        subject: Option<AccountId>,
+        count_max: u32,
+    ) -> Result<Vec<AuditEntry>> {
+        let before = before.map_or(i64::MAX, Id::as_i64);
         self.scan(move |tx| {
             Ok(tx.query(
-                "SELECT at, event, actor, subject, peer, service, detail, count FROM audit
-                 WHERE $1 OR subject = $2 OR actor = $2 ORDER BY id DESC LIMIT $3",
-                &[&subject.is_none(), &subject, &count_max],
+                "SELECT id, at, event, actor, subject, peer, service, detail, count FROM audit
+                 WHERE ($1 OR subject = $2 OR actor = $2) AND id < $4 ORDER BY id DESC LIMIT $3",
+                &[&subject.is_none(), &subject, &count_max, &before],
                 |row| {
                     Ok(AuditEntry {
-                        at: row.get(0)?,
-                        event: row.get(1)?,
-                        actor: row.get(2)?,
-                        subject: row.get(3)?,
-                        peer: row.get(4)?,
-                        service: row.get(5)?,
-                        detail: row.get(6)?,
-                        count: row.get(7)?,
+                        id: Id::from_i64(row.get(0)?),
+                        at: row.get(1)?,
+                        event: row.get(2)?,
+                        actor: row.get(3)?,
+                        subject: row.get(4)?,
+                        peer: row.get(5)?,
+                        service: row.get(6)?,
+                        detail: row.get(7)?,
+                        count: row.get(8)?,
                     })
                 },
             )?)
+        })
+        .await
+    }
+
+    /// What accounts are called in the log: by their address, those that were removed too.
+    pub async fn list_audit_names(&self) -> Result<HashMap<AccountId, String>> {
+        self.scan(|tx| {
+            let names = tx.query(
+                "SELECT id, primary_address FROM account UNION ALL SELECT id, primary_address FROM account_tombstone",
+                &[],
+                |row| Ok((row.get::<AccountId>(0)?, row.get::<String>(1)?)),
+            )?;
+            Ok(names.into_iter().collect())
         })
         .await
     }
@@ -108,7 +176,12 @@ impl Directory {
 /// One insert in so many sweeps the oldest rows away.
 const SWEEP_EVERY: i64 = 64;
 
-fn add(tx: &mut Tx<'_>, event: &Event, now: Timestamp) -> Result<()> {
+pub(super) fn add(tx: &mut Tx<'_>, event: &Event, by: &By, now: Timestamp) -> Result<()> {
+    debug_assert!(sentence(event.event).is_some(), "{} is called nothing", event.event);
+    let detail = match &by.program {
+        Some(program) => format!("{} ({program})", event.detail).trim_start().to_string(),
+        None => event.detail.clone(),
+    };
     let id = Id::new(now).as_i64();
     tx.execute(
         "INSERT INTO audit (id, at, event, actor, subject, peer, service, detail, count)
@@ -117,11 +190,11 @@ fn add(tx: &mut Tx<'_>, event: &Event, now: Timestamp) -> Result<()> {
             &id,
             &now,
             &event.event,
-            &event.actor,
+            &event.actor.or(by.actor),
             &event.subject,
-            &event.peer.map(|peer| peer.to_string()),
-            &event.service.map(Service::name),
-            &event.detail,
+            &event.peer.or(by.peer).map(|peer| peer.to_string()),
+            &event.service.map(Service::name).or(by.door),
+            &detail,
         ],
     )?;
     if id % SWEEP_EVERY == 0 {

@@ -4,7 +4,7 @@
 //! A grant is a session of kind `client`: ending it ends its tokens. Each change is one transaction, so
 //! that of fifty parallel exchanges of one code exactly one succeeds.
 //!
-//! - `client.rs`: who may ask; `access.rs`: for whom
+//! - `client.rs`: who may ask; `access.rs`: for whom; `app.rs`: what a person let in
 //! - `code.rs`: an authorization code, from the consent to its one exchange
 //! - `token.rs`: access tokens, and refresh tokens that rotate
 //! - `exchange.rs`: a token that comes of another
@@ -14,6 +14,7 @@
 //! - `pending.rs`: consent, requests that wait for a person, things that may be seen once
 
 mod access;
+mod app;
 mod client;
 mod code;
 mod exchange;
@@ -29,6 +30,7 @@ use hearth_types::Secret;
 use sha2::{Digest, Sha256};
 
 pub(crate) use access::end_unadmitted;
+pub use app::App;
 pub use client::{Client, NewClient};
 pub use code::{Code, CodeRefusal, NewCode, NewGrant, Redeemed};
 pub use exchange::Exchange;
