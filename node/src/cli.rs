@@ -52,6 +52,10 @@ pub enum Command {
     Status,
     /// What is wrong, in plain words, with the one next step.
     Doctor,
+    /// What happened here: who signed in or could not, who changed what. The newest first.
+    ///
+    /// No secret and no content of mail stands in it.
+    Log(LogArgs),
     /// People, groups and services that have an account.
     #[command(subcommand)]
     Account(AccountCommand),
@@ -87,6 +91,17 @@ pub enum Command {
     /// Bring a person's mail from elsewhere, or write it to files.
     #[command(subcommand)]
     Mailbox(MailboxCommand),
+}
+
+/// `hearth log`
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Of this account alone: what it did, and what was done to it. One that was removed is known by its address still.
+    #[arg(long, value_name = "ADDRESS")]
+    pub account: Option<String>,
+    /// So many rows at most.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub limit: u32,
 }
 
 /// `hearth friend`

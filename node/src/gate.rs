@@ -8,7 +8,7 @@ use std::process::Stdio;
 use anyhow::{Context, anyhow, bail};
 use hearth_boot::Config;
 use hearth_identity::login::Gate;
-use hearth_types::Trouble;
+use hearth_types::{AccountId, Trouble};
 use rustix::fs::{FlockOperation, flock};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -65,6 +65,19 @@ impl OpenGate {
 /// What the gate could not do, for a person.
 pub fn refused(trouble: Trouble) -> anyhow::Error {
     anyhow!("{}", trouble.cause())
+}
+
+/// Tells somebody by letter of what a command did to their account. It is done either way.
+pub async fn tell(config: &Config, account: AccountId, event: &str, what: &str) {
+    let told = async {
+        let gate = OpenGate::open(config).await?;
+        let told = gate.gate().tell(account, event, what).await.map_err(refused);
+        gate.close().await;
+        told
+    };
+    if let Err(error) = told.await {
+        tracing::warn!(%error, "the person could not be told of it by letter");
+    }
 }
 
 /// Waits for a lock in `run/`, which is held as long as the file is open.

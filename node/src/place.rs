@@ -8,7 +8,7 @@ use hearth_boot::config::Engine;
 use hearth_boot::{Config, rights};
 use hearth_db::Source;
 use hearth_identity::Directory;
-use hearth_identity::directory::Account;
+use hearth_identity::directory::{Account, By};
 use hearth_mailstore::{Backend, Store, StoreConfig};
 use hearth_types::{AccountId, Address, Clock, Secret};
 
@@ -33,9 +33,9 @@ impl Place {
     }
 }
 
-/// Where the directory of people is.
+/// The directory of people. What is changed through it is written down as this command's.
 pub async fn directory(config: &Config) -> anyhow::Result<Directory> {
-    Ok(Directory::open(&source(config, "identity.db", "directory"), Clock::system()).await?)
+    Ok(Directory::open(&source(config, "identity.db", "directory"), Clock::system()).await?.by(By::command()))
 }
 
 /// One of the node's databases on either engine.

@@ -4,6 +4,8 @@
 //! They lie down in the directory like every letter of the house, and the mail server takes them from there. A letter
 //! that cannot be written holds up nothing: what it tells of stands in the audit log too.
 
+use std::net::IpAddr;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hearth_identity::directory::Account;
@@ -64,11 +66,27 @@ pub enum Notice {
     KeyTaken,
     /// An OpenPGP key was ended or removed.
     KeyEnded,
+    /// Two used the same token of an app: it was signed out.
+    TokenStolen,
+    /// They allowed an app for the first time.
+    AppConnected,
+    /// Every app password was ended.
+    AppPasswordsEnded,
+    /// They may not sign in any more.
+    AccountDisabled,
+    /// They may sign in again.
+    AccountEnabled,
+    /// Somebody who looks after the home signed all of their devices out.
+    SignedOut,
+    /// One more address leads to them.
+    AddressAdded,
+    /// One leads to them no longer.
+    AddressRemoved,
 }
 
 impl Notice {
     /// Each of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 29] = [
         Self::PasskeyAdded,
         Self::PasskeyRemoved,
         Self::PasskeyCopied,
@@ -90,7 +108,26 @@ impl Notice {
         Self::KeyAdded,
         Self::KeyTaken,
         Self::KeyEnded,
+        Self::TokenStolen,
+        Self::AppConnected,
+        Self::AppPasswordsEnded,
+        Self::AccountDisabled,
+        Self::AccountEnabled,
+        Self::SignedOut,
+        Self::AddressAdded,
+        Self::AddressRemoved,
     ];
+
+    /// The one that tells of what somebody else changed of an account, by the event of the audit log.
+    pub fn of_event(event: &str) -> Option<Self> {
+        Some(match event {
+            "account.disabled" => Self::AccountDisabled,
+            "account.enabled" => Self::AccountEnabled,
+            "address.added" => Self::AddressAdded,
+            "address.removed" => Self::AddressRemoved,
+            _ => return None,
+        })
+    }
 
     /// Its sentence.
     pub const fn says(self) -> &'static str {
@@ -116,6 +153,14 @@ impl Notice {
             Self::KeyAdded => "An OpenPGP key is shown for your address",
             Self::KeyTaken => "The secret half of your OpenPGP key was taken out",
             Self::KeyEnded => "An OpenPGP key of yours was ended",
+            Self::TokenStolen => "An app of yours was signed out: somebody else may have had its key",
+            Self::AppConnected => "You let a new app in",
+            Self::AppPasswordsEnded => "All your app passwords were ended",
+            Self::AccountDisabled => "Your account was disabled",
+            Self::AccountEnabled => "Your account may be used again",
+            Self::SignedOut => "All your devices were signed out by whoever looks after the home",
+            Self::AddressAdded => "An address was added to your account",
+            Self::AddressRemoved => "An address was removed from your account",
         }
     }
 }
@@ -127,9 +172,14 @@ pub async fn tell(ctx: &Ctx, visit: &Visit, account: &Account, notice: Notice, w
 }
 
 /// The same of what somebody who looks after the home did to their account.
-pub async fn tell_of_admin(ctx: &Ctx, account: &Account, notice: Notice, admin: &Account) {
+pub async fn tell_of_admin(ctx: &Ctx, account: &Account, notice: Notice, what: &str, admin: &Account) {
     let name = if admin.name.is_empty() { admin.primary.to_string() } else { format!("{}, {}", admin.name, admin.primary) };
-    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, "", By::Admin(&name)).await;
+    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, what, By::Admin(&name)).await;
+}
+
+/// The same of what a program did that came without a browser.
+pub async fn tell_of_program(ctx: &Ctx, peer: &IpAddr, account: &Account, notice: Notice, what: &str) {
+    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, what, By::Themselves(&peer.to_string())).await;
 }
 
 /// The same of what was done by a command on the machine itself.
@@ -144,7 +194,10 @@ async fn put(directory: &Directory, issuer: &str, now: Timestamp, account: &Acco
         Ok(contact) => contact,
         Err(error) => return not_told(error),
     };
-    for to in std::iter::once(account.primary.clone()).chain(outside) {
+    // Who is disabled receives no mail here.
+    let is_out = notice == Notice::AccountDisabled || account.disabled && notice != Notice::AccountEnabled;
+    let inside = Some(account.primary.clone()).filter(|_| !is_out);
+    for to in inside.into_iter().chain(outside) {
         let id = new_token();
         let letter = Letter {
             lang,

@@ -22,7 +22,8 @@ mod users;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hearth_identity::directory::{Account, Event};
+use hearth_identity::Directory;
+use hearth_identity::directory::{Account, By};
 use hearth_identity::login::Service;
 use hearth_types::{AccountId, Fault, Trouble};
 use hearth_web::axum::Router;
@@ -33,6 +34,7 @@ use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
 use crate::endpoint::bearer;
+use crate::notice::{Notice, tell_of_program};
 use crate::request::params::Params;
 use crate::request::scope::Scope;
 use endpoint::{add, change, find as one, list, remove, replace, search};
@@ -106,17 +108,18 @@ impl Asker {
         }
     }
 
-    /// Writes down what was done.
-    async fn note(&self, ctx: &Ctx, event: &'static str, subject: AccountId, detail: &str) -> Outcome<()> {
-        let event = Event {
-            event,
-            actor: Some(self.account.id),
-            subject: Some(subject),
-            peer: Some(self.peer),
-            service: Some(Service::Web),
-            detail: format!("{detail} (by SCIM, {})", self.program).trim_start().to_string(),
-        };
-        ctx.directory.add_audit(event).await.map_err(ours)
+    /// Tells somebody by letter of what the program did to their account.
+    async fn tell(&self, ctx: &Ctx, id: AccountId, notice: Notice) -> Outcome<()> {
+        if let Some(account) = ctx.directory.find_account(id).await.map_err(ours)? {
+            tell_of_program(ctx, &self.peer, &account, notice, &self.program).await;
+        }
+        Ok(())
+    }
+
+    /// The directory, for changes in their name: the log says so.
+    fn directory(&self, ctx: &Ctx) -> Directory {
+        let program = Some(format!("SCIM, {}", self.program).into());
+        ctx.directory.by(By { actor: Some(self.account.id), peer: Some(self.peer), door: Some(Service::Web.name()), program })
     }
 }
 

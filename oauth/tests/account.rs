@@ -109,6 +109,36 @@ async fn devices_are_listed_and_ended_and_nobody_elses() {
 }
 
 #[tokio::test]
+async fn what_was_agreed_to_is_seen_and_ended_when_nothing_is_signed_in() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.sign_in("alice").await;
+        // Agreed to, and never exchanged.
+        browser.code(&request(&[("scope", "openid email")])).await;
+        let page = browser.get("/account").await.body;
+        assert!(page.contains("The app &#60;b&#62;") && page.contains("not signed in"), "{page}");
+        assert!(page.contains("It may: See your mail address</p>"), "{page}");
+        // Signed in, it is one line still, and what it may see is what either says.
+        let code = browser.code(&request(&[("scope", "openid profile")])).await;
+        house.exchange(&code).await.json();
+        let page = browser.get("/account").await.body;
+        assert!(page.matches("The app &#60;b&#62;</strong>").count() == 1 && !page.contains("not signed in"), "{page}");
+        assert!(page.contains("It may: See your mail address · See your name</p>"), "{page}");
+        browser.speaks = "fr";
+        assert!(browser.get("/account").await.body.contains("Elle peut : "));
+        browser.speaks = "";
+        // Signed out it is remembered; ended, it asks again, and what was on its way does not arrive.
+        let code = browser.code(&request(&[("scope", "openid profile")])).await;
+        assert_eq!(end(&mut browser, "/account/apps/end", 0).await.status, StatusCode::SEE_OTHER);
+        assert!(!browser.get("/account").await.body.contains("The app &#60;b&#62;"));
+        assert_eq!(house.exchange(&code).await.error(), (400, "invalid_grant".into()));
+        let asked = browser.follow(&request(&[("scope", "openid email")])).await;
+        assert!(asked.body.contains("/consent"), "{}", asked.body);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_connected_app_is_disconnected() {
     on_both_engines(async |house| {
         let mut browser = house.browser();

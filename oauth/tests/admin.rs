@@ -137,7 +137,18 @@ async fn somebody_is_invited_and_comes() {
         assert_eq!(dave.get("/admin").await.status, StatusCode::OK);
         assert_eq!(act(&mut admin, &person, "no-admin", &[]).await.status, StatusCode::OK);
         let log = admin.get("/admin/log").await.body;
-        for event in ["account.added", "link.made", "account.disabled", "account.enabled", "address.added", "address.removed"] {
+        for event in [
+            "An account was made",
+            "A one-time link was made",
+            "An account was disabled",
+            "An account was enabled",
+            "An address was added",
+            "An address was removed",
+            "A name was changed",
+            "Somebody may look after the home",
+            "Somebody looks after the home no longer",
+            "Every device was signed out",
+        ] {
             assert!(log.contains(event), "{event}");
         }
         assert!(!log.contains("/welcome/") && !log.contains(chosen));

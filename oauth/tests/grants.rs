@@ -124,6 +124,27 @@ async fn an_answer_that_is_posted() {
 }
 
 #[tokio::test]
+async fn a_device_gets_nothing_for_who_is_taken_off_the_list_meanwhile() {
+    on_both_engines(async |house| {
+        let secret = house.client("tv", |new| new.grant_types = vec!["refresh_token".into(), DEVICE.into()]).await;
+        let tv = house.directory.find_client("tv").await.unwrap().unwrap().id;
+        house.directory.add_client_access(tv, house.alice.id).await.unwrap();
+        let asked = house.post_as(Some(("tv", &secret)), "/device-authorization", &[("scope", "openid email")]).await.json();
+        let mut browser = signed_in(&house).await;
+        let form = browser.get("/device").await.field("form");
+        let confirm = browser.post("/device", &[("form", &form), ("user_code", text(&asked, "user_code"))]).await;
+        let form = confirm.field("form");
+        let fields = [("form", form.as_str()), ("user_code", text(&asked, "user_code")), ("decision", "allow")];
+        assert!(browser.post("/device/decide", &fields).await.body.contains("The device is in"));
+        house.directory.remove_client_access(tv, house.alice.id).await.unwrap();
+        let fields = [("grant_type", DEVICE), ("device_code", text(&asked, "device_code"))];
+        let polled = house.post_as(Some(("tv", &secret)), "/token", &fields).await;
+        assert_eq!(polled.error(), (400, "access_denied".into()), "{}", polled.body);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_device_is_let_in_by_who_has_it() {
     on_both_engines(async |house| {
         let secret = house.client("tv", |new| new.grant_types = vec!["refresh_token".into(), DEVICE.into()]).await;

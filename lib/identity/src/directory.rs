@@ -18,6 +18,7 @@ mod provisioned;
 mod resolve;
 mod revocation;
 mod rules;
+mod sentence;
 mod session;
 mod setting;
 mod share;
@@ -27,7 +28,7 @@ use hearth_types::{Clock, Timestamp};
 
 pub use account::{Account, Kind, NewAccount};
 pub use address::{AddressEntry, Alias};
-pub use audit::{AuditEntry, Event};
+pub use audit::{AuditEntry, By, Event};
 pub use domain::DomainEntry;
 pub use group::{Member, MemberRole};
 pub use letter::Letter;
@@ -37,11 +38,13 @@ pub use network::network_of;
 pub use resolve::Resolution;
 pub use revocation::Revoked;
 pub use rules::Rules;
+pub use sentence::{SENTENCES, sentence};
 pub use session::{NewSession, Session, SessionKind};
 pub use share::{Sharer, Standing};
 
 pub(crate) use revocation::{end as revocation_of_session, end_of_client as revocation_of_client};
 pub(crate) use session::add as session_add;
+pub(crate) use setting::change as setting_change;
 
 use crate::error::Result;
 
@@ -63,6 +66,8 @@ const STEPS: &[Migration] = &[
 pub struct Directory {
     database: Database,
     clock: Clock,
+    /// In whose name changes are made through it.
+    by: By,
 }
 
 impl Directory {
@@ -71,7 +76,12 @@ impl Directory {
         let source = source.clone();
         let opened = tokio::task::spawn_blocking(move || Database::open(&source, STEPS)).await;
         let database = opened.unwrap_or(Err(hearth_db::Error::Gone))?;
-        Ok(Self { database, clock })
+        Ok(Self { database, clock, by: By::default() })
+    }
+
+    /// The same, for changes that somebody makes: the audit log says who.
+    pub fn by(&self, by: By) -> Self {
+        Self { by, ..self.clone() }
     }
 
     /// The database below, for backups.
@@ -95,6 +105,27 @@ impl Directory {
 
     pub(crate) async fn write<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
         self.database.write(Durability::Synced, work).await
+    }
+
+    /// A change of what the house is: with the event that it says of itself, written down in the same transaction, so
+    /// that no caller forgets it. `None` when nothing was changed.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<(T, Option<Event>)> + Send + 'static,
+    ) -> Result<T> {
+        let (by, now) = (self.by.clone(), self.now());
+        self.write(move |tx| {
+            let (done, event) = work(tx)?;
+            if let Some(event) = event {
+                audit::add(tx, &event, &by, now)?;
+            }
+            Ok(done)
+        })
+        .await
+    }
+
+    pub(crate) fn who(&self) -> By {
+        self.by.clone()
     }
 
     /// A write that a power cut may undo: what is seen, counted or last used.

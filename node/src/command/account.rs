@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{app_password, key};
 use crate::cli::{AccountAddArgs, AccountCommand, KindChoice};
-use crate::gate::{OpenGate, refused};
+use crate::gate::{OpenGate, refused, tell};
 use crate::out::Out;
 use crate::place::{Place, account, parse_address};
 use crate::prompt;
@@ -36,11 +36,13 @@ pub async fn run(place: &Place, command: AccountCommand, out: &Out) -> anyhow::R
         AccountCommand::Disable { account: who } => {
             let account = account(&directory, &who).await?;
             directory.disable_account(account.id).await?;
+            tell(&place.config, account.id, "account.disabled", "").await;
             done(out, &account, "may not sign in any more and receives no mail; its mail is kept")
         }
         AccountCommand::Enable { account: who } => {
             let account = account(&directory, &who).await?;
             directory.enable_account(account.id).await?;
+            tell(&place.config, account.id, "account.enabled", "").await;
             done(out, &account, "may sign in again")
         }
         AccountCommand::Remove { account: who, yes } => remove(place, &directory, &who, yes, out).await,

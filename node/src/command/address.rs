@@ -6,6 +6,7 @@ use hearth_identity::directory::Masked;
 use serde_json::{Value, json};
 
 use crate::cli::AddressCommand;
+use crate::gate::tell;
 use crate::out::Out;
 use crate::place::{Place, account, parse_address};
 
@@ -17,6 +18,7 @@ pub async fn run(place: &Place, command: AddressCommand, out: &Out) -> anyhow::R
             let account = account(&directory, &who).await?;
             let address = parse_address(&address)?;
             directory.add_address(account.id, &address).await?;
+            tell(&place.config, account.id, "address.added", &address.to_string()).await;
             out.result(
                 &json!({ "address": address.to_string(), "account": account.primary.to_string() }),
                 format!("{address} leads to {} now.", account.primary),
@@ -41,7 +43,11 @@ pub async fn run(place: &Place, command: AddressCommand, out: &Out) -> anyhow::R
         AddressCommand::On { address } => switch(&directory, &address, false, out).await?,
         AddressCommand::Remove { address } => {
             let address = parse_address(&address)?;
+            let owner = directory.find_account_by_address(&address).await?;
             directory.remove_address(&address).await?;
+            if let Some(owner) = owner {
+                tell(&place.config, owner.id, "address.removed", &address.to_string()).await;
+            }
             out.result(&json!({ "address": address.to_string() }), format!("{address} is gone."));
         }
         AddressCommand::List { account: who } => {

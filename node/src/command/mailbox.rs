@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use hearth_identity::directory::Event;
 use hearth_imap::transfer::export::{Format, export};
 use hearth_imap::transfer::remote::{self, Proof};
 use hearth_imap::transfer::{Counts, Folder, Importer, Stop, maildir, mbox};
@@ -35,6 +36,15 @@ pub async fn run(place: &Place, command: MailboxCommand, out: &Out) -> anyhow::R
         }
     };
     let account = place::account(&directory, account).await?;
+    // Before it begins: what was taken by half was taken.
+    let event = match &command {
+        MailboxCommand::Import(_) => Some("mailbox.imported"),
+        MailboxCommand::Export { .. } => Some("mailbox.exported"),
+        MailboxCommand::Share { .. } | MailboxCommand::Shares { .. } => None,
+    };
+    if let Some(event) = event {
+        directory.add_audit(Event { event, subject: Some(account.id), ..Event::default() }).await?;
+    }
     let store = place::mail(&place.config).await?;
     let done = match command {
         MailboxCommand::Import(args) => {

@@ -14,6 +14,7 @@ mod group;
 mod init;
 pub mod key;
 mod list;
+mod log;
 mod mailbox;
 mod queue;
 mod reports;
@@ -44,6 +45,7 @@ pub async fn run(cli: Cli, out: &Out) -> anyhow::Result<()> {
         Command::Account(command) => account::run(&place, command, out).await,
         Command::Address(command) => address::run(&place, command, out).await,
         Command::Alias(command) => alias::run(&place, command, out).await,
+        Command::Log(args) => log::run(&place, args, out).await,
         Command::List(command) => list::run(&place, command, out).await,
         Command::Group(command) => group::run(&place, command, out).await,
         Command::AppPassword(command) => app_password::run(&place, command, out).await,

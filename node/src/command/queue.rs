@@ -3,6 +3,7 @@
 
 use anyhow::{anyhow, bail};
 use hearth_boot::Config;
+use hearth_identity::directory::Event;
 use hearth_smtp::queue::{Queue, QueuedMail, QueuedRecipient};
 use hearth_types::id::Id;
 use hearth_types::{Clock, Timestamp};
@@ -17,9 +18,25 @@ use crate::place::{Place, source};
 /// Runs it.
 pub async fn run(place: &Place, command: QueueCommand, out: &Out) -> anyhow::Result<()> {
     let queue = open(&place.config).await?;
+    let event = match &command {
+        QueueCommand::List | QueueCommand::Show { .. } => None,
+        QueueCommand::Retry { id } => Some(("queue.retried", id.clone())),
+        QueueCommand::Hold { id } => Some(("queue.held", Some(id.clone()))),
+        QueueCommand::Release { id } => Some(("queue.released", Some(id.clone()))),
+        QueueCommand::Drop { id } => Some(("queue.dropped", Some(id.clone()))),
+    };
+    carry_out(&queue, command, out).await?;
+    if let Some((event, id)) = event {
+        let event = Event { event, detail: id.unwrap_or_default(), ..Event::default() };
+        place.directory().await?.add_audit(event).await?;
+    }
+    Ok(())
+}
+
+async fn carry_out(queue: &Queue, command: QueueCommand, out: &Out) -> anyhow::Result<()> {
     match command {
-        QueueCommand::List => list(&queue, out).await,
-        QueueCommand::Show { id } => show(&queue, &id, out).await,
+        QueueCommand::List => list(queue, out).await,
+        QueueCommand::Show { id } => show(queue, &id, out).await,
         QueueCommand::Retry { id } => {
             let one = id.as_deref().map(parse).transpose()?;
             let count = queue.retry(one).await?;

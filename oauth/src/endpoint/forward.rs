@@ -19,7 +19,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hearth_identity::grants::app::CALLBACK;
+use hearth_identity::grants::upstream::CALLBACK;
 use hearth_identity::grants::{AccessToken, Client, Code, NewTokens, new_token};
 use hearth_types::{Secret, Trouble, constant_time_eq};
 use hearth_web::axum::extract::{RawQuery, State};

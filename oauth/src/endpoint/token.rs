@@ -7,11 +7,14 @@ mod device;
 pub mod exchange;
 mod refresh;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use hearth_identity::directory::{Account, Session};
+use hearth_identity::Directory;
+use hearth_identity::directory::{Account, By, Session};
 use hearth_identity::grants::{Client, NewTokens, Tokens};
-use hearth_types::{Fault, Secret, SessionId, Timestamp, Trouble};
+use hearth_types::{AccountId, Fault, Secret, SessionId, Timestamp, Trouble};
+use hearth_web::Peer;
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
 use hearth_web::axum::http::{HeaderMap, StatusCode};
@@ -25,6 +28,7 @@ use crate::endpoint::device_grant;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
 use crate::jose::dpop;
 use crate::limits::SIGNED_ACCESS_TOKEN_LIFE;
+use crate::notice::{Notice, tell_of_program};
 use crate::request::claims::{self, IdToken};
 use crate::request::level::Level;
 use crate::request::params::{Params, ParamsError};
@@ -63,6 +67,8 @@ struct Asked {
     resources: Vec<String>,
     /// RFC 9449: the thumbprint of the key that was shown.
     key: Option<String>,
+    /// From where.
+    peer: IpAddr,
 }
 
 /// POST.
@@ -91,7 +97,8 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let Some(resources) = resource::read(&params, &profile, &ctx.issuer) else {
         return refuse(ErrorCode::InvalidTarget, "no such resource for this client");
     };
-    let asked = Asked { client, profile, policy: ctx.policy().await?, resources, key };
+    let peer = Peer::from_headers(headers).ip;
+    let asked = Asked { client, profile, policy: ctx.policy().await?, resources, key, peer };
     match grant {
         "authorization_code" => code::run(ctx, &asked, &params).await,
         "refresh_token" => refresh::run(ctx, &asked, &params).await,
@@ -117,6 +124,19 @@ pub fn read_body(headers: &HeaderMap, body: &[u8], known: &[&str]) -> Result<Par
 }
 
 impl Asked {
+    /// The directory, for what this client does with somebody's tokens.
+    fn directory(&self, ctx: &Ctx) -> Directory {
+        ctx.directory.by(By { peer: Some(self.peer), ..By::default() })
+    }
+
+    /// Tells somebody that what this client had of them was used by two, and is ended.
+    async fn tell_of_theft(&self, ctx: &Ctx, account: AccountId) -> Result<(), Trouble> {
+        if let Some(account) = ctx.directory.find_account(account).await? {
+            tell_of_program(ctx, &self.peer, &account, Notice::TokenStolen, &self.client.name).await;
+        }
+        Ok(())
+    }
+
     /// How tokens for these scopes are made. `granted`: the resources of the grant, if it names any; `None` when
     /// more is asked for.
     fn tokens(&self, scopes: Scopes, granted: &[String]) -> Option<NewTokens> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hearth_identity::certs::HOUSE;
-use hearth_identity::directory::{Account, Event, SessionKind};
+use hearth_identity::directory::{Account, By, Event, SessionKind};
 use hearth_identity::limits::LINK_LIFE_MAX;
 use hearth_identity::login::{Answer, AppPassword, Listed, Question, Services, Showing};
 use hearth_identity::vault::check_new_password;
@@ -33,6 +33,7 @@ pub(super) async fn obey(doorkeeper: &Doorkeeper, question: Question) -> Option<
         Question::AddLink { account, forget_factors, lives } => {
             add_link(doorkeeper, AccountId::from_i64(account), forget_factors, Duration::from_secs(lives)).await
         }
+        Question::Tell { account, event, what } => tell_of(doorkeeper, AccountId::from_i64(account), &event, &what).await,
         Question::Forget { account } => doorkeeper.vault().forget(AccountId::from_i64(account)).await.map(|()| Answer::Done),
         _ => return None,
     };
@@ -65,6 +66,13 @@ async fn tell(doorkeeper: &Doorkeeper, account: &Account, notice: Notice, what: 
         return;
     }
     tell_of_command(doorkeeper.directory(), doorkeeper.issuer(), doorkeeper.now(), account, notice, what).await;
+}
+
+async fn tell_of(doorkeeper: &Doorkeeper, account: AccountId, event: &str, what: &str) -> Result<Answer> {
+    let found = must_be_there(doorkeeper, account).await?;
+    let notice = Notice::of_event(event).ok_or_else(|| Error::Invalid(format!("nobody is told of {event}")))?;
+    tell(doorkeeper, &found, notice, what).await;
+    Ok(Answer::Done)
 }
 
 async fn add_app_password(
@@ -157,5 +165,5 @@ async fn must_be_there(doorkeeper: &Doorkeeper, account: AccountId) -> Result<Ac
 }
 
 async fn note(doorkeeper: &Doorkeeper, event: &'static str, subject: AccountId, detail: String) -> Result<()> {
-    doorkeeper.directory().add_audit(Event { event, subject: Some(subject), detail, ..Event::default() }).await
+    doorkeeper.directory().by(By::command()).add_audit(Event { event, subject: Some(subject), detail, ..Event::default() }).await
 }

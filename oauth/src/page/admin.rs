@@ -58,7 +58,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route(rules::PATH, get(look::<rules::Rules>).post(post::<rules::Rules>))
         .route(queue::PATH, get(look::<queue::Queue>).post(post::<queue::Queue>))
         .route(reports::PATH, get(reports::run))
-        .route(log::PATH, get(log::run))
+        .route(log::PATH, get(log::run).post(log::post))
 }
 
 /// A page with a path of its own: what it shows, and what its forms change.

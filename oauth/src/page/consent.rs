@@ -14,6 +14,7 @@ use crate::client::redirect;
 use crate::ctx::Ctx;
 use crate::endpoint::authorize::{self, Admitted, Ended, admit, answered, leaving_by};
 use crate::error::ErrorCode;
+use crate::notice::{Notice, tell};
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 use crate::request::scope::{Scope, Scopes};
@@ -117,15 +118,20 @@ async fn decide(ctx: &Ctx, visit: &Visit, query: &str, decision: &str) -> Result
         return Err(Fault::Peer(Ended::Client(cancelled)));
     }
     let before = ctx.directory.find_consent(session.account, admitted.client.id).await.map_err(Trouble::from)?;
-    let agreed: Vec<String> = Scopes::parse(&before.unwrap_or_default().join(" "))
+    let agreed: Vec<String> = Scopes::parse(&before.as_deref().unwrap_or_default().join(" "))
         .iter()
         .chain(admitted.pending.scopes.iter())
         .collect::<Scopes>()
         .iter()
         .map(|scope| scope.name().to_string())
         .collect();
-    ctx.directory.add_consent(session.account, admitted.client.id, &agreed).await.map_err(Trouble::from)?;
-    authorize::fulfil(ctx, visit, admitted).await
+    let (is_new, name, account) = (before.is_none(), admitted.client.name.clone(), session.account);
+    visit.directory(ctx).add_consent(session.account, admitted.client.id, &agreed).await.map_err(Trouble::from)?;
+    let response = authorize::fulfil(ctx, visit, admitted).await?;
+    if is_new && let Some(account) = ctx.directory.find_account(account).await.map_err(Trouble::from)? {
+        tell(ctx, visit, &account, Notice::AppConnected, &name).await;
+    }
+    Ok(response)
 }
 
 #[cfg(test)]

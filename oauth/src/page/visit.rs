@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use hearth_identity::directory::{Account, NewSession, Session, SessionKind};
+use hearth_identity::Directory;
+use hearth_identity::directory::{Account, By, Event, NewSession, Session, SessionKind};
 use hearth_identity::grants::{hash_token, new_token};
-use hearth_identity::service::Services;
+use hearth_identity::service::{Service, Services};
 use hearth_types::{AccountId, Secret, Trouble};
 use hearth_web::axum::extract::FromRequestParts;
 use hearth_web::axum::http::request::Parts;
@@ -79,6 +80,18 @@ impl Visit {
             done: None,
             known: Marks::read(cookie::find(fields, KNOWN_COOKIE).unwrap_or_default()),
         })
+    }
+
+    /// The directory, for changes by who is signed in here: the log says so.
+    pub fn directory(&self, ctx: &Ctx) -> Directory {
+        let actor = self.session.as_ref().map(|session| session.account);
+        ctx.directory.by(By { actor, peer: Some(self.peer.ip), door: Some(Service::Web.name()), program: None })
+    }
+
+    /// Writes down what somebody did with their own account.
+    pub async fn note(&self, ctx: &Ctx, account: AccountId, event: &'static str, detail: &str) -> Result<(), Trouble> {
+        let event = Event { event, actor: Some(account), subject: Some(account), detail: detail.to_string(), ..Event::default() };
+        Ok(self.directory(ctx).add_audit(event).await?)
     }
 
     /// The token for a form of ours.
@@ -206,6 +219,7 @@ impl Visit {
     pub async fn sign_out(&self, ctx: &Ctx, mut response: Response) -> Result<Response, Trouble> {
         if let Some(session) = &self.session {
             ctx.directory.end_session(session.id).await?;
+            self.note(ctx, session.account, "logout", &session.label).await?;
         }
         response.headers_mut().extend(cookie::remove(SESSION_COOKIE).map(|field| (header::SET_COOKIE, field)));
         Ok(response)

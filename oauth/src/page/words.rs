@@ -132,6 +132,10 @@ mod tests {
                 used.insert(text.to_string());
             }
         }
+        for (_, english) in hearth_identity::directory::SENTENCES {
+            assert!(FRENCH.contains_key(english), "no French for {english:?}");
+            used.insert((*english).to_string());
+        }
         for (english, french) in french::TEXTS {
             assert!(used.contains(*english) || french::ELSEWHERE.contains(english), "nobody says {english:?}");
             assert!(!french.is_empty() && english.matches("{}").count() == french.matches("{}").count(), "{english:?}");

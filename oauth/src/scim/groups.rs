@@ -45,8 +45,7 @@ impl Collection for Groups {
         let address = address_of(ctx, find_text(wanted, "displayName").unwrap_or_default())?;
         let members = members_of(ctx, wanted).await?;
         let new = NewAccount { address, kind: AccountKind::Group, name: String::new(), admin: false };
-        let group = ctx.directory.add_account(new).await.map_err(ours)?;
-        asker.note(ctx, "group.added", group.id, &group.primary.to_string()).await?;
+        let group = asker.directory(ctx).add_account(new).await.map_err(ours)?;
         fill(ctx, asker, group.id, &BTreeSet::new(), &members).await?;
         Ok(group.id)
     }
@@ -66,8 +65,7 @@ impl Collection for Groups {
             return refuse(Kind::Forbidden, "a rule of the home rests on this group: change the rule first");
         }
         remove_mailboxes(ctx, id).await?;
-        ctx.directory.remove_account(id).await.map_err(ours)?;
-        asker.note(ctx, "group.removed", id, "").await
+        asker.directory(ctx).remove_account(id).await.map_err(ours)
     }
 }
 
@@ -86,12 +84,10 @@ async fn fill(
         }
     }
     for member in after.difference(before) {
-        ctx.directory.add_group_member(group, *member, MemberRole::Member).await.map_err(ours)?;
-        asker.note(ctx, "group.joined", *member, &group.to_string()).await?;
+        asker.directory(ctx).add_group_member(group, *member, MemberRole::Member).await.map_err(ours)?;
     }
     for member in before.difference(after) {
-        ctx.directory.remove_group_member(group, *member).await.map_err(ours)?;
-        asker.note(ctx, "group.left", *member, &group.to_string()).await?;
+        asker.directory(ctx).remove_group_member(group, *member).await.map_err(ours)?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::refusal::Kind;
 use super::{Asker, BASE, Outcome, Resource, find, find_text, ours, refuse};
 use crate::ctx::Ctx;
 use crate::keyring;
+use crate::notice::Notice;
 
 /// The kind.
 pub(super) struct Users;
@@ -52,12 +53,10 @@ impl Collection for Users {
         let name = name_of(wanted)?;
         let active = active_of(wanted)?.unwrap_or(true);
         let new = NewAccount { address, kind: AccountKind::Person, name, admin: false };
-        let account = ctx.directory.add_account(new).await.map_err(ours)?;
-        asker.note(ctx, "account.added", account.id, &account.primary.to_string()).await?;
+        let account = asker.directory(ctx).add_account(new).await.map_err(ours)?;
         keyring::make_at_birth(ctx, &account).await;
         if !active {
-            ctx.directory.disable_account(account.id).await.map_err(ours)?;
-            asker.note(ctx, "account.disabled", account.id, "").await?;
+            asker.directory(ctx).disable_account(account.id).await.map_err(ours)?;
         }
         Ok(account.id)
     }
@@ -75,17 +74,16 @@ impl Collection for Users {
         }
         may_change(ctx, id).await?;
         if name != known_name {
-            ctx.directory.change_account_name(id, &name).await.map_err(ours)?;
-            asker.note(ctx, "account.renamed", id, &name).await?;
+            asker.directory(ctx).change_account_name(id, &name).await.map_err(ours)?;
         }
         match active.filter(|_| active != known_active) {
             Some(true) => {
-                ctx.directory.enable_account(id).await.map_err(ours)?;
-                asker.note(ctx, "account.enabled", id, "").await
+                asker.directory(ctx).enable_account(id).await.map_err(ours)?;
+                asker.tell(ctx, id, Notice::AccountEnabled).await
             }
             Some(false) => {
-                ctx.directory.disable_account(id).await.map_err(ours)?;
-                asker.note(ctx, "account.disabled", id, "").await
+                asker.directory(ctx).disable_account(id).await.map_err(ours)?;
+                asker.tell(ctx, id, Notice::AccountDisabled).await
             }
             None => Ok(()),
         }
@@ -93,8 +91,8 @@ impl Collection for Users {
 
     async fn remove(ctx: &Ctx, asker: &Asker, id: AccountId) -> Outcome<()> {
         may_change(ctx, id).await?;
-        ctx.directory.withdraw_account(id).await.map_err(ours)?;
-        asker.note(ctx, "account.disabled", id, "deleted; the mail is kept").await
+        asker.directory(ctx).withdraw_account(id).await.map_err(ours)?;
+        asker.tell(ctx, id, Notice::AccountDisabled).await
     }
 }
 

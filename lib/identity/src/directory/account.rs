@@ -4,7 +4,7 @@
 use hearth_db::{Row, Tx};
 use hearth_types::{AccountId, Address, Timestamp};
 
-use super::{Directory, revocation};
+use super::{Directory, Event, revocation};
 use crate::certs::stored;
 use crate::error::{Error, Result};
 use crate::grants::end_unadmitted;
@@ -82,7 +82,14 @@ impl Directory {
     pub async fn add_account(&self, new: NewAccount) -> Result<Account> {
         check_name(&new.name)?;
         let now = self.now();
-        self.write(move |tx| add(tx, new, now)).await
+        self.change(move |tx| {
+            let made = add(tx, new, now)?;
+            let event = if made.kind == Kind::Group { "group.added" } else { "account.added" };
+            let detail = if made.admin { format!("{}, admin", made.primary) } else { made.primary.to_string() };
+            let event = Event::of(event, made.id, detail);
+            Ok((made, Some(event)))
+        })
+        .await
     }
 
     /// The account of an id.
@@ -123,15 +130,20 @@ impl Directory {
     /// Lets a disabled account in again.
     pub async fn enable_account(&self, id: AccountId) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| set_disabled(tx, id, false, now)).await
+        self.change(move |tx| {
+            set_disabled(tx, id, false, now)?;
+            Ok(((), Some(Event::of("account.enabled", id, ""))))
+        })
+        .await
     }
 
     /// Keeps an account out, and ends its sessions.
     pub async fn disable_account(&self, id: AccountId) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             set_disabled(tx, id, true, now)?;
-            revocation::end_all(tx, id, now)
+            revocation::end_all(tx, id, now)?;
+            Ok(((), Some(Event::of("account.disabled", id, ""))))
         })
         .await
     }
@@ -140,8 +152,9 @@ impl Directory {
     pub async fn change_account_name(&self, id: AccountId, name: &str) -> Result<()> {
         check_name(name)?;
         let (name, now) = (name.to_string(), self.now());
-        self.write(move |tx| {
-            one_changed(tx.execute("UPDATE account SET name = $2, changed_at = $3 WHERE id = $1", &[&id, &name, &now])?)
+        self.change(move |tx| {
+            one_changed(tx.execute("UPDATE account SET name = $2, changed_at = $3 WHERE id = $1", &[&id, &name, &now])?)?;
+            Ok(((), Some(Event::of("account.renamed", id, name))))
         })
         .await
     }
@@ -158,11 +171,12 @@ impl Directory {
     /// Makes somebody an admin, or no longer; the last admin stays one.
     pub async fn change_account_admin(&self, id: AccountId, admin: bool) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             if !admin {
                 keep_an_admin(tx, id)?;
             }
-            one_changed(tx.execute("UPDATE account SET admin = $2, changed_at = $3 WHERE id = $1", &[&id, &admin, &now])?)
+            one_changed(tx.execute("UPDATE account SET admin = $2, changed_at = $3 WHERE id = $1", &[&id, &admin, &now])?)?;
+            Ok(((), Some(Event::of(if admin { "admin.gained" } else { "admin.lost" }, id, ""))))
         })
         .await
     }
@@ -170,10 +184,12 @@ impl Directory {
     /// Changes how much mail it may keep; `None` is the node's own limit.
     pub async fn change_account_quota(&self, id: AccountId, quota_bytes: Option<i64>) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             one_changed(
                 tx.execute("UPDATE account SET quota_bytes = $2, changed_at = $3 WHERE id = $1", &[&id, &quota_bytes, &now])?,
-            )
+            )?;
+            let detail = quota_bytes.map(|bytes| format!("{bytes} bytes")).unwrap_or_default();
+            Ok(((), Some(Event::of("account.quota", id, detail))))
         })
         .await
     }
@@ -183,7 +199,12 @@ impl Directory {
     /// Its mail and its secrets are elsewhere: see [`Gate::forget`](crate::login::Gate::forget).
     pub async fn remove_account(&self, id: AccountId) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| remove(tx, id, now)).await
+        self.change(move |tx| {
+            let gone = remove(tx, id, now)?;
+            let event = if gone.kind == Kind::Group { "group.removed" } else { "account.removed" };
+            Ok(((), Some(Event::of(event, id, gone.primary.to_string()))))
+        })
+        .await
     }
 }
 
@@ -280,7 +301,7 @@ fn keep_an_admin(tx: &mut Tx<'_>, id: AccountId) -> Result<()> {
     Ok(())
 }
 
-fn remove(tx: &mut Tx<'_>, id: AccountId, now: Timestamp) -> Result<()> {
+fn remove(tx: &mut Tx<'_>, id: AccountId, now: Timestamp) -> Result<Account> {
     keep_an_admin(tx, id)?;
     let Some(account) = find(tx, id)? else {
         return Err(Error::Missing("such account".into()));
@@ -296,5 +317,6 @@ fn remove(tx: &mut Tx<'_>, id: AccountId, now: Timestamp) -> Result<()> {
     tx.execute("UPDATE domain SET catch_all = NULL WHERE catch_all = $1", &[&id])?;
     tx.execute("DELETE FROM account WHERE id = $1", &[&id])?;
     // A group takes along who was let into an app through it.
-    end_unadmitted(tx, now)
+    end_unadmitted(tx, now)?;
+    Ok(account)
 }

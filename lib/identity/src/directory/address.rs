@@ -4,8 +4,7 @@
 use hearth_db::Tx;
 use hearth_types::{AccountId, Address, Timestamp};
 
-use super::Directory;
-use super::domain;
+use super::{Directory, Event, domain};
 use crate::error::{Error, Result};
 use crate::limits::{ADDRESSES_MAX, TARGETS_MAX};
 
@@ -51,7 +50,7 @@ impl Directory {
     /// Gives an account one more address.
     pub async fn add_address(&self, account: AccountId, address: &Address) -> Result<()> {
         let (address, now) = (address.clone(), self.now());
-        self.write(move |tx| {
+        self.change(move |tx| {
             if super::account::find(tx, account)?.is_none() {
                 return Err(Error::Missing("such account".into()));
             }
@@ -64,7 +63,8 @@ impl Directory {
             if count >= ADDRESSES_MAX {
                 return Err(Error::TooMany { what: "addresses of an account", max: ADDRESSES_MAX });
             }
-            claim(tx, &address, Target::Account(account), now)
+            claim(tx, &address, Target::Account(account), now)?;
+            Ok(((), Some(Event::of("address.added", account, address.to_string()))))
         })
         .await
     }
@@ -72,13 +72,17 @@ impl Directory {
     /// Takes an address from its account; the primary one stays.
     pub async fn remove_address(&self, address: &Address) -> Result<()> {
         let address = address.clone();
-        self.write(move |tx| remove_address(tx, &address)).await
+        self.change(move |tx| {
+            let owner = remove_address(tx, &address)?;
+            Ok(((), Some(Event::of("address.removed", owner, address.to_string()))))
+        })
+        .await
     }
 
     /// Makes one of its addresses the primary one.
     pub async fn change_primary_address(&self, account: AccountId, address: &Address) -> Result<()> {
         let (address, now) = (address.clone(), self.now());
-        self.write(move |tx| {
+        self.change(move |tx| {
             let written = tx.find(
                 "SELECT address FROM address WHERE address_key = $1 AND account = $2",
                 &[&address.key(), &account],
@@ -86,7 +90,7 @@ impl Directory {
             )?;
             let written = written.ok_or_else(|| Error::Missing(format!("address {address} of this account")))?;
             tx.execute("UPDATE account SET primary_address = $2, changed_at = $3 WHERE id = $1", &[&account, &written, &now])?;
-            Ok(())
+            Ok(((), Some(Event::of("address.primary", account, written))))
         })
         .await
     }
@@ -146,16 +150,21 @@ impl Directory {
         if targets.len() > TARGETS_MAX {
             return Err(Error::TooMany { what: "targets of an alias", max: TARGETS_MAX });
         }
-        self.write(move |tx| add_alias(tx, &address, &targets, now)).await
+        self.change(move |tx| {
+            add_alias(tx, &address, &targets, now)?;
+            let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+            Ok(((), Some(Event::about("alias.added", format!("{address}: {}", names.join(", "))))))
+        })
+        .await
     }
 
     /// Removes an alias.
     pub async fn remove_alias(&self, address: &Address) -> Result<()> {
         let address = address.clone();
-        self.write(move |tx| {
+        self.change(move |tx| {
             match tx.execute("DELETE FROM address WHERE address_key = $1 AND target = 'alias'", &[&address.key()])? {
                 0 => Err(Error::Missing(format!("alias {address}"))),
-                _ => Ok(()),
+                _ => Ok(((), Some(Event::about("alias.removed", address.to_string())))),
             }
         })
         .await
@@ -202,21 +211,22 @@ pub(super) fn claim(tx: &mut Tx<'_>, address: &Address, target: Target, now: Tim
     if claimed == 0 { Err(Error::AddressTaken(address.clone())) } else { Ok(()) }
 }
 
-fn remove_address(tx: &mut Tx<'_>, address: &Address) -> Result<()> {
+/// Whose it was.
+fn remove_address(tx: &mut Tx<'_>, address: &Address) -> Result<AccountId> {
     let key = address.key();
     let owner = tx.find(
-        "SELECT c.primary_address FROM address a JOIN account c ON c.id = a.account WHERE a.address_key = $1",
+        "SELECT c.id, c.primary_address FROM address a JOIN account c ON c.id = a.account WHERE a.address_key = $1",
         &[&key],
-        |row| row.get::<Address>(0),
+        |row| Ok((row.get::<AccountId>(0)?, row.get::<Address>(1)?)),
     )?;
     match owner {
         None => Err(Error::Missing(format!("address {address} of an account"))),
-        Some(primary) if primary.key() == key => {
+        Some((_, primary)) if primary.key() == key => {
             Err(Error::InUse(format!("{address} is the address that the account is known by: choose another one first")))
         }
-        Some(_) => {
+        Some((owner, _)) => {
             tx.execute("DELETE FROM address WHERE address_key = $1", &[&key])?;
-            Ok(())
+            Ok(owner)
         }
     }
 }

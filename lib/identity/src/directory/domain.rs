@@ -4,7 +4,7 @@
 use hearth_db::{Row, Tx};
 use hearth_types::{AccountId, Domain, DomainId, Timestamp};
 
-use super::Directory;
+use super::{Directory, Event};
 use crate::error::{Error, Result};
 
 /// A domain of this home.
@@ -26,7 +26,12 @@ impl Directory {
     /// Adds a domain; the first one is the primary one.
     pub async fn add_domain(&self, name: &Domain) -> Result<DomainEntry> {
         let (name, now) = (name.clone(), self.now());
-        self.write(move |tx| add(tx, name, now)).await
+        self.change(move |tx| {
+            let added = add(tx, name, now)?;
+            let event = Event::about("domain.added", added.name.to_string());
+            Ok((added, Some(event)))
+        })
+        .await
     }
 
     /// Every domain, the primary one first.
@@ -43,9 +48,9 @@ impl Directory {
     /// Says who receives what is addressed to nobody; `None` refuses it.
     pub async fn change_catch_all(&self, name: &Domain, account: Option<AccountId>) -> Result<()> {
         let name = name.clone();
-        self.write(move |tx| match tx.execute("UPDATE domain SET catch_all = $2 WHERE name = $1", &[&name, &account])? {
+        self.change(move |tx| match tx.execute("UPDATE domain SET catch_all = $2 WHERE name = $1", &[&name, &account])? {
             0 => Err(Error::UnknownDomain(name)),
-            _ => Ok(()),
+            _ => Ok(((), Some(Event { subject: account, ..Event::about("domain.catch-all", format!("*@{name}")) }))),
         })
         .await
     }
@@ -53,7 +58,11 @@ impl Directory {
     /// Removes a domain that no address is in.
     pub async fn remove_domain(&self, name: &Domain) -> Result<()> {
         let name = name.clone();
-        self.write(move |tx| remove(tx, &name)).await
+        self.change(move |tx| {
+            remove(tx, &name)?;
+            Ok(((), Some(Event::about("domain.removed", name.to_string()))))
+        })
+        .await
     }
 }
 

@@ -4,8 +4,8 @@
 use hearth_db::Tx;
 use hearth_types::{AccountId, Address, Timestamp};
 
-use super::Directory;
 use super::account::{self, Kind};
+use super::{Directory, Event};
 use crate::error::{Error, Result};
 use crate::grants::end_unadmitted;
 use crate::limits::TARGETS_MAX;
@@ -49,17 +49,23 @@ impl Directory {
     /// Puts an account into a group, or changes its role there.
     pub async fn add_group_member(&self, group: AccountId, member: AccountId, role: MemberRole) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| add_member(tx, group, member, role, now)).await
+        self.change(move |tx| {
+            let name = add_member(tx, group, member, role, now)?;
+            Ok(((), Some(Event::of("group.joined", member, name.to_string()))))
+        })
+        .await
     }
 
     /// Takes an account out of a group, and ends what it had in the apps that were for the group.
     pub async fn remove_group_member(&self, group: AccountId, member: AccountId) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             match tx.execute("DELETE FROM membership WHERE group_account = $1 AND member = $2", &[&group, &member])? {
-                0 => Err(Error::Missing("such member".into())),
-                _ => end_unadmitted(tx, now),
+                0 => return Err(Error::Missing("such member".into())),
+                _ => end_unadmitted(tx, now)?,
             }
+            let name = account::find(tx, group)?.map(|group| group.primary.to_string()).unwrap_or_default();
+            Ok(((), Some(Event::of("group.left", member, name))))
         })
         .await
     }
@@ -94,12 +100,13 @@ impl Directory {
     }
 }
 
-fn add_member(tx: &mut Tx<'_>, group: AccountId, member: AccountId, role: MemberRole, now: Timestamp) -> Result<()> {
-    match account::find(tx, group)? {
-        Some(account) if account.kind == Kind::Group => {}
+/// The address of the group.
+fn add_member(tx: &mut Tx<'_>, group: AccountId, member: AccountId, role: MemberRole, now: Timestamp) -> Result<Address> {
+    let name = match account::find(tx, group)? {
+        Some(account) if account.kind == Kind::Group => account.primary,
         Some(account) => return Err(Error::Invalid(format!("{} is not a group", account.primary))),
         None => return Err(Error::Missing("such group".into())),
-    }
+    };
     if group == member || account::find(tx, member)?.is_none() {
         return Err(Error::Missing("such account".into()));
     }
@@ -112,5 +119,5 @@ fn add_member(tx: &mut Tx<'_>, group: AccountId, member: AccountId, role: Member
          ON CONFLICT (group_account, member) DO UPDATE SET role = excluded.role",
         &[&group, &member, &role.name(), &now],
     )?;
-    Ok(())
+    Ok(name)
 }

@@ -9,9 +9,9 @@ use hearth_types::{Address, constant_time_eq};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::Directory;
 use super::account::check_name;
 use super::address::{Target, claim};
+use super::{Directory, Event};
 use crate::error::{Error, Result};
 use crate::limits::TARGETS_MAX;
 use crate::random;
@@ -66,13 +66,13 @@ impl Directory {
     pub async fn add_list(&self, list: List) -> Result<()> {
         check_name(&list.name)?;
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             claim(tx, &list.address, Target::List, now)?;
             tx.execute(
                 "INSERT INTO list (list_key, name, posting, created_at) VALUES ($1, $2, $3, $4)",
                 &[&list.address.key(), &list.name, &list.posting.name(), &now],
             )?;
-            Ok(())
+            Ok(((), Some(Event::about("list.added", list.address.to_string()))))
         })
         .await
     }
@@ -80,10 +80,10 @@ impl Directory {
     /// Removes a list.
     pub async fn remove_list(&self, address: &Address) -> Result<()> {
         let address = address.clone();
-        self.write(move |tx| {
+        self.change(move |tx| {
             match tx.execute("DELETE FROM address WHERE address_key = $1 AND target = 'list'", &[&address.key()])? {
                 0 => Err(Error::Missing(format!("list {address}"))),
-                _ => Ok(()),
+                _ => Ok(((), Some(Event::about("list.removed", address.to_string())))),
             }
         })
         .await
@@ -97,7 +97,7 @@ impl Directory {
     /// Adds somebody, from here or elsewhere, to a list.
     pub async fn add_list_member(&self, list: &Address, member: &Address) -> Result<()> {
         let (list, member, now) = (list.clone(), member.clone(), self.now());
-        self.write(move |tx| {
+        self.change(move |tx| {
             let key = list.key();
             let there = tx.find("SELECT 1 FROM list WHERE list_key = $1", &[&key], |_| Ok(()))?;
             if there.is_none() {
@@ -112,18 +112,19 @@ impl Directory {
                  ON CONFLICT DO NOTHING",
                 &[&key, &member.key(), &member.to_string(), &now],
             )?;
-            Ok(())
+            Ok(((), Some(Event::about("list.joined", format!("{list}: {member}")))))
         })
         .await
     }
 
     /// Takes somebody off a list.
     pub async fn remove_list_member(&self, list: &Address, member: &Address) -> Result<()> {
-        let (list, member) = (list.key(), member.key());
-        self.write(move |tx| {
-            match tx.execute("DELETE FROM list_member WHERE list_key = $1 AND member_key = $2", &[&list, &member])? {
+        let (list, member) = (list.clone(), member.clone());
+        self.change(move |tx| {
+            let keys = (list.key(), member.key());
+            match tx.execute("DELETE FROM list_member WHERE list_key = $1 AND member_key = $2", &[&keys.0, &keys.1])? {
                 0 => Err(Error::Missing("such member".into())),
-                _ => Ok(()),
+                _ => Ok(((), Some(Event::about("list.left", format!("{list}: {member}"))))),
             }
         })
         .await
@@ -175,12 +176,13 @@ impl Directory {
     /// Takes the member with this token off a list; `None` when nobody has it.
     pub async fn unsubscribe(&self, list: &Address, token: &str) -> Result<Option<Address>> {
         let (maker, list, token) = (self.unsubscriber().await?, list.clone(), token.to_ascii_lowercase());
-        self.write(move |tx| {
+        self.change(move |tx| {
             let members = members(tx, &list.key())?;
             let is_theirs = |member: &Address| constant_time_eq(maker.token(&list, member).as_bytes(), token.as_bytes());
-            let Some(member) = members.into_iter().find(is_theirs) else { return Ok(None) };
+            let Some(member) = members.into_iter().find(is_theirs) else { return Ok((None, None)) };
             tx.execute("DELETE FROM list_member WHERE list_key = $1 AND member_key = $2", &[&list.key(), &member.key()])?;
-            Ok(Some(member))
+            let event = Event::about("list.left", format!("{list}: {member}"));
+            Ok((Some(member), Some(event)))
         })
         .await
     }
@@ -188,10 +190,10 @@ impl Directory {
     /// Says who may write to a list.
     pub async fn change_posting(&self, list: &Address, posting: Posting) -> Result<()> {
         let list = list.clone();
-        self.write(move |tx| {
+        self.change(move |tx| {
             match tx.execute("UPDATE list SET posting = $2 WHERE list_key = $1", &[&list.key(), &posting.name()])? {
                 0 => Err(Error::Missing(format!("list {list}"))),
-                _ => Ok(()),
+                _ => Ok(((), Some(Event::about("list.changed", format!("{list}: {}", posting.name()))))),
             }
         })
         .await

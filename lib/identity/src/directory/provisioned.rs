@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use hearth_types::AccountId;
 
-use super::{Directory, account, revocation};
+use super::{Directory, Event, account, revocation};
 use crate::error::{Error, Result};
 use crate::limits::NAME_CHARS_MAX;
 
@@ -14,11 +14,11 @@ impl Directory {
     /// Disables an account, ends its sessions, and hides it from provisioning until somebody enables it.
     pub async fn withdraw_account(&self, id: AccountId) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             account::set_disabled(tx, id, true, now)?;
             revocation::end_all(tx, id, now)?;
             tx.execute("INSERT INTO withdrawn (account, at) VALUES ($1, $2) ON CONFLICT (account) DO NOTHING", &[&id, &now])?;
-            Ok(())
+            Ok(((), Some(Event::of("account.disabled", id, "deleted; the mail is kept"))))
         })
         .await
     }

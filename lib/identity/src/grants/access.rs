@@ -4,8 +4,9 @@
 use hearth_db::Tx;
 use hearth_types::{AccountId, Address, ClientId, SessionId, Timestamp};
 
+use super::client::name_of;
 use crate::Directory;
-use crate::directory::revocation_of_session;
+use crate::directory::{Event, revocation_of_session};
 use crate::error::Result;
 
 impl Directory {
@@ -13,13 +14,14 @@ impl Directory {
     /// listed may, and what it had of others is ended.
     pub async fn add_client_access(&self, client: ClientId, account: AccountId) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             tx.execute("UPDATE client SET access = 'listed', changed_at = $2 WHERE id = $1", &[&client, &now])?;
             tx.execute(
                 "INSERT INTO app_access (client, account, added_at) VALUES ($1, $2, $3) ON CONFLICT (client, account) DO NOTHING",
                 &[&client, &account, &now],
             )?;
-            end_unadmitted(tx, now)
+            end_unadmitted(tx, now)?;
+            Ok(((), Some(Event::of("client.allowed", account, name_of(tx, client)?))))
         })
         .await
     }
@@ -28,10 +30,11 @@ impl Directory {
     /// not on it. An empty list admits nobody.
     pub async fn remove_client_access(&self, client: ClientId, account: AccountId) -> Result<bool> {
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             let removed = tx.execute("DELETE FROM app_access WHERE client = $1 AND account = $2", &[&client, &account])?;
             end_unadmitted(tx, now)?;
-            Ok(removed == 1)
+            let event = Event::of("client.denied", account, name_of(tx, client)?);
+            Ok((removed == 1, Some(event).filter(|_| removed == 1)))
         })
         .await
     }
@@ -39,10 +42,10 @@ impl Directory {
     /// Lets everyone use a client again.
     pub async fn open_client(&self, client: ClientId) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             tx.execute("DELETE FROM app_access WHERE client = $1", &[&client])?;
             tx.execute("UPDATE client SET access = 'everyone', changed_at = $2 WHERE id = $1", &[&client, &now])?;
-            Ok(())
+            Ok(((), Some(Event::about("client.opened", name_of(tx, client)?))))
         })
         .await
     }

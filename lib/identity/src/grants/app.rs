@@ -1,87 +1,103 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-//! Apps of the household behind its own front door: clients that say where their app is.
+//! The apps of a person: what they agreed to, and what is signed in by it. One without the other is there to be seen and
+//! ended as well.
 
-use serde_json::Value;
+use hearth_types::{AccountId, ClientId, SessionId, Timestamp};
 
-use super::Client;
+use super::client::name_of;
 use super::scope;
 use crate::Directory;
-use crate::error::{Error, Result};
+use crate::directory::{Event, revocation_of_session};
+use crate::error::Result;
 
-/// The member of a client's metadata that says where its app is: `http://HOST:PORT`.
-pub const UPSTREAM: &str = "hearth_upstream";
-/// Where the app's own host leads back from the sign-in.
-pub const CALLBACK: &str = "/.hearth/callback";
-
-impl Client {
-    /// Where its app is, when the front door leads there.
-    pub fn upstream(&self) -> Option<String> {
-        upstream(&self.metadata)
-    }
+/// A client that somebody let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// Which.
+    pub client: ClientId,
+    /// What people call it.
+    pub name: String,
+    /// What was agreed to or granted, each word once.
+    pub scopes: Vec<String>,
+    /// When it was last used, if it is signed in.
+    pub last_used_at: Option<Timestamp>,
+    /// When the consent that is remembered was given.
+    pub allowed_at: Option<Timestamp>,
 }
 
 impl Directory {
-    /// The hosts of the apps behind the front door.
-    pub async fn list_app_hosts(&self) -> Result<Vec<String>> {
-        let clients = self
-            .scan(|tx| {
-                Ok(tx.query("SELECT redirect_uris, metadata FROM client WHERE NOT disabled", &[], |row| {
-                    Ok((row.get::<String>(0)?, row.get::<String>(1)?))
-                })?)
-            })
-            .await?;
-        let apps = clients.into_iter().filter(|(_, metadata)| upstream(metadata).is_some());
-        Ok(apps.flat_map(|(uris, _)| scope::parse(&uris).iter().filter_map(|uri| host_of(uri)).collect::<Vec<_>>()).collect())
+    /// The apps of an account, the one used last first; those that are not signed in come last.
+    pub async fn list_apps(&self, account: AccountId) -> Result<Vec<App>> {
+        let now = self.now();
+        self.read(move |tx| {
+            let granted = tx.query(
+                "SELECT c.id, c.name, g.scopes, s.last_used_at
+                 FROM session s JOIN oauth_grant g ON g.session = s.id JOIN client c ON c.id = g.client
+                 WHERE s.account = $1 AND s.ended_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > $2)
+                 ORDER BY s.last_used_at DESC, s.id DESC",
+                &[&account, &now],
+                |row| {
+                    Ok(App {
+                        client: row.get(0)?,
+                        name: row.get(1)?,
+                        scopes: scope::parse(&row.get::<String>(2)?),
+                        last_used_at: Some(row.get(3)?),
+                        allowed_at: None,
+                    })
+                },
+            )?;
+            let agreed = tx.query(
+                "SELECT c.id, c.name, k.scopes, k.given_at FROM consent k JOIN client c ON c.id = k.client
+                 WHERE k.account = $1 ORDER BY k.given_at DESC, c.id",
+                &[&account],
+                |row| {
+                    Ok(App {
+                        client: row.get(0)?,
+                        name: row.get(1)?,
+                        scopes: scope::parse(&row.get::<String>(2)?),
+                        last_used_at: None,
+                        allowed_at: Some(row.get(3)?),
+                    })
+                },
+            )?;
+            Ok(granted.into_iter().chain(agreed).fold(Vec::new(), with))
+        })
+        .await
+    }
+
+    /// Forgets what somebody agreed to share with a client and ends what it had of them: it asks again when it comes back.
+    pub async fn disconnect_app(&self, account: AccountId, client: ClientId) -> Result<bool> {
+        let now = self.now();
+        self.change(move |tx| {
+            let forgotten = tx.execute("DELETE FROM consent WHERE account = $1 AND client = $2", &[&account, &client])?;
+            tx.execute(
+                "DELETE FROM authorization_code WHERE account = $1 AND client = $2 AND used_at IS NULL",
+                &[&account, &client],
+            )?;
+            let sessions: Vec<SessionId> = tx.query(
+                "SELECT id FROM session WHERE account = $1 AND client = $2 AND ended_at IS NULL",
+                &[&account, &client],
+                |row| row.get(0),
+            )?;
+            let was_there = forgotten > 0 || !sessions.is_empty();
+            for session in sessions {
+                revocation_of_session(tx, session, now)?;
+            }
+            let event = Event::of("app.disconnected", account, name_of(tx, client)?);
+            Ok((was_there, Some(event).filter(|_| was_there)))
+        })
+        .await
     }
 }
 
-fn upstream(metadata: &str) -> Option<String> {
-    // Most have none; those are not parsed.
-    let chosen: Value = metadata.contains(UPSTREAM).then(|| serde_json::from_str(metadata).ok())??;
-    chosen[UPSTREAM].as_str().map(str::to_owned)
-}
-
-fn host_of(uri: &str) -> Option<String> {
-    let authority = uri.strip_prefix("https://")?.strip_suffix(CALLBACK)?;
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    Some(host.to_ascii_lowercase())
-}
-
-/// Where an app is, as it was typed: a host or an address of the household's network, with a port; no path, for the app
-/// keeps its own.
-pub fn check_upstream(text: &str) -> Result<String> {
-    let sound = text.strip_prefix("http://").map(|rest| rest.trim_end_matches('/')).filter(|rest| {
-        let (host, port) = rest.rsplit_once(':').unwrap_or((rest, "80"));
-        let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
-        !host.is_empty() && host.bytes().all(letter) && port.parse::<u16>().is_ok_and(|port| port > 0)
-    });
-    match sound {
-        Some(rest) => Ok(format!("http://{rest}")),
-        None => Err(Error::Invalid(format!("{text:?} is not where an app can be; write it as http://127.0.0.1:8096"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_an_app_can_be() {
-        for good in ["http://127.0.0.1:8096", "http://[::1]:80", "http://films.lan"] {
-            assert_eq!(check_upstream(good).unwrap(), good);
+/// The apps so far and one more: of one client there is one.
+fn with(mut apps: Vec<App>, more: App) -> Vec<App> {
+    match apps.iter_mut().find(|app| app.client == more.client) {
+        Some(app) => {
+            app.scopes.extend(more.scopes.into_iter().filter(|word| !app.scopes.contains(word)).collect::<Vec<_>>());
+            app.allowed_at = app.allowed_at.or(more.allowed_at);
         }
-        assert_eq!(check_upstream("http://10.0.0.2:80/").unwrap(), "http://10.0.0.2:80");
-        for bad in
-            ["127.0.0.1:80", "https://a", "http://", "http://a:0", "http://a:65536", "http://a/b", "http://u@a", "http://a b"]
-        {
-            assert!(check_upstream(bad).is_err(), "{bad}");
-        }
+        None => apps.push(more),
     }
-
-    #[test]
-    fn the_host_of_an_app() {
-        assert_eq!(host_of("https://Films.home.example:10443/.hearth/callback"), Some("films.home.example".into()));
-        assert_eq!(host_of("https://films.home.example/.hearth/callback"), Some("films.home.example".into()));
-        assert_eq!((host_of("https://films.home.example/cb"), host_of("http://films/.hearth/callback")), (None, None));
-    }
+    apps
 }

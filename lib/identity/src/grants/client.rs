@@ -8,7 +8,7 @@ use hearth_types::{AccountId, ClientId, Secret, Timestamp};
 
 use super::{hash_token, new_token};
 use crate::Directory;
-use crate::directory::revocation_of_client;
+use crate::directory::{Event, revocation_of_client};
 use crate::error::{Error, Result};
 use crate::limits::{CLIENTS_MAX, NAME_CHARS_MAX};
 use crate::naming::is_seen;
@@ -92,8 +92,13 @@ impl Directory {
         let now = self.now();
         let secret = (!new.public).then(new_token);
         let secret_hash = secret.as_ref().map(|secret| hash_token(secret.expose()));
-        let client = self.write(move |tx| add(tx, new, secret_hash, now)).await?;
-        Ok((client, secret))
+        let client = self.change(move |tx| {
+            let client = add(tx, new, secret_hash, now)?;
+            let trusted = if client.trusted { ", trusted" } else { "" };
+            let event = Event::about("client.added", format!("{} ({}{trusted})", client.name, client.identifier));
+            Ok((client, Some(event)))
+        });
+        Ok((client.await?, secret))
     }
 
     /// The same for one that waits for somebody to let it in.
@@ -102,10 +107,11 @@ impl Directory {
         let now = self.now();
         let secret = (!new.public).then(new_token);
         let secret_hash = secret.as_ref().map(|secret| hash_token(secret.expose()));
-        let client = self.write(move |tx| {
+        let client = self.change(move |tx| {
             let client = add(tx, new, secret_hash, now)?;
             tx.execute("UPDATE client SET disabled = TRUE WHERE id = $1", &[&client.id])?;
-            Ok(Client { disabled: true, ..client })
+            let event = Event::about("client.waits", format!("{} ({})", client.name, client.identifier));
+            Ok((Client { disabled: true, ..client }, Some(event)))
         });
         Ok((client.await?, secret))
     }
@@ -130,7 +136,7 @@ impl Directory {
     pub async fn change_client(&self, id: ClientId, new: NewClient) -> Result<Option<Client>> {
         check(&new)?;
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             tx.execute(
                 "UPDATE client SET name = $2, redirect_uris = $3, post_logout_redirect_uris = $4, grant_types = $5, scopes = $6,
                         metadata = $7, changed_at = $8
@@ -146,7 +152,9 @@ impl Directory {
                     &now,
                 ],
             )?;
-            Ok(tx.find(concat!(client_columns!(), " WHERE id = $1"), &[&id], client)?)
+            let changed = tx.find(concat!(client_columns!(), " WHERE id = $1"), &[&id], client)?;
+            let event = changed.as_ref().map(|client| Event::about("client.changed", client.name.clone()));
+            Ok((changed, event))
         })
         .await
     }
@@ -155,12 +163,15 @@ impl Directory {
     pub async fn change_client_secret(&self, id: ClientId) -> Result<Option<Secret<String>>> {
         let (secret, now) = (new_token(), self.now());
         let hash = Some(hash_token(secret.expose()));
-        self.write(move |tx| {
+        self.change(move |tx| {
             let changed = tx.execute(
                 "UPDATE client SET secret_hash = $2, changed_at = $3 WHERE id = $1 AND secret_hash IS NOT NULL",
                 &[&id, &hash, &now],
             )?;
-            Ok((changed == 1).then_some(secret))
+            match changed {
+                1 => Ok((Some(secret), Some(Event::about("client.secret-changed", name_of(tx, id)?)))),
+                _ => Ok((None, None)),
+            }
         })
         .await
     }
@@ -202,12 +213,14 @@ impl Directory {
     /// Removes a client, and ends what was granted to it.
     pub async fn remove_client(&self, identifier: &str) -> Result<()> {
         let (identifier, now) = (identifier.to_string(), self.now());
-        self.write(move |tx| {
-            let id = tx.find("SELECT id FROM client WHERE identifier = $1", &[&identifier], |row| row.get::<ClientId>(0))?;
-            let id = id.ok_or_else(|| Error::Missing(format!("client {identifier}")))?;
+        self.change(move |tx| {
+            let found = tx.find("SELECT id, name FROM client WHERE identifier = $1", &[&identifier], |row| {
+                Ok((row.get::<ClientId>(0)?, row.get::<String>(1)?))
+            })?;
+            let (id, name) = found.ok_or_else(|| Error::Missing(format!("client {identifier}")))?;
             revocation_of_client(tx, id, now)?;
             tx.execute("DELETE FROM client WHERE id = $1", &[&id])?;
-            Ok(())
+            Ok(((), Some(Event::about("client.removed", name))))
         })
         .await
     }
@@ -245,6 +258,11 @@ macro_rules! client_columns {
     };
 }
 use client_columns;
+
+/// What the log calls a client.
+pub(super) fn name_of(tx: &mut Tx<'_>, id: ClientId) -> Result<String> {
+    Ok(tx.find("SELECT name FROM client WHERE id = $1", &[&id], |row| row.get(0))?.unwrap_or_default())
+}
 
 fn client(row: &Row<'_>) -> hearth_db::Result<Client> {
     Ok(Client {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use hearth_db::{Row, Tx};
 use hearth_types::{AccountId, ClientId, Secret, SessionId, Timestamp};
 
+use super::client::name_of;
 use super::token::{self, NewTokens, Tokens};
 use super::{hash_token, new_token, scope};
 use crate::Directory;
-use crate::directory::{NewSession, SessionKind, revocation_of_session, session_add};
+use crate::directory::{Event, NewSession, SessionKind, revocation_of_session, session_add};
 use crate::error::Result;
 use crate::limits::CODE_REPLAY_GRACE;
 use crate::service::Services;
@@ -61,8 +62,10 @@ pub enum CodeRefusal {
     Unknown,
     /// It ended.
     Expired,
-    /// It was exchanged before; what that exchange gave has been ended when the grace was over.
+    /// It was exchanged before.
     Spent,
+    /// It was exchanged so long before that no answer was lost: what that exchange gave has been ended now; whose it was.
+    Replayed(AccountId),
     /// The caller's own checks (redirect URI, PKCE) failed.
     Mismatch,
 }
@@ -134,7 +137,15 @@ impl Directory {
         check: impl FnOnce(&Code) -> Option<NewTokens> + Send + 'static,
     ) -> Result<Result<Redeemed, CodeRefusal>> {
         let (hash, label, now) = (hash_token(code.expose()), label.to_string(), self.now());
-        self.write(move |tx| redeem(tx, hash, client, label, check, now)).await
+        self.change(move |tx| {
+            let redeemed = redeem(tx, hash, client, label, check, now)?;
+            let event = match redeemed {
+                Err(CodeRefusal::Replayed(account)) => Some(Event::of("code.replayed", account, name_of(tx, client)?)),
+                _ => None,
+            };
+            Ok((redeemed, event))
+        })
+        .await
     }
 }
 
@@ -224,8 +235,9 @@ fn redeem(
         // RFC 6749 §4.1.2: a code that comes twice was stolen, or the answer was lost on the way.
         if now.since(used_at) > CODE_REPLAY_GRACE
             && let Some(session) = found.granted_session
+            && revocation_of_session(tx, session, now)?
         {
-            revocation_of_session(tx, session, now)?;
+            return Ok(Err(CodeRefusal::Replayed(found.code.account)));
         }
         return Ok(Err(CodeRefusal::Spent));
     }

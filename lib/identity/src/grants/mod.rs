@@ -4,8 +4,8 @@
 //! A grant is a session of kind `client`: ending it ends its tokens. Each change is one transaction, so
 //! that of fifty parallel exchanges of one code exactly one succeeds.
 //!
-//! - `client.rs`: who may ask; `access.rs`: for whom
-//! - `app.rs`: clients whose app is behind our own front door
+//! - `client.rs`: who may ask; `access.rs`: for whom; `app.rs`: what a person let in
+//! - `upstream.rs`: clients whose app is behind our own front door
 //! - `metadata.rs`: what a client says of itself beside that
 //! - `code.rs`: an authorization code, from the consent to its one exchange
 //! - `token.rs`: access tokens, and refresh tokens that rotate
@@ -16,7 +16,7 @@
 //! - `pending.rs`: consent, requests that wait for a person, things that may be seen once
 
 mod access;
-pub mod app;
+mod app;
 mod client;
 mod code;
 mod exchange;
@@ -26,6 +26,7 @@ mod pending;
 mod registration;
 pub mod scope;
 mod token;
+pub mod upstream;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -33,6 +34,7 @@ use hearth_types::Secret;
 use sha2::{Digest, Sha256};
 
 pub(crate) use access::end_unadmitted;
+pub use app::App;
 pub use client::{Client, NewClient};
 pub use code::{Code, CodeRefusal, NewCode, NewGrant, Redeemed};
 pub use exchange::Exchange;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use hearth_db::Row;
 use hearth_types::{AccountId, ClientId, SessionId, Timestamp};
 
+use super::client::name_of;
 use super::scope;
 use crate::Directory;
+use crate::directory::Event;
 use crate::error::{Error, Result};
 use crate::limits::{PENDING_MAX, PENDING_OF_CLIENT_MAX, SEEN_ONCE_MAX};
 
@@ -227,22 +229,14 @@ impl Directory {
     /// Remembers what a person agreed to share with a client, in place of what was remembered.
     pub async fn add_consent(&self, account: AccountId, client: ClientId, scopes: &[String]) -> Result<()> {
         let (scopes, now) = (scopes.join(" "), self.now());
-        self.write(move |tx| {
+        self.change(move |tx| {
             tx.execute(
                 "INSERT INTO consent (account, client, scopes, given_at) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (account, client) DO UPDATE SET scopes = excluded.scopes, given_at = excluded.given_at",
                 &[&account, &client, &scopes, &now],
             )?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Forgets that agreement; what was granted by it is ended by ending its sessions.
-    pub async fn remove_consent(&self, account: AccountId, client: ClientId) -> Result<()> {
-        self.write(move |tx| {
-            tx.execute("DELETE FROM consent WHERE account = $1 AND client = $2", &[&account, &client])?;
-            Ok(())
+            let detail = format!("{}: {scopes}", name_of(tx, client)?);
+            Ok(((), Some(Event::of("consent.given", account, detail))))
         })
         .await
     }

@@ -3,8 +3,9 @@
 
 use hearth_types::ClientId;
 
+use super::client::name_of;
 use crate::Directory;
-use crate::directory::revocation_of_client;
+use crate::directory::{Event, revocation_of_client, setting_change};
 use crate::error::{Error, Result};
 
 const SETTING: &str = "oauth.registration";
@@ -49,17 +50,23 @@ impl Directory {
 
     /// Chooses.
     pub async fn change_registration(&self, registration: Registration) -> Result<()> {
-        self.change_setting(SETTING, registration.name()).await
+        let now = self.now();
+        self.change(move |tx| {
+            setting_change(tx, SETTING, registration.name(), now)?;
+            Ok(((), Some(Event::about("registration.changed", registration.name()))))
+        })
+        .await
     }
 
     /// Lets nobody in through a client any more, and ends what was granted to it; it stays registered.
     pub async fn disable_client(&self, id: ClientId) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             match tx.execute("UPDATE client SET disabled = TRUE, changed_at = $2 WHERE id = $1", &[&id, &now])? {
-                0 => Err(Error::Missing("such client".into())),
-                _ => revocation_of_client(tx, id, now),
+                0 => return Err(Error::Missing("such client".into())),
+                _ => revocation_of_client(tx, id, now)?,
             }
+            Ok(((), Some(Event::about("client.disabled", name_of(tx, id)?))))
         })
         .await
     }
@@ -67,10 +74,10 @@ impl Directory {
     /// Lets people in through it again, or at all.
     pub async fn enable_client(&self, id: ClientId) -> Result<()> {
         let now = self.now();
-        self.write(move |tx| {
+        self.change(move |tx| {
             match tx.execute("UPDATE client SET disabled = FALSE, changed_at = $2 WHERE id = $1", &[&id, &now])? {
                 0 => Err(Error::Missing("such client".into())),
-                _ => Ok(()),
+                _ => Ok(((), Some(Event::about("client.enabled", name_of(tx, id)?)))),
             }
         })
         .await

@@ -6,9 +6,10 @@ use std::time::Duration;
 use hearth_db::{Row, Tx};
 use hearth_types::{AccountId, ClientId, Secret, SessionId, Timestamp};
 
+use super::client::name_of;
 use super::{hash_token, new_token, scope};
 use crate::Directory;
-use crate::directory::revocation_of_session;
+use crate::directory::{Event, revocation_of_session};
 use crate::error::Result;
 use crate::limits::REFRESH_RETRY;
 
@@ -101,8 +102,8 @@ pub enum RefreshRefusal {
     Unknown,
     /// It ended.
     Expired,
-    /// It was used before: the session has been ended, for one of two holders is a thief.
-    Reused,
+    /// It was used before: the session has been ended, for one of two holders is a thief; whose it was.
+    Reused(AccountId),
     /// More was asked for than was granted.
     Scope,
     /// It is for other resources (RFC 8707).
@@ -138,7 +139,15 @@ impl Directory {
         lives: NewTokens,
     ) -> Result<Result<Tokens, RefreshRefusal>> {
         let (hash, now) = (hash_token(token.expose()), self.now());
-        self.write(move |tx| refresh(tx, hash, client, scopes, &lives, now)).await
+        self.change(move |tx| {
+            let refreshed = refresh(tx, hash, client, scopes, &lives, now)?;
+            let event = match refreshed {
+                Err(RefreshRefusal::Reused(account)) => Some(Event::of("refresh.reused", account, name_of(tx, client)?)),
+                _ => None,
+            };
+            Ok((refreshed, event))
+        })
+        .await
     }
 
     /// What a refresh token is, spent or not; for introspection and revocation.
@@ -290,6 +299,7 @@ pub(super) fn issue(tx: &mut Tx<'_>, session: SessionId, scopes: &[String], live
 
 struct Refresh {
     session: SessionId,
+    account: AccountId,
     granted: Vec<String>,
     expires_at: Timestamp,
     spent_at: Option<Timestamp>,
@@ -314,11 +324,12 @@ fn find_refresh(tx: &mut Tx<'_>, hash: [u8; 32], client: ClientId, now: Timestam
             is_over,
             resources: row.get(8)?,
             confirmation: row.get(9)?,
+            account: row.get(10)?,
         })
     };
     Ok(tx.find(
         "SELECT r.session, g.scopes, r.expires_at, r.spent_at, r.successor, s.ended_at, s.expires_at, a.disabled OR c.disabled,
-                g.resources, r.confirmation
+                g.resources, r.confirmation, s.account
          FROM refresh_token r
          JOIN session s ON s.id = r.session
          JOIN oauth_grant g ON g.session = r.session
@@ -367,7 +378,7 @@ fn refresh(
     };
     if claimed == 0 && !undo_lost_answer(tx, &found, now)? {
         revocation_of_session(tx, found.session, now)?;
-        return Ok(Err(RefreshRefusal::Reused));
+        return Ok(Err(RefreshRefusal::Reused(found.account)));
     }
     let tokens = issue(tx, found.session, &scopes, &lives, now)?;
     if claimed == 1 {

@@ -133,6 +133,12 @@ impl Gate {
         self.was_there(&Question::RemoveSecretKey { fingerprint: fingerprint.to_string() }).await
     }
 
+    /// Writes a letter to somebody about what was done to their account by the command: an event of the audit log.
+    pub async fn tell(&self, account: AccountId, event: &str, what: &str) -> Result<(), Trouble> {
+        let question = Question::Tell { account: account.as_i64(), event: event.to_string(), what: what.to_string() };
+        self.order(&question).await
+    }
+
     /// Makes a one-time link by which somebody gets a new password; the secret part of its address.
     pub async fn add_link(&self, account: AccountId, forget_factors: bool, lives: Duration) -> Result<Secret<String>, Trouble> {
         let question = Question::AddLink { account: account.as_i64(), forget_factors, lives: lives.as_secs() };

@@ -115,6 +115,15 @@ pub enum Question {
         /// Its certificate's.
         fingerprint: String,
     },
+    /// Tell somebody of what the command did to their account.
+    Tell {
+        /// Whom.
+        account: i64,
+        /// The event of the audit log.
+        event: String,
+        /// What it was about, such as an address.
+        what: String,
+    },
     /// Make a one-time link.
     AddLink {
         /// Whose way in.

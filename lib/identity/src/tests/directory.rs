@@ -7,7 +7,7 @@ use hearth_types::Timestamp;
 
 use super::{address, domain, on_each_engine};
 use crate::Error;
-use crate::directory::{Event, Kind, List, MemberRole, NewAccount, NewSession, Posting, SessionKind};
+use crate::directory::{By, Event, Kind, List, MemberRole, NewAccount, NewSession, Posting, SessionKind};
 use crate::limits::{ADDRESSES_MAX, APP_PASSWORDS_MAX, AUDIT_FAILURES_MAX, KNOWN_NETWORKS_MAX, SESSIONS_MAX};
 use crate::service::Services;
 
@@ -219,11 +219,14 @@ fn failures_are_merged_in_the_audit_log() {
         home.directory.count_audit(failed("192.0.2.2")).await.unwrap();
         home.clock.advance(crate::limits::AUDIT_MERGE);
         home.directory.count_audit(failed("192.0.2.1")).await.unwrap();
-        home.directory.add_audit(Event { event: "other", ..Event::default() }).await.unwrap();
+        home.directory.add_audit(Event { event: "logout", ..Event::default() }).await.unwrap();
         let rows = home.directory.list_audit(Some(alice.id), 10).await.unwrap();
         let counts: Vec<_> = rows.iter().map(|row| (row.peer.as_deref().unwrap_or_default(), row.count)).collect();
         assert_eq!(counts[0], ("192.0.2.1", 1));
-        assert!(counts[1..].contains(&("192.0.2.1", 5)) && counts[1..].contains(&("192.0.2.2", 1)) && counts.len() == 3);
+        assert!(
+            counts[1..].contains(&("192.0.2.1", 5)) && counts[1..].contains(&("192.0.2.2", 1)) && counts.len() == 4,
+            "with the account itself"
+        );
         assert_eq!(home.directory.list_audit(None, 2).await.unwrap().len(), 2);
     });
 }
@@ -248,6 +251,40 @@ fn failures_of_a_network_are_one_row_and_push_nothing_else_out() {
         assert!(rows.iter().any(|row| row.event == "password.changed"));
         let failures = rows.iter().filter(|row| row.event == "login.failed").count();
         assert!((AUDIT_FAILURES_MAX..AUDIT_FAILURES_MAX + 1_000).contains(&failures), "{failures}");
+    });
+}
+
+#[test]
+fn a_change_is_written_down_with_who_made_it() {
+    on_each_engine(|home| async move {
+        let carol = home.person("carol").await.id;
+        let by = By { actor: Some(carol), peer: Some("192.0.2.3".parse().unwrap()), door: Some("web"), program: None };
+        let directory = home.directory.by(by);
+        let new = NewAccount { address: address("dora@home.test"), kind: Kind::Person, name: "Dora".into(), admin: false };
+        let dora = directory.add_account(new).await.unwrap().id;
+        directory.change_account_name(dora, "Dora D").await.unwrap();
+        assert!(directory.change_account_name(dora, "a\nb").await.is_err(), "what is refused is not written down");
+        assert!(directory.add_address(dora, &address("carol@home.test")).await.is_err());
+        directory.remove_account(dora).await.unwrap();
+        let rows = directory.list_audit(Some(dora), 10).await.unwrap();
+        let said: Vec<_> = rows.iter().map(|row| (row.event.as_str(), row.detail.as_str())).collect();
+        let expected = [("account.removed", "dora@home.test"), ("account.renamed", "Dora D"), ("account.added", "dora@home.test")];
+        assert_eq!(said, expected);
+        for row in &rows {
+            let by = (row.actor, row.peer.as_deref(), row.service.as_deref());
+            assert_eq!(by, (Some(carol), Some("192.0.2.3"), Some("web")));
+        }
+        // Page by page, and by the address that somebody had.
+        let older = directory.list_audit_before(Some(rows[1].id), Some(dora), 10).await.unwrap();
+        assert_eq!(older.as_slice(), &rows[2..]);
+        assert_eq!(directory.list_audit_names().await.unwrap()[&dora], "dora@home.test");
+        // A program of theirs is named; the command is nobody in particular.
+        let program = By { program: Some("SCIM, Sync".into()), ..By::command() };
+        let group = NewAccount { address: address("eve@home.test"), kind: Kind::Group, name: String::new(), admin: false };
+        let eve = home.directory.by(program).add_account(group).await.unwrap().id;
+        let rows = directory.list_audit(Some(eve), 10).await.unwrap();
+        assert_eq!((rows[0].event.as_str(), rows[0].detail.as_str()), ("group.added", "eve@home.test (SCIM, Sync)"));
+        assert_eq!((rows[0].actor, rows[0].service.as_deref()), (None, Some("command")));
     });
 }
 

@@ -131,7 +131,7 @@ fn a_code_is_exchanged_once() {
         assert_eq!(stage.redeem(&code).await.err(), Some(CodeRefusal::Spent));
         assert!(stage.home.directory.find_access_token(&given.tokens.access).await.unwrap().is_some(), "a lost answer");
         stage.home.clock.advance(CODE_REPLAY_GRACE + Duration::from_millis(1));
-        assert_eq!(stage.redeem(&code).await.err(), Some(CodeRefusal::Spent));
+        assert_eq!(stage.redeem(&code).await.err(), Some(CodeRefusal::Replayed(stage.account)));
         assert!(stage.home.directory.find_access_token(&given.tokens.access).await.unwrap().is_none(), "a theft");
 
         let late = stage.code("openid").await;
@@ -180,7 +180,7 @@ fn a_refresh_token_rotates() {
         assert!(directory.find_access_token(&second.access).await.unwrap().is_none(), "the lost pair is void");
         // The access token was seen, so the answer was not lost: somebody else has the old token.
         directory.find_access_token(&third.access).await.unwrap().expect("a token");
-        assert_eq!(refresh(&first_refresh, None).await.err(), Some(RefreshRefusal::Reused));
+        assert_eq!(refresh(&first_refresh, None).await.err(), Some(RefreshRefusal::Reused(stage.account)));
         assert!(directory.find_access_token(&third.access).await.unwrap().is_none());
         assert_eq!(refresh(&third.refresh.unwrap(), None).await.err(), Some(RefreshRefusal::Unknown), "the family is gone");
         assert_eq!(refresh(&Secret::new("never".into()), None).await.err(), Some(RefreshRefusal::Unknown));
@@ -198,14 +198,14 @@ fn an_answer_that_was_lost_is_nobodys() {
         let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
         let owners = refresh(&token).await.expect("the owner").refresh.unwrap();
         let thiefs = refresh(&token).await.expect("the thief").refresh.unwrap();
-        assert_eq!(refresh(&owners).await.err(), Some(RefreshRefusal::Reused));
+        assert_eq!(refresh(&owners).await.err(), Some(RefreshRefusal::Reused(stage.account)));
         assert_eq!(refresh(&thiefs).await.err(), Some(RefreshRefusal::Unknown), "with the grant");
         // Once: a third asker ends it.
         let code = stage.code("openid").await;
         let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
         refresh(&token).await.expect("the first");
         refresh(&token).await.expect("again");
-        assert_eq!(refresh(&token).await.err(), Some(RefreshRefusal::Reused));
+        assert_eq!(refresh(&token).await.err(), Some(RefreshRefusal::Reused(stage.account)));
         // Each token of a line may be asked for again.
         let code = stage.code("openid").await;
         let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
@@ -226,7 +226,7 @@ fn a_spent_refresh_token_is_a_theft_after_a_while() {
         directory.refresh(&token, stage.client.id, None, LIVES).await.unwrap().expect("the first");
         stage.home.clock.advance(REFRESH_RETRY + Duration::from_millis(1));
         let again = directory.refresh(&token, stage.client.id, None, LIVES).await.unwrap();
-        assert_eq!(again.err(), Some(RefreshRefusal::Reused));
+        assert_eq!(again.err(), Some(RefreshRefusal::Reused(stage.account)));
 
         let code = stage.code("openid").await;
         let token = stage.redeem(&code).await.unwrap().tokens.refresh.unwrap();
@@ -355,7 +355,7 @@ fn pending_requests_and_consent() {
         directory.add_consent(stage.account, stage.client.id, &scope::parse("openid mail")).await.unwrap();
         let consent = directory.find_consent(stage.account, stage.client.id).await.unwrap();
         assert_eq!(consent, Some(scope::parse("openid mail")));
-        directory.remove_consent(stage.account, stage.client.id).await.unwrap();
+        assert!(directory.disconnect_app(stage.account, stage.client.id).await.unwrap());
         assert_eq!(directory.find_consent(stage.account, stage.client.id).await.unwrap(), None);
     });
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use anyhow::bail;
 use hearth_boot::Config;
 use hearth_identity::Directory;
-use hearth_identity::grants::app::{UPSTREAM, check_upstream};
+use hearth_identity::grants::upstream::{UPSTREAM, check_upstream};
 use serde_json::{Value, json};
 
 use crate::cli::ClientAddArgs;

@@ -38,13 +38,18 @@ pub async fn run(ctx: &Ctx, asked: &Asked, params: &Params) -> Answer {
         who.tokens(scopes, &resources)
     };
     let code = Secret::new(code.to_string());
-    match ctx.directory.redeem_code(&code, asked.client.id, &asked.client.name, check).await.map_err(ours)? {
+    match asked.directory(ctx).redeem_code(&code, asked.client.id, &asked.client.name, check).await.map_err(ours)? {
         Ok(redeemed) => {
             let request: Value = serde_json::from_str(&redeemed.code.request).unwrap_or_default();
             let owed = Owed { nonce: redeemed.code.nonce.as_deref(), acr: Level::of_names(texts(&request["acr"])) };
             finish(ctx, asked, redeemed.tokens, owed).await
         }
-        Err(refusal) => refuse(ErrorCode::InvalidGrant, says(refusal)),
+        Err(refusal) => {
+            if let CodeRefusal::Replayed(account) = refusal {
+                asked.tell_of_theft(ctx, account).await?;
+            }
+            refuse(ErrorCode::InvalidGrant, says(refusal))
+        }
     }
 }
 
@@ -75,7 +80,7 @@ fn says(refusal: CodeRefusal) -> &'static str {
     match refusal {
         CodeRefusal::Unknown => "the code is unknown",
         CodeRefusal::Expired => "the code has ended",
-        CodeRefusal::Spent => "the code was used before",
+        CodeRefusal::Spent | CodeRefusal::Replayed(_) => "the code was used before",
         CodeRefusal::Mismatch => "redirect_uri, code_verifier, resource or key does not fit the code",
     }
 }

@@ -33,6 +33,9 @@ async fn allowed(ctx: &Ctx, asked: &Asked, pending: &Pending) -> Answer {
     let Some(session) = session.filter(|session| session.is_live(ctx.now())) else {
         return refuse(ErrorCode::AccessDenied, "who let the device in is signed out");
     };
+    if !ctx.directory.may_use_client(session.account, asked.client.id).await.map_err(ours)? {
+        return refuse(ErrorCode::AccessDenied, "this client is not for who let the device in any more");
+    }
     let scopes = scopes_of(pending);
     let Some(lives) = asked.tokens(scopes, &[]) else {
         return refuse(ErrorCode::InvalidTarget, "no such resource for this client");

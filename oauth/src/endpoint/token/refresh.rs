@@ -36,14 +36,15 @@ pub async fn run(ctx: &Ctx, asked: &Asked, params: &Params) -> Answer {
     };
     let scopes = narrowed.map(|scopes| scopes.iter().map(|scope| scope.name().to_string()).collect());
     // OpenID Connect Core §12.2: the nonce is not repeated.
-    match ctx.directory.refresh(&token, asked.client.id, scopes, lives).await.map_err(ours)? {
+    match asked.directory(ctx).refresh(&token, asked.client.id, scopes, lives).await.map_err(ours)? {
         Ok(tokens) => finish(ctx, asked, tokens, Owed::default()).await,
         Err(RefreshRefusal::Scope) => refuse(ErrorCode::InvalidScope, "more was asked for than was granted"),
         Err(RefreshRefusal::Target) => refuse(ErrorCode::InvalidTarget, "the grant is for other resources"),
         Err(RefreshRefusal::Confirmation) => refuse(ErrorCode::InvalidGrant, "the refresh token is bound to another key"),
         Err(RefreshRefusal::Unknown) => refuse(ErrorCode::InvalidGrant, "the refresh token is unknown"),
         Err(RefreshRefusal::Expired) => refuse(ErrorCode::InvalidGrant, "the refresh token has ended"),
-        Err(RefreshRefusal::Reused) => {
+        Err(RefreshRefusal::Reused(account)) => {
+            asked.tell_of_theft(ctx, account).await?;
             refuse(ErrorCode::InvalidGrant, "the refresh token was used before; its grant has been ended")
         }
     }

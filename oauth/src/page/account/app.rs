@@ -25,21 +25,16 @@ pub async fn end(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
         return response;
     }
     match signed_in(&ctx, &visit, "account").await {
-        Ok((_, account)) => end_all_of(&ctx, account.id, form.field("id")).await.unwrap_or_else(page::trouble),
+        Ok((_, account)) => end_all_of(&ctx, &visit, account.id, form.field("id")).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
 }
 
 /// Ends every grant of the app, and asks again when it comes back.
-async fn end_all_of(ctx: &Ctx, account: AccountId, id: &str) -> Result<Response, Trouble> {
-    let Ok(client) = id.parse::<ClientId>() else {
-        return Ok(not_there());
+async fn end_all_of(ctx: &Ctx, visit: &Visit, account: AccountId, id: &str) -> Result<Response, Trouble> {
+    let was_there = match id.parse::<ClientId>() {
+        Ok(client) => visit.directory(ctx).disconnect_app(account, client).await?,
+        Err(_) => false,
     };
-    ctx.directory.remove_consent(account, client).await?;
-    for session in ctx.directory.list_sessions(account).await? {
-        if session.client == Some(client) {
-            ctx.directory.end_session(session.id).await?;
-        }
-    }
-    Ok(see_other(&Done::AppDisconnected.at("/account")))
+    Ok(if was_there { see_other(&Done::AppDisconnected.at("/account")) } else { not_there() })
 }

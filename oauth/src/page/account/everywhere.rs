@@ -12,6 +12,7 @@ use hearth_web::page;
 
 use super::{note, signed_in};
 use crate::ctx::Ctx;
+use crate::notice::{Notice, tell};
 use crate::page::done::Done;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
@@ -40,10 +41,15 @@ async fn end_all(
     with_app_passwords: bool,
 ) -> Result<Response, Trouble> {
     if with_app_passwords {
+        let mut labels = Vec::new();
         for app in ctx.vault().list_app_passwords(account.id).await? {
             // The secret first: whoever is cut off must not come back.
             ctx.vault().remove_app_password(app.id).await?;
             ctx.directory.end_session(app.id).await?;
+            labels.push(app.label);
+        }
+        if !labels.is_empty() {
+            tell(ctx, visit, account, Notice::AppPasswordsEnded, &labels.join(", ")).await;
         }
     }
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use askama::Template;
 use hearth_identity::directory::{Account, Session, SessionKind};
 use hearth_identity::service::{Service, Services};
-use hearth_types::{ClientId, SessionId, Trouble};
+use hearth_types::{SessionId, Trouble};
 use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
@@ -17,6 +17,7 @@ use crate::ctx::Ctx;
 use crate::endpoint::logout;
 use crate::page::visit::Visit;
 use crate::page::when;
+use crate::request::scope::{Scope, Scopes};
 use crate::{t, t1, t2};
 
 #[derive(Template)]
@@ -33,7 +34,7 @@ struct Page {
     contact: Option<String>,
     keys: Vec<String>,
     app_passwords: Vec<Line>,
-    apps: Vec<Line>,
+    apps: Vec<App>,
     devices: Vec<Line>,
     app_password_form: String,
     app_form: String,
@@ -49,6 +50,15 @@ struct Line {
     title: String,
     says: String,
     is_here: bool,
+}
+
+/// An app that was let in.
+struct App {
+    id: String,
+    title: String,
+    says: String,
+    /// What it may see and do, in words.
+    can: Vec<&'static str>,
 }
 
 /// GET.
@@ -80,7 +90,7 @@ async fn show(ctx: &Ctx, visit: &Visit, here: SessionId, account: Account) -> Re
         contact: ctx.directory.find_contact(account.id).await?.map(|address| address.to_string()),
         keys: keys(ctx, &account).await?,
         app_passwords: app_passwords(ctx, &account, &sessions).await?,
-        apps: apps(ctx, &sessions).await?,
+        apps: apps(ctx, &account).await?,
         devices: devices(ctx, &sessions, here),
         app_password_form: visit.form(ctx, super::app_password::END),
         app_form: visit.form(ctx, super::app::END),
@@ -140,22 +150,26 @@ async fn keys(ctx: &Ctx, account: &Account) -> Result<Vec<String>, Trouble> {
         .collect())
 }
 
-/// Apps, each once, however many grants it has.
-async fn apps(ctx: &Ctx, sessions: &[Session]) -> Result<Vec<Line>, Trouble> {
+/// Apps, each once, signed in or remembered, with what each may see.
+async fn apps(ctx: &Ctx, account: &Account) -> Result<Vec<App>, Trouble> {
     let now = ctx.now();
-    let mut seen: Vec<ClientId> = Vec::new();
-    let mut lines = Vec::new();
-    for session in sessions.iter().filter(|session| session.kind == SessionKind::Client) {
-        let Some(client) = session.client.filter(|client| !seen.contains(client)) else {
-            continue;
-        };
-        seen.push(client);
-        if let Some(client) = ctx.directory.find_client_by_id(client).await? {
-            let says = t1("used {}", when::ago(session.last_used_at, now));
-            lines.push(Line { id: client.id.to_string(), title: client.name, says, is_here: false });
-        }
-    }
-    Ok(lines)
+    let all = ctx.directory.list_apps(account.id).await?;
+    Ok(all
+        .into_iter()
+        .map(|app| App {
+            says: match (app.last_used_at, app.allowed_at) {
+                (Some(used), _) => t1("used {}", when::ago(used, now)),
+                (None, Some(allowed)) => t1("allowed {}, not signed in", when::ago(allowed, now)),
+                (None, None) => String::new(),
+            },
+            can: {
+                let scopes = Scopes::parse(&app.scopes.join(" "));
+                scopes.iter().filter(|scope| *scope != Scope::Openid).map(|scope| t(scope.says())).collect()
+            },
+            id: app.client.to_string(),
+            title: app.name,
+        })
+        .collect())
 }
 
 fn devices(ctx: &Ctx, sessions: &[Session], here: SessionId) -> Vec<Line> {

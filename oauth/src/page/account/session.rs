@@ -9,7 +9,7 @@ use hearth_web::axum::extract::State;
 use hearth_web::axum::response::Response;
 use hearth_web::page;
 
-use super::{not_there, signed_in};
+use super::{not_there, note, signed_in};
 use crate::ctx::Ctx;
 use crate::page::done::Done;
 use crate::page::visit::{Visit, see_other};
@@ -25,12 +25,12 @@ pub async fn end(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> Resp
         return response;
     }
     match signed_in(&ctx, &visit, "account").await {
-        Ok((_, account)) => end_one(&ctx, account.id, form.field("id")).await.unwrap_or_else(page::trouble),
+        Ok((_, account)) => end_one(&ctx, &visit, account.id, form.field("id")).await.unwrap_or_else(page::trouble),
         Err(response) => response,
     }
 }
 
-async fn end_one(ctx: &Ctx, account: AccountId, id: &str) -> Result<Response, Trouble> {
+async fn end_one(ctx: &Ctx, visit: &Visit, account: AccountId, id: &str) -> Result<Response, Trouble> {
     let session = match id.parse::<SessionId>() {
         Ok(id) => ctx.directory.find_session(id).await?,
         Err(_) => None,
@@ -38,6 +38,7 @@ async fn end_one(ctx: &Ctx, account: AccountId, id: &str) -> Result<Response, Tr
     match session.filter(|session| session.account == account && session.ended_at.is_none()) {
         Some(session) => {
             ctx.directory.end_session(session.id).await?;
+            note(ctx, visit, account, "device.signed-out", &session.label).await?;
             Ok(see_other(&Done::DeviceOut.at("/account")))
         }
         None => Ok(not_there()),

@@ -6,7 +6,7 @@ use hearth_types::{Address, Trouble};
 use hearth_web::axum::response::Response;
 
 use super::page::{Field, Form, Row, Said, Section, show};
-use super::{Listing, Outcome, address_of, no_address, note, outcome};
+use super::{Listing, Outcome, address_of, no_address, outcome};
 use crate::ctx::Ctx;
 use crate::page::visit::Visit;
 use crate::request::params::Params;
@@ -20,23 +20,18 @@ pub(super) struct Aliases;
 impl Listing for Aliases {
     const PATH: &'static str = PATH;
 
-    async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
+    async fn change(ctx: &Ctx, visit: &Visit, _: &Account, form: &Params) -> Outcome {
         let adds = form.field("do") == "add";
         let Some(address) = address_of(form, if adds { "address" } else { "id" }) else { return no_address() };
-        let said = if adds {
+        if adds {
             let typed = form.field("targets").split([',', ' ', ';']).map(str::trim).filter(|text| !text.is_empty());
             let Ok(targets) = typed.map(Address::parse).collect::<Result<Vec<_>, _>>() else { return no_address() };
             let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
             let done = t2("{} leads to {} now.", &address, names.join(", "));
-            outcome(ctx.directory.add_alias(&address, &targets).await, done)?
+            outcome(visit.directory(ctx).add_alias(&address, &targets).await, done)
         } else {
-            outcome(ctx.directory.remove_alias(&address).await, t1("{} is gone.", &address))?
-        };
-        if said.is_good {
-            let event = if adds { "alias.added" } else { "alias.removed" };
-            note(ctx, visit, admin, event, None, &address.to_string()).await?;
+            outcome(visit.directory(ctx).remove_alias(&address).await, t1("{} is gone.", &address))
         }
-        Ok(said)
     }
 
     async fn page(ctx: &Ctx, visit: &Visit, said: Option<Said>) -> Result<Response, Trouble> {

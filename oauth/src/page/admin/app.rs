@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use hearth_identity::directory::Account;
 use hearth_identity::grants::Client;
 use hearth_types::{ClientId, Trouble};
 use hearth_web::axum::body::Bytes;
@@ -11,7 +10,7 @@ use hearth_web::axum::extract::{Path, State};
 use hearth_web::axum::response::Response;
 
 use super::page::{Field, Form, Row, Said, Section, show};
-use super::{Outcome, address_of, admitted, admitted_to_change, apps, no_address, note, outcome};
+use super::{Outcome, address_of, admitted, admitted_to_change, apps, no_address, outcome};
 use crate::ctx::Ctx;
 use crate::page::account::not_there;
 use crate::page::done::Done;
@@ -32,21 +31,19 @@ pub(super) async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Pat
 /// POST.
 pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
     let form = Params::parse(&body);
-    let admin = match admitted_to_change(&ctx, &visit, &form, &format!("{}/{id}", apps::PATH)).await {
-        Ok(admin) => admin,
-        Err(response) => return response,
-    };
+    if let Err(response) = admitted_to_change(&ctx, &visit, &form, &format!("{}/{id}", apps::PATH)).await {
+        return response;
+    }
     let done = async {
         if visit.is_repeated(&ctx, &form).await? {
             return Ok(see_other(&Done::Before.at(&format!("{}/{id}", apps::PATH))));
         }
         let Some(client) = find(&ctx, &id).await? else { return Ok(not_there()) };
         if form.field("do") == "remove" {
-            ctx.directory.remove_client(&client.identifier).await?;
-            note(&ctx, &visit, &admin, "client.removed", None, &client.name).await?;
+            visit.directory(&ctx).remove_client(&client.identifier).await?;
             return Ok(see_other(&Done::AppRemoved.at(apps::PATH)));
         }
-        let said = change(&ctx, &visit, &admin, &client, &form).await?.answering(&form);
+        let said = change(&ctx, &visit, &client, &form).await?.answering(&form);
         page(&ctx, &visit, &id, Some(said)).await
     };
     done.await.unwrap_or_else(hearth_web::page::trouble)
@@ -59,22 +56,22 @@ async fn find(ctx: &Ctx, id: &str) -> Result<Option<Client>, Trouble> {
     }
 }
 
-async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, client: &Client, form: &Params) -> Outcome {
-    let directory = &ctx.directory;
-    let (event, said) = match form.field("do") {
-        "enable" => ("client.enabled", outcome(directory.enable_client(client.id).await, t1("{} is let in.", &client.name))?),
+async fn change(ctx: &Ctx, visit: &Visit, client: &Client, form: &Params) -> Outcome {
+    let directory = visit.directory(ctx);
+    match form.field("do") {
+        "enable" => outcome(directory.enable_client(client.id).await, t1("{} is let in.", &client.name)),
         "disable" => {
             let done = t1("{} is let in no longer; what was signed in through it is signed out.", &client.name);
-            ("client.disabled", outcome(directory.disable_client(client.id).await, done)?)
+            outcome(directory.disable_client(client.id).await, done)
         }
-        "renew" => match directory.change_client_secret(client.id).await? {
+        "renew" => Ok(match directory.change_client_secret(client.id).await? {
             Some(secret) => {
                 let says = t("This is the new secret. Paste it into the app's own settings; it is shown this once.");
-                ("client.secret-changed", Said::good(says).with_code(secret.expose().clone()))
+                Said::good(says).with_code(secret.expose().clone())
             }
-            None => return Ok(Said::bad(t("Nothing was changed."))),
-        },
-        "open" => ("client.opened", outcome(directory.open_client(client.id).await, t1("Everybody may use {}.", &client.name))?),
+            None => Said::bad(t("Nothing was changed.")),
+        }),
+        "open" => outcome(directory.open_client(client.id).await, t1("Everybody may use {}.", &client.name)),
         "allow" | "deny" => {
             let allows = form.field("do") == "allow";
             let Some(address) = address_of(form, if allows { "who" } else { "id" }) else { return no_address() };
@@ -83,18 +80,14 @@ async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, client: &Client, form
             };
             if allows {
                 let done = t2("{} may use {}.", &who.primary, &client.name);
-                ("client.allowed", outcome(directory.add_client_access(client.id, who.id).await, done)?)
+                outcome(directory.add_client_access(client.id, who.id).await, done)
             } else {
                 let done = t2("{} may use {} no longer.", &who.primary, &client.name);
-                ("client.denied", outcome(directory.remove_client_access(client.id, who.id).await, done)?)
+                outcome(directory.remove_client_access(client.id, who.id).await, done)
             }
         }
-        _ => return Ok(Said::bad(t("Nothing was changed."))),
-    };
-    if said.is_good {
-        note(ctx, visit, admin, event, None, &client.name).await?;
+        _ => Ok(Said::bad(t("Nothing was changed."))),
     }
-    Ok(said)
 }
 
 async fn page(ctx: &Ctx, visit: &Visit, id: &str, said: Option<Said>) -> Result<Response, Trouble> {

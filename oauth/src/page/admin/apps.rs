@@ -8,7 +8,7 @@ use hearth_types::Trouble;
 use hearth_web::axum::response::Response;
 
 use super::page::{Field, Form, Row, Said, Section, show};
-use super::{Listing, Outcome, note, refused};
+use super::{Listing, Outcome, refused};
 use crate::client::profile::Profile;
 use crate::client::redirect;
 use crate::ctx::Ctx;
@@ -26,16 +26,15 @@ pub(super) struct Apps;
 impl Listing for Apps {
     const PATH: &'static str = PATH;
 
-    async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
+    async fn change(ctx: &Ctx, visit: &Visit, _: &Account, form: &Params) -> Outcome {
         match form.field("do") {
-            "preset" => by_preset(ctx, visit, admin, form).await,
-            "add" => by_hand(ctx, visit, admin, form).await,
+            "preset" => by_preset(ctx, visit, form).await,
+            "add" => by_hand(ctx, visit, form).await,
             "strangers" => {
                 let Some(chosen) = Registration::parse(form.field("strangers")) else {
                     return Ok(Said::bad(t("Nothing was changed.")));
                 };
-                ctx.directory.change_registration(chosen).await?;
-                note(ctx, visit, admin, "registration.changed", None, chosen.name()).await?;
+                visit.directory(ctx).change_registration(chosen).await?;
                 Ok(Said::good(t("That is how it is from now on.")))
             }
             _ => Ok(Said::bad(t("Nothing was changed."))),
@@ -92,7 +91,7 @@ impl Listing for Apps {
     }
 }
 
-async fn by_preset(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
+async fn by_preset(ctx: &Ctx, visit: &Visit, form: &Params) -> Outcome {
     let read = || {
         let known = preset::find(form.field("preset"))?;
         if known.upstream {
@@ -117,17 +116,16 @@ async fn by_preset(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> 
         Ok(read) => read,
         Err(error) => return refused(error),
     };
-    let (client, secret) = match ctx.directory.add_client(new).await {
+    let (client, secret) = match visit.directory(ctx).add_client(new).await {
         Ok(added) => added,
         Err(error) => return refused(error),
     };
-    note(ctx, visit, admin, "client.added", None, &client.name).await?;
     let secret = secret.map(|secret| secret.expose().clone()).unwrap_or_default();
     let says = t1("{} is added. Paste this into its own settings; the secret is shown this once.", &client.name);
     Ok(Said::good(says).with_code(known.paste(&url, &ctx.issuer, &client.identifier, &secret)))
 }
 
-async fn by_hand(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
+async fn by_hand(ctx: &Ctx, visit: &Visit, form: &Params) -> Outcome {
     let uris: Vec<String> = form.field("redirect").split_whitespace().map(str::to_string).collect();
     if uris.is_empty() || !uris.iter().all(|uri| redirect::is_sound(uri)) {
         return Ok(Said::bad(t(
@@ -146,11 +144,10 @@ async fn by_hand(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Ou
         trusted: false,
         metadata: "{}".to_string(),
     };
-    let (client, secret) = match ctx.directory.add_client(new).await {
+    let (client, secret) = match visit.directory(ctx).add_client(new).await {
         Ok(added) => added,
         Err(error) => return refused(error),
     };
-    note(ctx, visit, admin, "client.added", None, &client.name).await?;
     let mut lines = format!("issuer: {}\nclient id: {}", ctx.issuer, client.identifier);
     if let Some(secret) = secret {
         lines.push_str(&format!("\nclient secret: {}", secret.expose()));

@@ -6,7 +6,7 @@ use hearth_types::{AccountId, Trouble};
 use hearth_web::axum::response::Response;
 
 use super::page::{Field, Form, Row, Said, Section, show};
-use super::{Listing, Outcome, address_of, no_address, note, outcome};
+use super::{Listing, Outcome, address_of, no_address, outcome};
 use crate::ctx::Ctx;
 use crate::page::visit::Visit;
 use crate::request::params::Params;
@@ -20,7 +20,7 @@ pub(super) struct Groups;
 impl Listing for Groups {
     const PATH: &'static str = PATH;
 
-    async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, form: &Params) -> Outcome {
+    async fn change(ctx: &Ctx, visit: &Visit, _: &Account, form: &Params) -> Outcome {
         if form.field("do") == "add" {
             let Some(address) = address_of(form, "address") else { return no_address() };
             let new = NewAccount {
@@ -29,11 +29,7 @@ impl Listing for Groups {
                 name: form.field("name").trim().to_string(),
                 admin: false,
             };
-            let said = outcome(ctx.directory.add_account(new).await, t1("The group {} is here.", &address))?;
-            if said.is_good {
-                note(ctx, visit, admin, "group.added", None, &address.to_string()).await?;
-            }
-            return Ok(said);
+            return outcome(visit.directory(ctx).add_account(new).await, t1("The group {} is here.", &address));
         }
         // The field `id` is the group; of a button in a row, the group and the member with a space between.
         let (group, member) = form.field("id").split_once(' ').unwrap_or((form.field("id"), ""));
@@ -42,30 +38,22 @@ impl Listing for Groups {
             Err(_) => None,
         };
         let Some(group) = group else { return Ok(Said::bad(t("That group is gone."))) };
-        let (event, who, said) = match form.field("do") {
+        match form.field("do") {
             "join" => {
                 let Some(address) = address_of(form, "member") else { return no_address() };
                 let Some(member) = ctx.directory.find_account_by_address(&address).await? else {
                     return Ok(Said::bad(t1("There is nobody with the address {} here.", &address)));
                 };
                 let done = t2("{} is in {} now.", &member.primary, &group.primary);
-                (
-                    "group.joined",
-                    member.id,
-                    outcome(ctx.directory.add_group_member(group.id, member.id, MemberRole::Member).await, done)?,
-                )
+                outcome(visit.directory(ctx).add_group_member(group.id, member.id, MemberRole::Member).await, done)
             }
             "leave" => {
                 let Ok(member) = member.parse::<AccountId>() else { return Ok(Said::bad(t("Nothing was changed."))) };
                 let done = t1("They are in {} no longer, and out of every app that is for this group alone.", &group.primary);
-                ("group.left", member, outcome(ctx.directory.remove_group_member(group.id, member).await, done)?)
+                outcome(visit.directory(ctx).remove_group_member(group.id, member).await, done)
             }
-            _ => return Ok(Said::bad(t("Nothing was changed."))),
-        };
-        if said.is_good {
-            note(ctx, visit, admin, event, Some(who), &group.primary.to_string()).await?;
+            _ => Ok(Said::bad(t("Nothing was changed."))),
         }
-        Ok(said)
     }
 
     async fn page(ctx: &Ctx, visit: &Visit, said: Option<Said>) -> Result<Response, Trouble> {

@@ -37,11 +37,10 @@ impl Listing for People {
             name: form.field("name").trim().to_string(),
             admin: form.field("admin") == "yes",
         };
-        let account = match ctx.directory.add_account(new).await {
+        let account = match visit.directory(ctx).add_account(new).await {
             Ok(account) => account,
             Err(error) => return refused(error),
         };
-        note(ctx, visit, admin, "account.added", Some(account.id), &account.primary.to_string()).await?;
         keyring::make_at_birth(ctx, &account).await;
         let link = link(ctx, account.id, false, INVITATION_LIFE).await?;
         let says =

@@ -57,7 +57,7 @@ pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Pa
         }
         let Some(account) = find(&ctx, &id).await? else { return Ok(not_there()) };
         if form.field("do") == "remove" && admin.id != account.id {
-            return remove(&ctx, &visit, &admin, &account).await;
+            return remove(&ctx, &visit, &account).await;
         }
         let said = change(&ctx, &visit, &admin, &account, &form).await?.answering(&form);
         page(&ctx, &visit, &id, Some(said)).await
@@ -74,34 +74,39 @@ async fn find(ctx: &Ctx, id: &str) -> Result<Option<Account>, Trouble> {
 async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account, form: &Params) -> Outcome {
     let what = form.field("do");
     let is_own = admin.id == account.id;
-    let (event, detail, said) = match what {
+    let directory = visit.directory(ctx);
+    let said = match what {
         // Whoever locks themselves out has nobody to ask.
         "remove" => return Ok(Said::bad(t("You cannot remove your own account."))),
         "withdraw" => {
             if !ctx.vault().remove_link(account.id).await? {
                 return Ok(Said::bad(t("That is gone already")));
             }
-            ("link.withdrawn", String::new(), Said::good(t("The link leads nowhere any more.")))
+            note(ctx, visit, admin, "link.withdrawn", Some(account.id), "").await?;
+            Said::good(t("The link leads nowhere any more."))
         }
         "disable" if is_own => return Ok(Said::bad(t("You cannot disable your own account."))),
         "disable" => {
             let done = t1("{} may not sign in any more and receives no mail; what is there is kept.", &account.primary);
-            ("account.disabled", String::new(), outcome(ctx.directory.disable_account(account.id).await, done)?)
+            outcome(directory.disable_account(account.id).await, done)?
         }
         "enable" => {
             let done = t1("{} may sign in again.", &account.primary);
-            ("account.enabled", String::new(), outcome(ctx.directory.enable_account(account.id).await, done)?)
+            outcome(directory.enable_account(account.id).await, done)?
         }
         "link" => {
             let forgets = form.field("forget") == "yes";
             let link = people::link(ctx, account.id, forgets, INVITATION_LIFE).await?;
             let says = t("Give them this link, and nobody else: whoever opens it within seven days chooses the password.");
             let detail = if forgets { "second factors forgotten with its use" } else { "" };
-            ("link.made", detail.to_string(), Said::good(says).with_code(link))
+            note(ctx, visit, admin, "link.made", Some(account.id), detail).await?;
+            Said::good(says).with_code(link)
         }
         "sign-out" => {
             let done = t1("Every device and app of {} is signed out; app passwords still work.", &account.primary);
-            ("signed-out-everywhere", String::new(), outcome(ctx.directory.end_password_sessions(account.id, None).await, done)?)
+            directory.end_password_sessions(account.id, None).await?;
+            note(ctx, visit, admin, "signed-out-everywhere", Some(account.id), "").await?;
+            Said::good(done)
         }
         "admin" | "no-admin" => {
             let done = if what == "admin" {
@@ -109,41 +114,49 @@ async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account, fo
             } else {
                 t1("{} looks after the home no longer.", &account.primary)
             };
-            let changed = ctx.directory.change_account_admin(account.id, what == "admin").await;
-            ("account.admin", (what == "admin").to_string(), outcome(changed, done)?)
+            outcome(directory.change_account_admin(account.id, what == "admin").await, done)?
         }
         "rename" => {
-            let changed = ctx.directory.change_account_name(account.id, form.field("name").trim()).await;
-            ("account.renamed", form.field("name").to_string(), outcome(changed, t("The name is changed."))?)
+            let changed = directory.change_account_name(account.id, form.field("name").trim()).await;
+            outcome(changed, t("The name is changed."))?
         }
         "add-address" | "remove-address" => {
             let Some(address) = address_of(form, if what == "add-address" { "address" } else { "id" }) else { return no_address() };
-            let (event, changed, done) = if what == "add-address" {
+            let (changed, done) = if what == "add-address" {
                 let done = t2("{} leads to {} now.", &address, &account.primary);
-                ("address.added", ctx.directory.add_address(account.id, &address).await, done)
-            } else if !ctx.directory.list_addresses(account.id).await?.iter().any(|entry| entry.address == address) {
+                (directory.add_address(account.id, &address).await, done)
+            } else if !directory.list_addresses(account.id).await?.iter().any(|entry| entry.address == address) {
                 return no_address();
             } else {
-                ("address.removed", ctx.directory.remove_address(&address).await, t1("{} is gone.", &address))
+                (directory.remove_address(&address).await, t1("{} is gone.", &address))
             };
-            (event, address.to_string(), outcome(changed, done)?)
+            outcome(changed, done)?
         }
         _ => return Ok(Said::bad(t("Nothing was changed."))),
     };
     if said.is_good {
-        note(ctx, visit, admin, event, Some(account.id), &detail).await?;
-        match what {
-            "link" => tell_of_admin(ctx, account, Notice::LinkMade, admin).await,
-            "admin" => tell_of_admin(ctx, account, Notice::AdminGained, admin).await,
-            _ => {}
+        let told = match what {
+            "link" => Some(Notice::LinkMade),
+            "admin" => Some(Notice::AdminGained),
+            "disable" => Some(Notice::AccountDisabled),
+            "enable" => Some(Notice::AccountEnabled),
+            "sign-out" => Some(Notice::SignedOut),
+            "add-address" => Some(Notice::AddressAdded),
+            "remove-address" => Some(Notice::AddressRemoved),
+            _ => None,
+        };
+        if let Some(notice) = told {
+            let address = form.field(if what == "add-address" { "address" } else { "id" });
+            tell_of_admin(ctx, account, notice, if what.ends_with("-address") { address } else { "" }, admin).await;
         }
     }
     Ok(said)
 }
 
 /// Out of reach first, then the secrets, then the mail, and the account last: what is interrupted can be repeated.
-async fn remove(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account) -> Result<Response, Trouble> {
-    if let Err(error) = ctx.directory.disable_account(account.id).await {
+async fn remove(ctx: &Ctx, visit: &Visit, account: &Account) -> Result<Response, Trouble> {
+    let directory = visit.directory(ctx);
+    if let Err(error) = directory.disable_account(account.id).await {
         let said = refused(error)?;
         return page(ctx, visit, &account.id.to_string(), Some(said)).await;
     }
@@ -154,8 +167,7 @@ async fn remove(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account) ->
         store.write(owner, Durability::Synced, move |tx| acl::forget_grantee(tx, gone)).await?;
     }
     store.remove_account(gone).await?;
-    ctx.directory.remove_account(gone).await?;
-    note(ctx, visit, admin, "account.removed", None, &account.primary.to_string()).await?;
+    directory.remove_account(gone).await?;
     Ok(see_other(&Done::PersonRemoved.at(people::PATH)))
 }
 
@@ -262,6 +274,6 @@ async fn ways_in(ctx: &Ctx, account: &Account) -> Result<Section, Trouble> {
 }
 
 async fn log(ctx: &Ctx, account: &Account) -> Result<Section, Trouble> {
-    let rows = log::rows(ctx, Some(account.id), LOG_ROWS).await?;
+    let rows = log::rows(ctx, account.id, LOG_ROWS).await?;
     Ok(Section { title: t("What happened").to_string(), rows, ..Section::default() })
 }
