@@ -18,8 +18,8 @@ use time::format_description::well_known::Rfc2822;
 
 use crate::ctx::Ctx;
 use crate::page::visit::Visit;
-use crate::page::when;
 use crate::page::words::{in_language, n};
+use crate::page::{user_agent, when};
 
 /// What somebody is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,8 +167,7 @@ impl Notice {
 
 /// Writes to somebody. `what`: its name, such as the label of a passkey; no secret.
 pub async fn tell(ctx: &Ctx, visit: &Visit, account: &Account, notice: Notice, what: &str) {
-    let from = format!("{}, {}", visit.device(), visit.peer.ip);
-    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, what, By::Themselves(&from)).await;
+    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, what, By::Themselves(visit.user_agent(), visit.peer.ip)).await;
 }
 
 /// The same of what somebody who looks after the home did to their account.
@@ -223,8 +222,8 @@ fn not_told(error: Error) {
 /// Who did it: they are told where it came from, and what to do when that is wrong.
 #[derive(Clone, Copy)]
 enum By<'a> {
-    /// Whoever is signed in as them, with this device from this address.
-    Themselves(&'a str),
+    /// Whoever is signed in as them, with this browser from this address.
+    Themselves(&'a str, IpAddr),
     /// Somebody who looks after the home.
     Admin(&'a str),
     /// A command on the machine itself.
@@ -256,8 +255,8 @@ impl Letter<'_> {
         }
         lines.push(format!("{} {}", t("When:"), when::exactly(now)));
         let (from, advice) = match self.by {
-            By::Themselves(from) => (
-                format!("{} {from}", t("From:")),
+            By::Themselves(browser, ip) => (
+                format!("{} {}, {ip}", t("From:"), user_agent::name_in(self.lang, browser)),
                 n("If it was not: change your password, sign out everywhere, and tell whoever looks after the home."),
             ),
             By::Admin(name) => (format!("{} {name}", t("By:")), ASK_THEM),
@@ -265,7 +264,7 @@ impl Letter<'_> {
         };
         lines.push(from);
         lines.push(String::new());
-        if matches!(self.by, By::Themselves(_)) {
+        if matches!(self.by, By::Themselves(..)) {
             lines.push(t("If that was you, there is nothing to do.").to_string());
         }
         lines.push(t(advice).to_string());
@@ -339,7 +338,7 @@ mod tests {
             notice: Notice::NewDevice,
             what,
             to: "alice@home.example",
-            by: By::Themselves("Firefox, 192.0.2.7"),
+            by: By::Themselves("Firefox/128.0", IpAddr::from([192, 0, 2, 7])),
             domain: "home.example",
             issuer: "https://id.home.example",
             id: "x",

@@ -403,14 +403,8 @@ async fn a_link_is_withdrawn_a_secret_renewed_and_a_person_removed() {
         assert!(press(&mut admin, &path, "withdraw").await.body.contains("leads nowhere any more"));
         assert_eq!(house.browser().get(&link).await.status, StatusCode::NOT_FOUND);
         assert_eq!(press(&mut admin, &path, "withdraw").await.status, StatusCode::BAD_REQUEST);
-        let letter = house
-            .directory
-            .list_letters(100)
-            .await
-            .unwrap()
-            .into_iter()
-            .filter(|letter| letter.recipient == house.alice.primary)
-            .last();
+        let letter =
+            house.directory.list_letters(100).await.unwrap().into_iter().rfind(|letter| letter.recipient == house.alice.primary);
         let raw = String::from_utf8(letter.unwrap().raw).unwrap();
         let body: String = raw.split("\r\n\r\n").nth(1).unwrap().split_whitespace().collect();
         use base64::Engine;

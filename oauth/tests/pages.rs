@@ -281,6 +281,14 @@ async fn who_is_asked_again_loses_nothing_that_was_typed() {
         let mut fields: Vec<(&str, &str)> = forged.iter().map(|(name, value)| (*name, value.as_str())).collect();
         fields.extend([("to", "mail"), ("password", PASSWORD)]);
         assert_eq!(browser.post("/sign-in", &fields).await.location().as_deref(), Some("/account/mail"));
+        // It is hers: whoever else signs in with it sends nothing.
+        let form = browser.get("/account/app-passwords/new").await.field("form");
+        house.clock.advance(Duration::from_secs(601));
+        let page = browser.post("/account/app-passwords/new", &[("form", &form), ("label", "Hers")]).await;
+        let (form, carried) = (page.field("form"), page.field("carried"));
+        let fields = [("form", form.as_str()), ("carried", &carried), ("username", "bob"), ("password", PASSWORD)];
+        let reply = browser.post("/sign-in", &fields).await;
+        assert_eq!((reply.status, reply.location().as_deref()), (StatusCode::SEE_OTHER, Some("/account")));
     })
     .await;
 }

@@ -170,7 +170,9 @@ pub async fn enter(ctx: &Ctx, visit: &Visit, form: &Params, account: AccountId, 
             tell(ctx, visit, &account, Notice::NewDevice, "").await;
         }
     }
-    if let Some(carried) = again::read(ctx, visit, form) {
+    if form.field(again::WHO) == again::SAME
+        && let Some(carried) = again::read(ctx, visit, form)
+    {
         return Ok(signed_in.set(again::resume(ctx, visit, &signed_in, &carried)));
     }
     let next = match form.field("request") {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What a browser calls itself, in words that its owner knows. Pure, and only for show.
 
-use crate::{t, t2};
+use hearth_web::{Lang, lang};
+
+use super::words::{in_language, n};
 
 /// Browsers, the one that pretends to be another before the one that it pretends to be.
 const BROWSERS: [(&str, &str); 7] = [
@@ -23,20 +25,34 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// `Firefox on Linux`, or `A browser`.
+/// `Firefox on Linux`, or `A browser`, in the language of the request.
 pub fn name(user_agent: &str) -> String {
+    name_in(lang(), user_agent)
+}
+
+/// The same in a language that is named.
+pub fn name_in(lang: Lang, user_agent: &str) -> String {
     let first = |table: &[(&str, &'static str)]| table.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name);
+    let a_browser = in_language(lang, n("A browser"));
     match (first(&BROWSERS), first(&SYSTEMS)) {
-        (Some(browser), Some(system)) => t2("{} on {}", browser, system),
         (Some(browser), None) => browser.to_string(),
-        (None, Some(system)) => t2("{} on {}", t("A browser"), system),
-        (None, None) => t("A browser").to_string(),
+        (None, None) => a_browser.to_string(),
+        (browser, Some(system)) => {
+            in_language(lang, n("{} on {}")).replacen("{}", browser.unwrap_or(a_browser), 1).replacen("{}", system, 1)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_the_language_of_the_reader() {
+        assert_eq!(name_in(Lang::Fr, "X11; Linux x86_64 Firefox/128.0"), "Firefox sur Linux");
+        assert_eq!(name_in(Lang::Fr, "curl on Linux"), "Un navigateur sur Linux");
+        assert_eq!(name_in(Lang::En, ""), "A browser");
+    }
 
     #[test]
     fn known_by_their_marks() {

@@ -144,7 +144,12 @@ impl Visit {
 
     /// What the browser calls itself, in words.
     pub fn device(&self) -> String {
-        user_agent::name(self.user_agent.as_deref().unwrap_or_default())
+        user_agent::name(self.user_agent())
+    }
+
+    /// The same as the browser says it.
+    pub fn user_agent(&self) -> &str {
+        self.user_agent.as_deref().unwrap_or_default()
     }
 
     /// The visitor, for the decision about a request; `fresh`: the sign-in was for that very request.
