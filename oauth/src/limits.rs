@@ -50,6 +50,8 @@ pub const LOGOUT_TOKEN_LIFE: Duration = Duration::from_secs(120);
 pub const LOGOUT_WITHIN: Duration = Duration::from_secs(5);
 /// How often a client is tried.
 pub const LOGOUT_TRIES: u32 = 3;
+/// How long it is left alone after the first try; twice as long after each other.
+pub const LOGOUT_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Clients that are told at once.
 pub const LOGOUT_AT_ONCE: usize = 8;
 /// How long rules that were read count, when another process may have changed them.

@@ -377,6 +377,22 @@ fn who_is_told_of_a_sign_out() {
 }
 
 #[test]
+fn a_client_that_was_disabled_is_told_of_what_that_ended_and_of_nothing_after() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let code = stage.code("openid").await;
+        stage.redeem(&code).await.unwrap();
+        let seq = directory.newest_logout().await.unwrap();
+        directory.disable_client(stage.client.id).await.unwrap();
+        let (next, notices) = directory.list_logouts_since(seq).await.unwrap();
+        assert_eq!(notices.len(), 1);
+        directory.end_session(stage.browser).await.unwrap();
+        assert_eq!(directory.list_logouts_since(next).await.unwrap().1, []);
+    });
+}
+
+#[test]
 fn a_client_is_for_everyone_or_for_those_that_are_listed() {
     on_each_engine(|home| async move {
         let stage = Stage::set(home).await;
