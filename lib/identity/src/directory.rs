@@ -9,6 +9,7 @@ mod address;
 mod audit;
 mod contact;
 mod domain;
+mod everybody;
 mod group;
 pub(crate) mod letter;
 mod list;
@@ -28,6 +29,7 @@ pub use account::{Account, Kind, NewAccount};
 pub use address::{AddressEntry, Alias};
 pub use audit::{AuditEntry, Event};
 pub use domain::DomainEntry;
+pub use everybody::Everybody;
 pub use group::{Member, MemberRole};
 pub use letter::Letter;
 pub use list::{List, Posting, Unsubscriber, leave_url};
@@ -51,6 +53,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 6, name: "contacts", breaking: false, sql: include_str!("../migrations/directory-0006.sql") },
     Migration { version: 7, name: "token exchange", breaking: false, sql: include_str!("../migrations/directory-0007.sql") },
     Migration { version: 8, name: "provisioning", breaking: false, sql: include_str!("../migrations/directory-0008.sql") },
+    Migration { version: 9, name: "redirect URIs", breaking: false, sql: include_str!("../migrations/directory-0009.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

@@ -54,8 +54,7 @@ async fn client_of(ctx: &Ctx, headers: &HeaderMap) -> Result<Option<(Client, Str
     if app.is_empty() || callback.len() > REDIRECT_URI_BYTES_MAX {
         return Ok(None);
     }
-    let clients = ctx.directory.list_clients().await?;
-    let found = clients.into_iter().find(|client| !client.disabled && client.redirect_uris.contains(&callback));
+    let found = ctx.directory.find_client_of_redirect_uri(&callback).await?;
     Ok(found.map(|client| (client, callback)))
 }
 

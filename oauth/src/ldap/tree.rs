@@ -90,13 +90,13 @@ impl Names {
             |name: &str| Entry::new(format!("ou={name},{}", self.base), &["top", "organizationalUnit"], vec![("ou", one(name))]);
         let mut all =
             vec![Entry::new(self.base.clone(), &["top", "domain"], vec![("dc", one(label))]), unit("people"), unit("groups")];
-        for account in ctx.directory.list_accounts().await?.into_iter().filter(|account| !account.disabled) {
-            let name = user_name(&account, &self.domain);
+        let everybody = ctx.directory.list_everybody().await?;
+        for account in everybody.accounts.iter().filter(|account| !account.disabled) {
+            let name = user_name(account, &self.domain);
             match account.kind {
                 Kind::Person => {
                     let shown = if account.name.is_empty() { &name } else { &account.name };
-                    let addresses = ctx.directory.list_open_addresses(account.id).await?;
-                    let groups = ctx.directory.list_groups_of(account.id).await?;
+                    let (addresses, groups) = (everybody.addresses_of(account.id), everybody.groups_of(account.id));
                     let attributes = vec![
                         ("uid", one(&name)),
                         ("cn", one(shown)),
@@ -113,7 +113,7 @@ impl Names {
                     ));
                 }
                 Kind::Group => {
-                    let members = ctx.directory.list_group_members(account.id).await?;
+                    let members = everybody.members_of(account.id);
                     let attributes = vec![
                         ("cn", one(&name)),
                         ("mail", one(&account.primary.to_string())),

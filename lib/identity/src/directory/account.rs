@@ -97,7 +97,7 @@ impl Directory {
 
     /// Every account, by address.
     pub async fn list_accounts(&self) -> Result<Vec<Account>> {
-        self.scan(|tx| Ok(tx.query(concat!(account_columns!(), " ORDER BY primary_address"), &[], account)?)).await
+        self.scan(list).await
     }
 
     /// Lets a disabled account in again.
@@ -164,7 +164,10 @@ macro_rules! account_columns {
         "SELECT id, kind, primary_address, name, admin, disabled, language, quota_bytes, created_at FROM account"
     };
 }
-use account_columns;
+
+pub(super) fn list(tx: &mut Tx<'_>) -> Result<Vec<Account>> {
+    Ok(tx.query(concat!(account_columns!(), " ORDER BY primary_address"), &[], account)?)
+}
 
 fn account(row: &Row<'_>) -> hearth_db::Result<Account> {
     let kind: String = row.get(1)?;

@@ -8,7 +8,7 @@ use super::{hash_token, new_token};
 use crate::Directory;
 use crate::directory::revocation_of_client;
 use crate::error::{Error, Result};
-use crate::limits::{CLIENTS_MAX, NAME_CHARS_MAX};
+use crate::limits::{CLIENTS_MAX, NAME_CHARS_MAX, REDIRECT_URI_BYTES_MAX};
 
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +118,23 @@ impl Directory {
         self.read(move |tx| Ok(tx.find(concat!(client_columns!(), " WHERE id = $1"), &[&id], client)?)).await
     }
 
+    /// The client that may be used and has this redirect URI, letter by letter; the first by name when several have it.
+    pub async fn find_client_of_redirect_uri(&self, uri: &str) -> Result<Option<Client>> {
+        let uri = uri.to_string();
+        self.read(move |tx| {
+            Ok(tx.find(
+                concat!(
+                    client_columns!(),
+                    " WHERE id IN (SELECT client FROM client_redirect_uri WHERE uri = $1) AND NOT disabled
+                      ORDER BY name, id LIMIT 1"
+                ),
+                &[&uri],
+                client,
+            )?)
+        })
+        .await
+    }
+
     /// Every client, by name.
     pub async fn list_clients(&self) -> Result<Vec<Client>> {
         self.scan(|tx| Ok(tx.query(concat!(client_columns!(), " ORDER BY name, id"), &[], client)?)).await
@@ -143,7 +160,12 @@ impl Directory {
                     &now,
                 ],
             )?;
-            Ok(tx.find(concat!(client_columns!(), " WHERE id = $1"), &[&id], client)?)
+            tx.execute("DELETE FROM client_redirect_uri WHERE client = $1", &[&id])?;
+            let changed = tx.find(concat!(client_columns!(), " WHERE id = $1"), &[&id], client)?;
+            if let Some(client) = &changed {
+                keep_redirect_uris(tx, client)?;
+            }
+            Ok(changed)
         })
         .await
     }
@@ -267,5 +289,18 @@ fn add(tx: &mut Tx<'_>, new: NewClient, secret_hash: Option<[u8; 32]>, now: Time
     if added == 0 {
         return Err(Error::InUse(format!("the client id {identifier} is taken")));
     }
-    tx.one(concat!(client_columns!(), " WHERE id = $1"), &[&id], client).map_err(Error::from)
+    let client = tx.one(concat!(client_columns!(), " WHERE id = $1"), &[&id], client)?;
+    keep_redirect_uris(tx, &client)?;
+    Ok(client)
+}
+
+/// One row for each, to be found by.
+fn keep_redirect_uris(tx: &mut Tx<'_>, client: &Client) -> Result<()> {
+    for uri in client.redirect_uris.iter().filter(|uri| uri.len() <= REDIRECT_URI_BYTES_MAX) {
+        tx.execute(
+            "INSERT INTO client_redirect_uri (uri, client) VALUES ($1, $2) ON CONFLICT (uri, client) DO NOTHING",
+            &[uri, &client.id],
+        )?;
+    }
+    Ok(())
 }

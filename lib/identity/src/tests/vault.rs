@@ -11,7 +11,7 @@ use super::on_each_engine;
 use crate::Error;
 use crate::limits::{APP_PASSWORDS_MAX, SECRET_KEY_BYTES_MAX, SIGNING_KEY_AHEAD, SIGNING_KEY_LIFE, SIGNING_KEY_OVERLAP};
 use crate::service::{Service, Services};
-use crate::vault::{Algorithm, PasswordCheck, Vault};
+use crate::vault::{Algorithm, NewPasskey, PasswordCheck, Vault};
 
 const ALICE: AccountId = AccountId::from_i64(1);
 const BOB: AccountId = AccountId::from_i64(2);
@@ -188,5 +188,26 @@ fn signing_keys_take_turns() {
         home.clock.advance(SIGNING_KEY_OVERLAP);
         assert!(vault.turn_signing_keys().await.unwrap(), "the old one goes");
         assert_eq!(of(Algorithm::EdDsa).await, (1, second));
+    });
+}
+
+#[test]
+fn lists_of_all_say_what_each_is_asked_for() {
+    on_each_engine(|home| async move {
+        let vault = home.vault().await;
+        vault.set_password(ALICE, Some(secret("correct horse battery"))).await.unwrap();
+        vault.set_password(BOB, None).await.unwrap();
+        assert_eq!(vault.list_with_password().await.unwrap(), [ALICE].into());
+        assert_eq!(vault.list_with_second_factor().await.unwrap(), [].into());
+        for (account, id) in [(ALICE, 1), (ALICE, 2), (BOB, 3)] {
+            let new = NewPasskey { account, credential: vec![id], label: "key".into(), public_key: vec![1], sign_count: 0 };
+            vault.add_passkey(new).await.unwrap();
+        }
+        let codes = vault.make_recovery_codes(ALICE).await.unwrap();
+        assert!(vault.use_recovery_code(ALICE, codes[0].expose()).await.unwrap());
+        vault.add_totp(AccountId::from_i64(3), "not confirmed").await.unwrap();
+        let left = crate::limits::RECOVERY_CODES - 1;
+        assert_eq!(vault.list_with_second_factor().await.unwrap(), [(ALICE, left), (BOB, 0)].into());
+        assert_eq!(vault.count_recovery_codes(ALICE).await.unwrap(), left);
     });
 }
