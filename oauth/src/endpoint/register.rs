@@ -23,7 +23,7 @@ use crate::client::redirect;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
 use crate::jose::assertion;
-use crate::limits::{REDIRECT_URI_BYTES_MAX, REGISTERED_CLIENT_KEEP, REGISTERED_CLIENTS_MAX, REGISTERED_URIS_MAX};
+use crate::limits::{REGISTERED_CLIENT_KEEP, REGISTERED_CLIENTS_MAX, REGISTERED_URIS_MAX};
 use crate::registry;
 use crate::request::scope::{Scope, Scopes};
 
@@ -184,7 +184,7 @@ fn read_uris(asked: &Map<String, Value>, name: &str) -> Result<Vec<String>, Refu
     let uris = uris.ok_or_else(|| bad(format!("{name} is a list of {REGISTERED_URIS_MAX} URIs at most")))?;
     let mut read = Vec::new();
     for uri in uris {
-        let uri = uri.as_str().filter(|uri| uri.len() <= REDIRECT_URI_BYTES_MAX && redirect::is_sound(uri));
+        let uri = uri.as_str().filter(|uri| redirect::check(uri).is_ok());
         read.push(uri.ok_or_else(|| bad(format!("{name} has one that cannot be used")))?.to_string());
     }
     Ok(read)
