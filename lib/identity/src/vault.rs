@@ -154,6 +154,11 @@ impl Vault {
         .await
     }
 
+    /// Looks through the whole database; what is wrong with it, if anything is (SQLite; a server looks after itself).
+    pub async fn check(&self) -> Result<Option<String>> {
+        Ok(self.0.database.check().await?)
+    }
+
     /// Wipes every secret of an account.
     pub async fn forget(&self, account: AccountId) -> Result<()> {
         self.write(move |tx| {

@@ -42,6 +42,12 @@ impl Finding {
     }
 }
 
+/// What can be done when something is lost: `hearth` makes no backups yet.
+fn from_copy(config: &Config, what: &str) -> String {
+    let dir = config.dir.display();
+    format!("stop the node and put {what} back from your own copy of {dir}, if you made one; hearth makes none yet")
+}
+
 /// Runs it. It finds fault with the home and not with the command line: the exit status is 0 when it could look.
 pub async fn run(dir: Option<&Path>, out: &Out) -> anyhow::Result<()> {
     // A command line without a directory is the person's to correct.
@@ -85,6 +91,7 @@ async fn look(config: &Config) -> Vec<Finding> {
     findings.push(machine::clock(config));
     findings.push(machine::disk(config));
     findings.push(stores::databases(config).await);
+    findings.push(stores::vault(config).await);
     findings.push(people::admin(config).await);
     findings.push(machine::processes(config, running));
     findings.push(network::ports(config, running).await);

@@ -33,6 +33,7 @@ pub(super) async fn obey(doorkeeper: &Doorkeeper, question: Question) -> Option<
         Question::AddLink { account, forget_factors, lives } => {
             add_link(doorkeeper, AccountId::from_i64(account), forget_factors, Duration::from_secs(lives)).await
         }
+        Question::CheckVault => doorkeeper.vault().check().await.map(|wrong| Answer::Checked { wrong }),
         Question::Forget { account } => doorkeeper.vault().forget(AccountId::from_i64(account)).await.map(|()| Answer::Done),
         _ => return None,
     };

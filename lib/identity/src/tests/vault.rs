@@ -211,3 +211,27 @@ fn lists_of_all_say_what_each_is_asked_for() {
         assert_eq!(vault.count_recovery_codes(ALICE).await.unwrap(), left);
     });
 }
+
+#[tokio::test]
+async fn a_vault_that_is_damaged_is_told_from_a_sound_one() {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
+    let folder = tempfile::tempdir().unwrap();
+    let (file, key) = (folder.path().join("vault.db"), folder.path().join("vault.key"));
+    let clock = hearth_types::Clock::fixed(hearth_types::Timestamp::from_secs(1_800_000_000));
+    let open = async || Vault::open(&hearth_db::Source::Sqlite(file.clone()), &key, clock.clone()).await;
+    let vault = open().await.unwrap();
+    vault.add_link(ALICE, false, std::time::Duration::from_secs(60)).await.unwrap();
+    assert_eq!(vault.check().await.unwrap(), None);
+    drop(vault);
+    // The last page of the file, where none of what opening reads lies.
+    let mut damaged = std::fs::File::options().write(true).open(&file).unwrap();
+    damaged.seek(SeekFrom::End(-4096)).unwrap();
+    damaged.write_all(&[0xff; 4096]).unwrap();
+    drop(damaged);
+    let found = match open().await {
+        Ok(vault) => vault.check().await,
+        Err(error) => Err(error),
+    };
+    assert!(!matches!(found, Ok(None)), "{found:?}");
+}

@@ -3,7 +3,7 @@
 
 use hearth_boot::Config;
 
-use super::Finding;
+use super::{Finding, from_copy};
 use crate::init::certificate;
 use crate::limits::CERTIFICATE_RENEW_DAYS;
 
@@ -18,10 +18,10 @@ pub(super) fn certificates(config: &Config) -> Vec<Finding> {
             format!("the node's authority ends in {} days", facts.days_left),
             "make a new home and move the mail, or ask for help",
         ),
-        Err(error) => Finding::wrong("authority", format!("{error:#}"), "put tls/ca.pem back from a backup"),
+        Err(error) => Finding::wrong("authority", format!("{error:#}"), from_copy(config, "tls/ca.pem")),
     });
     findings.push(match certificate::facts(&config.path("tls/node.pem")) {
-        Err(error) => Finding::wrong("certificate", format!("{error:#}"), "put tls/node.pem back from a backup"),
+        Err(error) => Finding::wrong("certificate", format!("{error:#}"), from_copy(config, "tls/node.pem")),
         Ok(facts) => certificate(config, &facts),
     });
     findings

@@ -18,7 +18,7 @@ pub(super) async fn admin(config: &Config) -> Finding {
     };
     match found.await {
         Ok(caretaker) => caretaker_is(caretaker, config.domain()),
-        Err(error) => Finding::wrong("admin", format!("{error:#}"), "do what the line says, or restore a backup"),
+        Err(error) => Finding::wrong("admin", format!("{error:#}"), super::stores::AS_IT_SAYS),
     }
 }
 

@@ -7,26 +7,58 @@ use hearth_smtp::queue::QueuedMail;
 use hearth_types::{Clock, Timestamp};
 
 use super::super::queue;
-use super::Finding;
+use super::{Finding, from_copy};
+use crate::gate::{OpenGate, refused};
 use crate::limits::{INDEX_LAG_MAX, INDEXES_LOOKED_AT_MAX, QUEUE_AGE};
 use crate::place::directory;
+
+/// The next step is in what was found.
+pub(super) const AS_IT_SAYS: &str = "do what the line says, and run hearth doctor again";
 
 pub(super) async fn databases(config: &Config) -> Finding {
     let opened = match directory(config).await {
         Ok(opened) => opened,
-        Err(error) => return Finding::wrong("databases", format!("{error:#}"), "do what the line says, or restore a backup"),
+        Err(error) => return Finding::wrong("databases", format!("{error:#}"), AS_IT_SAYS),
     };
     if config.store.engine == Engine::Postgres {
         return Finding::fine("databases", "the PostgreSQL server answers");
     }
     match opened.database().check().await {
         Ok(None) => Finding::fine("databases", "the directory of people is sound"),
-        Ok(Some(says)) => {
-            Finding::wrong("databases", format!("identity.db is damaged: {says}"), "stop the node and restore a backup")
-        }
+        Ok(Some(says)) => Finding::wrong("databases", format!("identity.db is damaged: {says}"), from_copy(config, "identity.db")),
         Err(error) => {
-            Finding::wrong("databases", format!("identity.db cannot be checked: {error}"), "stop the node and restore a backup")
+            Finding::wrong("databases", format!("identity.db cannot be checked: {error}"), from_copy(config, "identity.db"))
         }
+    }
+}
+
+/// The secrets. Only `hearth-oauth` opens them, so it is asked.
+pub(super) async fn vault(config: &Config) -> Finding {
+    let is_here = |name: &str| config.path(name).is_file();
+    // Looking would make an empty one.
+    if config.store.engine == Engine::Sqlite && !is_here("vault.db") {
+        return Finding::wrong("vault", "vault.db is gone: nobody can sign in", from_copy(config, "vault.db and vault.key"));
+    }
+    if !is_here("vault.key") {
+        return Finding::wrong("vault", "vault.key is gone: the vault cannot be opened without it", from_copy(config, "vault.key"));
+    }
+    vault_is(ask_of_vault(config).await, config)
+}
+
+async fn ask_of_vault(config: &Config) -> anyhow::Result<Option<String>> {
+    let gate = OpenGate::open(config).await?;
+    let found = gate.gate().check_vault().await.map_err(refused);
+    gate.close().await;
+    found
+}
+
+fn vault_is(found: anyhow::Result<Option<String>>, config: &Config) -> Finding {
+    match found {
+        Ok(None) => Finding::fine("vault", "the secrets are sound, and their key opens them"),
+        Ok(Some(says)) => {
+            Finding::wrong("vault", format!("vault.db is damaged: {says}"), from_copy(config, "vault.db and vault.key"))
+        }
+        Err(error) => Finding::wrong("vault", format!("{error:#}"), AS_IT_SAYS),
     }
 }
 
@@ -34,7 +66,7 @@ pub(super) async fn databases(config: &Config) -> Finding {
 pub(super) async fn text_index(config: &Config) -> Finding {
     match index_lags(config).await {
         Ok(lags) => lag(&lags),
-        Err(error) => Finding::wrong("search", format!("{error:#}"), "do what the line says, or restore a backup"),
+        Err(error) => Finding::wrong("search", format!("{error:#}"), AS_IT_SAYS),
     }
 }
 
@@ -69,7 +101,7 @@ pub(super) async fn queue_age(config: &Config) -> Finding {
     };
     match mails {
         Ok(mails) => old_mail(&mails, Clock::system().now()),
-        Err(error) => Finding::wrong("queue", format!("{error:#}"), "do what the line says, or restore a backup"),
+        Err(error) => Finding::wrong("queue", format!("{error:#}"), AS_IT_SAYS),
     }
 }
 
@@ -85,7 +117,24 @@ fn old_mail(mails: &[QueuedMail], now: Timestamp) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::config;
     use super::*;
+
+    #[tokio::test]
+    async fn a_vault_without_its_key_or_damaged_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path());
+        let gone = vault(&config).await;
+        assert!(!gone.ok && gone.says.starts_with("vault.db is gone") && !config.path("vault.db").exists(), "{gone:?}");
+        std::fs::write(config.path("vault.db"), "").unwrap();
+        let shut = vault(&config).await;
+        assert!(!shut.ok && shut.says.starts_with("vault.key is gone") && !config.path("vault.key").exists(), "{shut:?}");
+        assert!(shut.step.contains(&format!("put vault.key back from your own copy of {}", dir.path().display())), "{shut:?}");
+        assert!(vault_is(Ok(None), &config).ok);
+        let damaged = vault_is(Ok(Some("page 7".into())), &config);
+        assert!(!damaged.ok && damaged.says == "vault.db is damaged: page 7" && damaged.step.contains("vault.db and vault.key"));
+        assert!(!vault_is(Err(anyhow::anyhow!("the gate is shut")), &config).ok);
+    }
 
     #[test]
     fn an_index_far_behind_is_a_fault() {
