@@ -74,7 +74,7 @@ pub async fn post(State(ctx): State<Arc<Ctx>>, body: Bytes) -> Response {
 
 /// The address of a request.
 pub fn location_of(query: &str) -> String {
-    format!("{}?{query}", registry::path("authorization_endpoint"))
+    format!("{}?{query}", const { registry::path("authorization_endpoint") })
 }
 
 /// Reads a request, looks its client up, and admits it or not.

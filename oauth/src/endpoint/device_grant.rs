@@ -34,7 +34,7 @@ use crate::t;
 /// Its name at the token endpoint.
 pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// Where a person types the code.
-pub const PATH: &str = "/device";
+pub const PATH: &str = crate::registry::at("/device");
 const KIND: &str = "device";
 const LOOK: &str = "look at a device";
 /// RFC 8628 §6.1: letters that make no words and are not taken for others. Eight of twenty: 34 bits.

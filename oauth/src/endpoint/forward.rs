@@ -159,7 +159,7 @@ async fn begin(ctx: &Ctx, headers: &HeaderMap, to: &str) -> Result<Response, Tro
         ("code_challenge_method", "S256"),
     ];
     let request = request.into_iter().fold(Params::default(), |params, (name, value)| params.with(name, value));
-    let location = format!("{}{}?{}", ctx.issuer, registry::path("authorization_endpoint"), request.encode());
+    let location = format!("{}{}?{}", ctx.issuer, const { registry::path("authorization_endpoint") }, request.encode());
     let mut response = see_other(&location);
     let field = cookie::set(START, mark.expose(), Some(FORWARD_START_WITHIN));
     response.headers_mut().extend(field.map(|field| (header::SET_COOKIE, field)));

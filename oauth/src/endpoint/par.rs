@@ -56,7 +56,7 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     } else if registered.profile.signed_only {
         return refuse(ErrorCode::InvalidRequest, "this client signs its requests");
     }
-    let proof = dpop::read(ctx, headers, "POST", registry::path("pushed_authorization_request_endpoint"), None).await?;
+    let proof = dpop::read(ctx, headers, "POST", const { registry::path("pushed_authorization_request_endpoint") }, None).await?;
     match proof {
         Err(error) => return refuse(ErrorCode::InvalidDpopProof, error.0),
         // RFC 9449 §10.1: the proof stands for the parameter, in a request object too, or must agree with it.

@@ -28,7 +28,7 @@ use crate::registry;
 use crate::request::scope::{Scope, Scopes};
 
 /// The route of one client.
-pub const ROUTE: &str = "/register/{client}";
+pub const ROUTE: &str = registry::at("/register/{client}");
 /// What a client may ask for that does not say.
 const SCOPES: &str = "openid email profile offline_access";
 /// Characters of a client's name.
@@ -193,7 +193,7 @@ fn read_uris(asked: &Map<String, Value>, name: &str) -> Result<Vec<String>, Refu
 fn describe(ctx: &Ctx, client: &Client) -> Value {
     let mut told: Map<String, Value> = serde_json::from_str(&client.metadata).unwrap_or_default();
     told.retain(|name, _| !name.starts_with("hearth_"));
-    let path = registry::path("registration_endpoint");
+    let path = const { registry::path("registration_endpoint") };
     for (name, value) in [
         ("client_id", json!(client.identifier)),
         ("client_id_issued_at", json!(client.created_at.secs())),

@@ -82,7 +82,7 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     }
     let profile = Profile::of(&client);
     // RFC 9449 §5: looked at before a code or a refresh token is spent.
-    let key = match dpop::read(ctx, headers, "POST", registry::path("token_endpoint"), None).await? {
+    let key = match dpop::read(ctx, headers, "POST", const { registry::path("token_endpoint") }, None).await? {
         Ok(None) if profile.bound_only => return refuse(ErrorCode::InvalidDpopProof, "this client shows a DPoP proof"),
         Ok(proof) => proof.map(|proof| proof.thumbprint),
         Err(error) => return refuse(ErrorCode::InvalidDpopProof, error.0),

@@ -41,7 +41,7 @@ pub async fn prove(ctx: &Ctx, client: &Client, assertion: &str) -> Result<(), Fa
     let mut audiences = vec![ctx.issuer.clone()];
     // FAPI 2.0 Security Profile §5.3.2.1: the issuer alone. Others name the token endpoint (RFC 7523 §3).
     if !profile.is_strict() {
-        audiences.push(format!("{}{}", ctx.issuer, registry::path("token_endpoint")));
+        audiences.push(format!("{}{}", ctx.issuer, const { registry::path("token_endpoint") }));
     }
     let jti = check(assertion, &profile.keys, &client.identifier, &audiences, ctx.now()).map_err(bad)?;
     let seen = hash_token(&format!("{} {jti}", client.identifier));
