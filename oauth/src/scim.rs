@@ -23,7 +23,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hearth_identity::directory::{Account, Event};
-use hearth_identity::login::Service;
 use hearth_types::{AccountId, Fault, Trouble};
 use hearth_web::axum::Router;
 use hearth_web::axum::http::{HeaderMap, Method, StatusCode, Uri};
@@ -33,6 +32,7 @@ use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
 use crate::endpoint::bearer;
+use crate::page::visit::by_web;
 use crate::request::params::Params;
 use crate::request::scope::Scope;
 use endpoint::{add, change, find as one, list, remove, replace, search};
@@ -109,12 +109,8 @@ impl Asker {
     /// Writes down what was done.
     async fn note(&self, ctx: &Ctx, event: &'static str, subject: AccountId, detail: &str) -> Outcome<()> {
         let event = Event {
-            event,
-            actor: Some(self.account.id),
             subject: Some(subject),
-            peer: Some(self.peer),
-            service: Some(Service::Web),
-            detail: format!("{detail} (by SCIM, {})", self.program).trim_start().to_string(),
+            ..by_web(self.peer, event, self.account.id, format!("{detail} (by SCIM, {})", self.program).trim_start())
         };
         ctx.directory.add_audit(event).await.map_err(ours)
     }

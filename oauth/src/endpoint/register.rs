@@ -55,11 +55,7 @@ async fn add(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let token = new_token();
     let new = read(body, &to_hex(&hash_token(token.expose()))).map_err(Fault::Peer)?;
     make_room(ctx).await?;
-    let added = match chosen {
-        Registration::Approved => ctx.directory.add_waiting_client(new).await,
-        _ => ctx.directory.add_client(new).await,
-    };
-    let (client, secret) = added.map_err(ours)?;
+    let (client, secret) = ctx.directory.add_registered_client(new, chosen).await.map_err(ours)?;
     let mut told = describe(ctx, &client);
     told["registration_access_token"] = json!(token.expose());
     if let Some(secret) = secret.filter(|_| !Profile::of(&client).signs_in) {

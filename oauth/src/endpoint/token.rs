@@ -233,7 +233,7 @@ fn access_token(
         "iat": ctx.now().secs(),
         "exp": tokens.access_expires_at.secs(),
         // What it was before it was signed is random, and gone: it names the token and opens nothing.
-        "jti": crate::jose::jws::half_hash(hearth_identity::vault::Algorithm::Rs256, tokens.access.expose()),
+        "jti": crate::jose::jws::short_hash(tokens.access.expose()),
     });
     if !granted.auth_methods.is_empty() {
         claims["auth_time"] = json!(granted.auth_time.secs());

@@ -2,11 +2,11 @@
 //! The entries: the domain, `ou=people` with everybody who may sign in, `ou=groups`. Names are those of the claims of OpenID.
 
 use hearth_identity::directory::Kind;
-use hearth_types::{Address, Trouble};
+use hearth_types::Trouble;
 use hearth_wire::ldap::{Rdn, encode_value, normalize_dn, parse_dn};
 
 use crate::ctx::Ctx;
-use crate::request::claims::user_name;
+use crate::request::claims::{name_of, user_name};
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +46,6 @@ impl Names {
 
     fn group(&self, name: &str) -> String {
         format!("cn={},ou=groups,{}", encode_value(name), self.base)
-    }
-
-    fn name_of(&self, address: &Address) -> String {
-        if address.domain().as_str() == self.domain { address.local().to_string() } else { address.to_string() }
     }
 
     /// Whom a bind means: a name of ours (people and services alike), `alice`, or an address; printers and file servers
@@ -104,7 +100,7 @@ impl Names {
                         ("sn", one(shown.rsplit(' ').next().unwrap_or(shown))),
                         ("displayName", one(shown)),
                         ("mail", addresses.iter().map(|entry| entry.address.to_string()).collect()),
-                        ("memberOf", groups.iter().map(|(_, group)| self.group(&self.name_of(group))).collect()),
+                        ("memberOf", groups.iter().map(|(_, group)| self.group(&name_of(group, &self.domain))).collect()),
                     ];
                     all.push(Entry::new(
                         self.person(&name),
@@ -117,7 +113,7 @@ impl Names {
                     let attributes = vec![
                         ("cn", one(&name)),
                         ("mail", one(&account.primary.to_string())),
-                        ("member", members.iter().map(|member| self.person(&self.name_of(&member.address))).collect()),
+                        ("member", members.iter().map(|member| self.person(&name_of(&member.address, &self.domain))).collect()),
                     ];
                     all.push(Entry::new(self.group(&name), &["top", "groupOfNames"], attributes));
                 }

@@ -20,8 +20,7 @@ mod why;
 
 use std::sync::Arc;
 
-use hearth_identity::directory::{Account, Event, Session};
-use hearth_identity::service::Service;
+use hearth_identity::directory::{Account, Session};
 use hearth_types::{AccountId, Trouble};
 use hearth_web::axum::Router;
 use hearth_web::axum::extract::State;
@@ -102,14 +101,7 @@ async fn passkey_endpoints(State(ctx): State<Arc<Ctx>>) -> Response {
 
 /// Writes down what somebody changed of their own.
 async fn note(ctx: &Ctx, visit: &Visit, account: AccountId, event: &'static str, detail: &str) -> Result<(), Trouble> {
-    let event = Event {
-        event,
-        actor: Some(account),
-        subject: Some(account),
-        peer: Some(visit.peer.ip),
-        service: Some(Service::Web),
-        detail: detail.to_string(),
-    };
+    let event = visit.event(event, account, detail);
     Ok(ctx.directory.add_audit(event).await?)
 }
 

@@ -14,9 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use hearth_identity::directory::Event;
 use hearth_identity::login::Refusal;
-use hearth_identity::service::Service;
 use hearth_types::{AccountId, Address, Domain, Fault, Secret, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{RawQuery, State};
@@ -121,14 +119,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
 /// of RFC 8176 with a space between.
 pub async fn enter(ctx: &Ctx, visit: &Visit, form: &Params, account: AccountId, methods: &str) -> Result<Response, Fault<Ended>> {
     let (_, signed_in) = visit.sign_in(ctx, account, methods).await?;
-    let event = Event {
-        event: "login.done",
-        actor: Some(account),
-        subject: Some(account),
-        peer: Some(visit.peer.ip),
-        service: Some(Service::Web),
-        detail: methods.to_string(),
-    };
+    let event = visit.event("login.done", account, methods);
     ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
     if signed_in.is_new_device
         && let Some(account) = ctx.directory.find_account(account).await.map_err(Trouble::from)?

@@ -5,13 +5,14 @@
 //! is a random value for those who are not signed in, so that their forms can be told from others'.
 //! `__Host-hearth-known` says who signed in with this browser before, to tell them when it was another.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use hearth_identity::directory::{NewSession, Session, SessionKind};
+use hearth_identity::directory::{Event, NewSession, Session, SessionKind};
 use hearth_identity::grants::{hash_token, new_token};
-use hearth_identity::service::Services;
+use hearth_identity::service::{Service, Services};
 use hearth_types::{AccountId, Trouble};
 use hearth_web::axum::extract::FromRequestParts;
 use hearth_web::axum::http::request::Parts;
@@ -102,6 +103,11 @@ impl Visit {
     /// What the browser calls itself, in words.
     pub fn device(&self) -> String {
         user_agent::name(self.user_agent.as_deref().unwrap_or_default())
+    }
+
+    /// What somebody did of their own in this visit, for the log.
+    pub fn event(&self, event: &'static str, account: AccountId, detail: impl Into<String>) -> Event {
+        by_web(self.peer.ip, event, account, detail)
     }
 
     /// The visitor, for the decision about a request; `fresh`: the sign-in was for that very request.
@@ -230,6 +236,12 @@ impl FromRequestParts<Arc<Ctx>> for Visit {
     async fn from_request_parts(parts: &mut Parts, ctx: &Arc<Ctx>) -> Result<Self, Response> {
         Self::read(ctx, &parts.headers).await.map_err(page::trouble)
     }
+}
+
+/// What somebody did by a request, for the log.
+pub fn by_web(peer: IpAddr, event: &'static str, account: AccountId, detail: impl Into<String>) -> Event {
+    let detail = detail.into();
+    Event { event, actor: Some(account), subject: Some(account), peer: Some(peer), service: Some(Service::Web), detail }
 }
 
 /// Sends the browser on with a GET. RFC 9700 §4.12: 303, for a 307 would post the password again.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use hearth_identity::directory::{Account, Kind as AccountKind, Member, MemberRole, NewAccount};
 use hearth_mailstore::{Durability, acl, quota};
-use hearth_types::{AccountId, Address, Fault, Trouble};
+use hearth_types::{AccountId, Fault, Trouble};
 use serde_json::{Value, json};
 
 use super::endpoint::Collection;
@@ -14,6 +14,7 @@ use super::refusal::Kind;
 use super::users::{address_of, instant, may_change};
 use super::{Asker, BASE, Outcome, Resource, find, find_text, ours, refuse};
 use crate::ctx::Ctx;
+use crate::request::claims::name_of;
 
 /// The kind.
 pub(super) struct Groups;
@@ -150,9 +151,4 @@ fn describe(ctx: &Ctx, account: &Account, members: &[Member]) -> Resource {
     resource.insert("members".into(), json!(members));
     resource.insert("created".into(), json!(instant(account.created_at)));
     resource
-}
-
-/// The name that OpenID's `groups` has too.
-pub(super) fn name_of(address: &Address, domain: &str) -> String {
-    if address.domain().as_str() == domain { address.local().to_string() } else { address.to_string() }
 }

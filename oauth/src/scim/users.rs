@@ -14,6 +14,7 @@ use super::refusal::Kind;
 use super::{Asker, BASE, Outcome, Resource, find, find_text, ours, refuse};
 use crate::ctx::Ctx;
 use crate::keyring;
+use crate::request::claims;
 
 /// The kind.
 pub(super) struct Users;
@@ -114,7 +115,7 @@ fn describe(ctx: &Ctx, account: &Account, addresses: &[AddressEntry], groups: &[
     let groups: Vec<Value> = groups
         .iter()
         .map(|(id, address)| {
-            let display = super::groups::name_of(address, &ctx.domain);
+            let display = claims::name_of(address, &ctx.domain);
             json!({ "value": id.to_string(), "display": display, "$ref": format!("{}{BASE}/Groups/{id}", ctx.issuer) })
         })
         .collect();

@@ -4,7 +4,7 @@
 use hearth_db::{Row, Tx};
 use hearth_types::{AccountId, ClientId, Secret, Timestamp};
 
-use super::{hash_token, new_token};
+use super::{Registration, hash_token, new_token};
 use crate::Directory;
 use crate::directory::revocation_of_client;
 use crate::error::{Error, Result};
@@ -93,8 +93,11 @@ impl Directory {
         Ok((client, secret))
     }
 
-    /// The same for one that waits for somebody to let it in.
-    pub async fn add_waiting_client(&self, new: NewClient) -> Result<(Client, Option<Secret<String>>)> {
+    /// The same for one that made itself known: unless the household chose otherwise, it waits for somebody to let it in.
+    pub async fn add_registered_client(&self, new: NewClient, chosen: Registration) -> Result<(Client, Option<Secret<String>>)> {
+        if chosen == Registration::Open {
+            return self.add_client(new).await;
+        }
         check(&new)?;
         let now = self.now();
         let secret = (!new.public).then(new_token);

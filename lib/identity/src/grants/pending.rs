@@ -13,7 +13,7 @@ use crate::error::Result;
 /// A request that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// `par`, `device` or `ciba`.
+    /// `par` or `device`.
     pub kind: String,
     /// Who asked.
     pub client: ClientId,
@@ -32,7 +32,7 @@ pub struct Pending {
 /// What a request that waits needs.
 #[derive(Clone, Debug)]
 pub struct NewPending {
-    /// `par`, `device` or `ciba`.
+    /// `par` or `device`.
     pub kind: &'static str,
     /// Who asks.
     pub client: ClientId,
