@@ -162,7 +162,8 @@ impl Visit {
             .add_session(NewSession {
                 account,
                 kind: SessionKind::Browser,
-                label: user_agent::name(self.user_agent.as_deref().unwrap_or_default()),
+                // It is named when it is shown, in the language of who looks.
+                label: String::new(),
                 services: Services::default(),
                 parent: None,
                 client: None,
