@@ -224,6 +224,14 @@ async fn a_vault_that_is_damaged_is_told_from_a_sound_one() {
     vault.add_link(ALICE, false, std::time::Duration::from_secs(60)).await.unwrap();
     assert_eq!(vault.check().await.unwrap(), None);
     drop(vault);
+    // Whoever closes it last writes what the log holds into the file, and takes the log away.
+    let log = folder.path().join("vault.db-wal");
+    let closed = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        while log.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    });
+    closed.await.expect("it is closed");
     // The last page of the file, where none of what opening reads lies.
     let mut damaged = std::fs::File::options().write(true).open(&file).unwrap();
     damaged.seek(SeekFrom::End(-4096)).unwrap();
