@@ -62,7 +62,7 @@ pub const ROWS: &[Row] = &[
     Row::spoken("/.well-known/passkey-endpoints", CORE, "W3C, A Well-Known URL for Relying Party Passkey Endpoints"),
     Row::spoken("/device", 8628, "§3.3: where a person types the code"),
     Row::spoken("/register/{client}", 7592, "§2"),
-    Row::spoken("/lists/leave/{list}/{token}", 8058, "§3.2: by one click, or by a page"),
+    Row::spoken("/lists/leave/{list}/{token}", 8058, "§3.1: by one click, or by a page"),
     Row::spoken("/forward/check", CORE, "Hearth: nginx `auth_request`, Caddy `forward_auth`"),
     Row::spoken("/forward/start", CORE, "Hearth: to the sign-in, for an app behind a proxy"),
     Row::spoken("/forward/callback", CORE, "Hearth: and back"),
