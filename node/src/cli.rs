@@ -17,7 +17,7 @@ use crate::command::key;
 /// For a mail program: hearth app-password add alice@YOUR.DOMAIN --label laptop
 /// What is wrong:     hearth doctor
 #[derive(Debug, Parser)]
-#[command(name = "hearth", version, verbatim_doc_comment, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "hearth", version, verbatim_doc_comment, propagate_version = true)]
 pub struct Cli {
     /// The data directory.
     #[arg(long, global = true, env = "HEARTH_DIR", value_name = "DIR")]
@@ -269,8 +269,8 @@ pub struct InitArgs {
     /// Who signs this node's certificate: its own authority, or a public one.
     #[arg(long, value_enum, default_value_t = CaChoice::Own)]
     pub ca: CaChoice,
-    /// Make the account NAME@D, which may change this home; its password is printed.
-    #[arg(long, value_name = "NAME")]
+    /// Make this account, which may change this home; its password is printed. A name, or an address of the domain.
+    #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<String>,
 }
 
@@ -727,6 +727,19 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_is_a_word_too() {
+        let said = |line: &[&str]| Cli::try_parse_from(line).unwrap_err();
+        for (asked, option) in [
+            (&["hearth", "help"][..], &["hearth", "--help"][..]),
+            (&["hearth", "help", "account"], &["hearth", "account", "--help"]),
+            (&["hearth", "account", "help", "add"], &["hearth", "account", "add", "--help"]),
+        ] {
+            let (asked, option) = (said(asked), said(option));
+            assert_eq!((asked.exit_code(), asked.to_string()), (0, option.to_string()));
+        }
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub const OAUTH_POLL_MIN: Duration = Duration::from_secs(1);
 pub const INDEX_LAG_MAX: u64 = 2_000;
 /// Accounts whose text index is looked at.
 pub const INDEXES_LOOKED_AT_MAX: usize = 500;
+/// Accounts of which `doctor` looks who may read their mail.
+pub const MAILBOXES_LOOKED_AT_MAX: usize = 500;
 /// `doctor` warns when a mail has waited longer.
 pub const QUEUE_AGE: Duration = Duration::from_secs(4 * 3600);
 /// A password that a person chooses has at least so many characters (NIST SP 800-63B §3.1.1.2 wants 8).

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
+pub use hearth_identity::limits::REDIRECT_URI_BYTES_MAX;
+
 /// Octets of an authorization request as a query: it travels through the sign-in and consent pages,
 /// so it must fit a request line with room to spare.
 pub const AUTHORIZATION_REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// Parameters of one request.
 pub const PARAMETERS_MAX: usize = 64;
-/// Octets of a redirect URI.
-pub const REDIRECT_URI_BYTES_MAX: usize = 2048;
 /// Octets of `state` and of `nonce` each: we carry them, and the nonce is stored with the code.
 pub const ECHO_BYTES_MAX: usize = 2048;
 /// RFC 7636 §4.1: characters of a code verifier.
@@ -50,6 +50,8 @@ pub const LOGOUT_TOKEN_LIFE: Duration = Duration::from_secs(120);
 pub const LOGOUT_WITHIN: Duration = Duration::from_secs(5);
 /// How often a client is tried.
 pub const LOGOUT_TRIES: u32 = 3;
+/// How long it is left alone after the first try; twice as long after each other.
+pub const LOGOUT_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Clients that are told at once.
 pub const LOGOUT_AT_ONCE: usize = 8;
 /// How long rules that were read count, when another process may have changed them.

@@ -178,7 +178,7 @@ pub async fn tell_of_admin(ctx: &Ctx, account: &Account, notice: Notice, what: &
 
 /// The same of what a program did that came without a browser.
 pub async fn tell_of_program(ctx: &Ctx, peer: &IpAddr, account: &Account, notice: Notice, what: &str) {
-    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, what, By::Themselves(&peer.to_string())).await;
+    put(&ctx.directory, &ctx.issuer, ctx.now(), account, notice, what, By::Program(*peer)).await;
 }
 
 /// The same of what was done by a command on the machine itself.
@@ -224,6 +224,8 @@ fn not_told(error: Error) {
 enum By<'a> {
     /// Whoever is signed in as them, with this browser from this address.
     Themselves(&'a str, IpAddr),
+    /// A program of theirs, from this address.
+    Program(IpAddr),
     /// Somebody who looks after the home.
     Admin(&'a str),
     /// A command on the machine itself.
@@ -245,6 +247,9 @@ struct Letter<'a> {
 /// A new password helps nobody against who looks after the home.
 const ASK_THEM: &str = n("Whoever looks after the home did this. If you do not know why, ask them.");
 
+/// What helps against somebody who has what is theirs.
+const IF_NOT: &str = n("If it was not: change your password, sign out everywhere, and tell whoever looks after the home.");
+
 impl Letter<'_> {
     fn write(&self, now: Timestamp) -> Vec<u8> {
         let t = |english| in_language(self.lang, english);
@@ -255,16 +260,14 @@ impl Letter<'_> {
         }
         lines.push(format!("{} {}", t("When:"), when::exactly(now)));
         let (from, advice) = match self.by {
-            By::Themselves(browser, ip) => (
-                format!("{} {}, {ip}", t("From:"), user_agent::name_in(self.lang, browser)),
-                n("If it was not: change your password, sign out everywhere, and tell whoever looks after the home."),
-            ),
+            By::Themselves(browser, ip) => (format!("{} {}, {ip}", t("From:"), user_agent::name_in(self.lang, browser)), IF_NOT),
+            By::Program(ip) => (format!("{} {ip}", t("From:")), IF_NOT),
             By::Admin(name) => (format!("{} {name}", t("By:")), ASK_THEM),
             By::Command => (format!("{} {}", t("By:"), t("the hearth command")), ASK_THEM),
         };
         lines.push(from);
         lines.push(String::new());
-        if matches!(self.by, By::Themselves(..)) {
+        if matches!(self.by, By::Themselves(..) | By::Program(_)) {
             lines.push(t("If that was you, there is nothing to do.").to_string());
         }
         lines.push(t(advice).to_string());

@@ -54,12 +54,23 @@ pub const ROWS: &[Row] = &[
     Row::spoken("grant_types_supported=urn:ietf:params:oauth:grant-type:token-exchange", 8693, "§2.1"),
     Row::spoken("code_challenge_methods_supported=S256", 7636, "§4.2"),
     Row::declined("code_challenge_methods_supported=plain", 7636, "§4.2", "it shows the verifier to whoever sees the request"),
+    Row::spoken("/.well-known/openid-configuration", CORE, "OpenID Connect Discovery §4"),
+    Row::spoken("/.well-known/oauth-authorization-server", 8414, "§3"),
     Row::spoken(
         "/.well-known/oauth-protected-resource",
         9728,
         "§3: of mail and of the issuer; told as protected_resources (§4) and in refusals (§5.1)",
     ),
     Row::spoken("/.well-known/webfinger", 7033, "§4: the issuer of an address, or of a domain"),
+    Row::spoken("/.well-known/change-password", CORE, "W3C, A Well-Known URL for Changing Passwords"),
+    Row::spoken("/.well-known/passkey-endpoints", CORE, "W3C, A Well-Known URL for Relying Party Passkey Endpoints"),
+    Row::spoken("/device", 8628, "§3.3: where a person types the code"),
+    Row::spoken("/register/{client}", 7592, "§2"),
+    Row::spoken("/lists/leave/{list}/{token}", 8058, "§3.1: by one click, or by a page"),
+    Row::spoken("/forward/check", CORE, "Hearth: nginx `auth_request`, Caddy `forward_auth`"),
+    Row::spoken("/forward/start", CORE, "Hearth: to the sign-in, for an app behind a proxy"),
+    Row::spoken("/forward/callback", CORE, "Hearth: and back"),
+    Row::spoken("/forward/out", CORE, "Hearth: out of that app"),
     Row::declined(
         "error=insufficient_user_authentication",
         9470,
@@ -82,8 +93,16 @@ pub const ROWS: &[Row] = &[
     Row::spoken("revocation_endpoint_auth_methods_supported=client_secret_basic", 8414, "§2"),
     Row::spoken("revocation_endpoint_auth_methods_supported=client_secret_post", 8414, "§2"),
     Row::spoken("revocation_endpoint_auth_methods_supported=none", 8414, "§2"),
+    Row::spoken("revocation_endpoint_auth_methods_supported=private_key_jwt", 8414, "§2"),
+    Row::spoken("revocation_endpoint_auth_signing_alg_values_supported=RS256", 8414, "§2"),
+    Row::spoken("revocation_endpoint_auth_signing_alg_values_supported=ES256", 8414, "§2"),
+    Row::spoken("revocation_endpoint_auth_signing_alg_values_supported=EdDSA", 8414, "§2"),
     Row::spoken("introspection_endpoint_auth_methods_supported=client_secret_basic", 8414, "§2"),
     Row::spoken("introspection_endpoint_auth_methods_supported=client_secret_post", 8414, "§2"),
+    Row::spoken("introspection_endpoint_auth_methods_supported=private_key_jwt", 8414, "§2"),
+    Row::spoken("introspection_endpoint_auth_signing_alg_values_supported=RS256", 8414, "§2"),
+    Row::spoken("introspection_endpoint_auth_signing_alg_values_supported=ES256", 8414, "§2"),
+    Row::spoken("introspection_endpoint_auth_signing_alg_values_supported=EdDSA", 8414, "§2"),
     Row::spoken("scopes_supported=openid", CORE, "OpenID Connect Core §3.1.2.1"),
     Row::spoken("scopes_supported=email", CORE, "OpenID Connect Core §5.4"),
     Row::spoken("scopes_supported=profile", CORE, "OpenID Connect Core §5.4"),
@@ -161,9 +180,49 @@ pub fn endpoints() -> impl Iterator<Item = (&'static str, &'static str)> {
     spoken().filter_map(|row| row.name.split_once('=')).filter(|(_, value)| value.starts_with('/'))
 }
 
-/// The path of an endpoint; the table has it, or a test fails.
-pub fn path(endpoint: &str) -> &'static str {
-    endpoints().find(|(name, _)| *name == endpoint).map_or("/", |(_, path)| path)
+/// The path of an endpoint that we speak. For `const { .. }`: a name that the table does not have is no program.
+pub const fn path(endpoint: &str) -> &'static str {
+    let mut rows = ROWS;
+    while let [row, rest @ ..] = rows {
+        let (name, length) = (row.name.as_bytes(), endpoint.len());
+        if row.is_spoken()
+            && let Some((member, value)) = name.split_at_checked(length)
+            && let [b'=', b'/', ..] = value
+            && is_same(member, endpoint.as_bytes())
+            && let Some((_, path)) = row.name.split_at_checked(length + 1)
+        {
+            return path;
+        }
+        rows = rest;
+    }
+    panic!("the registry has no such endpoint")
+}
+
+/// A path that has a row of its own. For `const { .. }`, as [`path`].
+pub const fn at(path: &'static str) -> &'static str {
+    let mut rows = ROWS;
+    while let [row, rest @ ..] = rows {
+        if row.is_spoken() && is_same(row.name.as_bytes(), path.as_bytes()) {
+            return path;
+        }
+        rows = rest;
+    }
+    panic!("the registry has no such path")
+}
+
+const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
+    while let ([a, one_rest @ ..], [b, other_rest @ ..]) = (one, other) {
+        if *a != *b {
+            return false;
+        }
+        (one, other) = (one_rest, other_rest);
+    }
+    one.is_empty() && other.is_empty()
+}
+
+/// The paths that have a row of their own.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    spoken().map(|row| row.name).filter(|name| name.starts_with('/'))
 }
 
 /// The values of a `_supported` member that we speak.
@@ -227,6 +286,20 @@ mod tests {
         let mut levels = Level::ALL.map(Level::name);
         levels.sort_unstable();
         assert_eq!(sorted("acr_values_supported"), levels);
+    }
+
+    #[test]
+    fn a_path_is_that_of_its_row() {
+        for (name, path) in endpoints() {
+            assert_eq!(super::path(name), path);
+        }
+        for path in paths() {
+            assert_eq!(at(path), path);
+        }
+        for none in ["check_session_iframe", "token", "token_endpoint=", "", "response_types_supported"] {
+            assert!(std::panic::catch_unwind(|| super::path(none)).is_err(), "{none}");
+        }
+        assert!(std::panic::catch_unwind(|| at("/.well-known/webfinger/")).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use hearth_web::axum::Router;
 use hearth_web::axum::http::{HeaderValue, Method, StatusCode, header};
 use hearth_web::axum::middleware::{map_response, map_response_with_state};
 use hearth_web::axum::response::{IntoResponse, Response};
-use hearth_web::axum::routing::{MethodRouter, any, get, post};
+use hearth_web::axum::routing::{any, get, post};
 use hearth_web::{Guard, asset, guard, page};
 
 use crate::ctx::Ctx;
@@ -16,36 +16,40 @@ use crate::endpoint::{
     revoke, token, userinfo, webfinger,
 };
 use crate::page::{account, admin, consent, script, sign_in, welcome};
-use crate::{registry, scim, t};
+use crate::registry::{at, path};
+use crate::{scim, t};
 
 /// Everything that this process answers.
 pub fn router(ctx: Arc<Ctx>) -> Router {
     let described = map_response_with_state(ctx.clone(), bearer::described);
     let for_programs = Router::new()
-        .route("/.well-known/openid-configuration", get(metadata::run))
-        .route("/.well-known/oauth-authorization-server", get(metadata::run))
-        .route("/.well-known/webfinger", get(webfinger::run))
+        .route(const { at("/.well-known/openid-configuration") }, get(metadata::run))
+        .route(const { at("/.well-known/oauth-authorization-server") }, get(metadata::run))
+        .route(const { at("/.well-known/webfinger") }, get(webfinger::run))
         .route(protected_resource::PATH, get(protected_resource::run))
-        .merge(endpoint("jwks_uri", get(jwks::run)))
-        .merge(endpoint("token_endpoint", post(token::run).options(preflight)))
-        .merge(endpoint("userinfo_endpoint", get(userinfo::run).post(userinfo::run).options(preflight)).layer(described.clone()))
-        .merge(endpoint("pushed_authorization_request_endpoint", post(par::run).options(preflight)))
-        .merge(endpoint("device_authorization_endpoint", post(device_grant::run).options(preflight)))
-        .merge(endpoint("registration_endpoint", post(register::run).options(preflight)))
+        .route(const { path("jwks_uri") }, get(jwks::run))
+        .route(const { path("token_endpoint") }, post(token::run).options(preflight))
+        .route(
+            const { path("userinfo_endpoint") },
+            get(userinfo::run).post(userinfo::run).options(preflight).layer(described.clone()),
+        )
+        .route(const { path("pushed_authorization_request_endpoint") }, post(par::run).options(preflight))
+        .route(const { path("device_authorization_endpoint") }, post(device_grant::run).options(preflight))
+        .route(const { path("registration_endpoint") }, post(register::run).options(preflight))
         .route(register::ROUTE, get(register::find).put(register::change).delete(register::remove))
-        .merge(endpoint("revocation_endpoint", post(revoke::run).options(preflight)))
+        .route(const { path("revocation_endpoint") }, post(revoke::run).options(preflight))
         .layer(map_response(open));
     let for_people = Router::new()
-        .merge(endpoint("authorization_endpoint", get(authorize::run).post(authorize::post)))
-        .merge(endpoint("introspection_endpoint", post(introspect::run)))
-        .merge(endpoint("end_session_endpoint", get(logout::run).post(logout::post)))
+        .route(const { path("authorization_endpoint") }, get(authorize::run).post(authorize::post))
+        .route(const { path("introspection_endpoint") }, post(introspect::run))
+        .route(const { path("end_session_endpoint") }, get(logout::run).post(logout::post))
         .route(device_grant::PATH, get(device_grant::show).post(device_grant::look))
         .route("/device/decide", post(device_grant::decide))
         .route(leave_list::ROUTE, get(leave_list::run).post(leave_list::post))
-        .route("/forward/check", any(forward::check))
-        .route("/forward/start", get(forward::start))
-        .route("/forward/callback", get(forward::callback))
-        .route("/forward/out", get(forward::out))
+        .route(const { at("/forward/check") }, any(forward::check))
+        .route(const { at("/forward/start") }, get(forward::start))
+        .route(const { at("/forward/callback") }, get(forward::callback))
+        .route(const { at("/forward/out") }, get(forward::out))
         .route(consent::PATH, post(consent::post))
         .route(sign_in::PATH, get(sign_in::run).post(sign_in::post))
         .route(sign_in::second::PATH, post(sign_in::second::post))
@@ -57,11 +61,6 @@ pub fn router(ctx: Arc<Ctx>) -> Router {
         .merge(admin::routes());
     let all = for_programs.merge(for_people).fallback(nothing_there).with_state(ctx).merge(asset::routes()).merge(script::routes());
     guard(all, Guard::default())
-}
-
-/// An endpoint at the path that the metadata tells of.
-fn endpoint(name: &str, method: MethodRouter<Arc<Ctx>>) -> Router<Arc<Ctx>> {
-    Router::new().route(registry::path(name), method)
 }
 
 /// What takes no cookies may be read by any page: apps that live in a browser need it. Without

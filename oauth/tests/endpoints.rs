@@ -21,9 +21,22 @@ async fn the_metadata_is_the_registry_and_every_endpoint_is_there() {
             assert_eq!(reply.json(), metadata::document(ISSUER));
             assert_eq!(reply.headers["access-control-allow-origin"], "*");
         }
-        for (name, path) in registry::endpoints() {
-            let reply = house.get(path).await;
-            assert_ne!(reply.status, StatusCode::NOT_FOUND, "{name}");
+        let host = ISSUER.strip_prefix("https://").unwrap();
+        for path in registry::endpoints().map(|(_, path)| path).chain(registry::paths()) {
+            let path = path.replace(['{', '}'], "");
+            let request = Request::get(&path).header("x-forwarded-host", host).body(Body::empty()).unwrap();
+            let reply = ask(&house.router, request).await;
+            assert!(!reply.body.contains("There is nothing here"), "{path}: {}", reply.status);
+        }
+        // What programs know without being told has its row.
+        for path in [
+            "/.well-known/openid-configuration",
+            "/.well-known/oauth-authorization-server",
+            "/.well-known/change-password",
+            "/.well-known/passkey-endpoints",
+            "/forward/check",
+        ] {
+            assert!(registry::ROWS.iter().any(|row| row.name == path), "{path}");
         }
         let set = house.get("/jwks.json").await.json();
         let algorithms: Vec<_> =

@@ -604,6 +604,9 @@ async fn what_apps_need_of_a_provider() {
             (400, "invalid_grant".into()),
             "4: a downgrade"
         );
+        // RFC 6749 §4.1.3: without PKCE, the redirect URI ties the code to the request.
+        let unnamed: Vec<(&str, &str)> = pairs[..2].to_vec();
+        assert_eq!(house.post_as(Some(("old", &secret)), "/token", &unnamed).await.error(), (400, "invalid_grant".into()));
         let plain: Vec<(&str, &str)> = pairs[..3].to_vec();
         assert_eq!(house.post_as(Some(("old", &secret)), "/token", &plain).await.status, StatusCode::OK);
         let refused = browser.get(&request(&[("code_challenge", ""), ("code_challenge_method", "")])).await;

@@ -3,6 +3,8 @@
 
 mod support;
 
+use hearth_identity::Service;
+use hearth_types::Secret;
 use hearth_web::axum::http::StatusCode;
 use support::{Reply, on_both_engines, request};
 
@@ -40,6 +42,28 @@ async fn every_page_speaks_as_the_browser_asks() {
         assert!(page.body.contains("Autoriser The app") && page.body.contains("Voir votre adresse e-mail"), "{}", page.body);
         browser.speaks = "en";
         assert!(browser.get("/account").await.body.contains("<html lang=\"en\">"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_device_is_named_in_the_language_of_who_looks() {
+    on_both_engines(async |house| {
+        let mut browser = house.browser();
+        browser.speaks = "fr";
+        browser.sign_in("alice").await;
+        let mail = Secret::new(support::PASSWORD.to_string());
+        let entered = house.ctx.doorkeeper.password("alice@home.example", &mail, Service::Imap, [192, 0, 2, 7].into()).await;
+        assert!(entered.unwrap().is_ok());
+        for (speaks, browser_is, programs_are, not) in [
+            ("en", "Firefox on Linux", "Mail programs with your password", "Firefox sur Linux"),
+            ("fr", "Firefox sur Linux", "Logiciels de courrier avec votre mot de passe", "Mail programs"),
+        ] {
+            browser.speaks = speaks;
+            let page = browser.get("/account").await;
+            assert!(page.body.contains(browser_is) && page.body.contains(programs_are), "{speaks}: {}", page.body);
+            assert!(!page.body.contains(not), "{speaks}: {}", page.body);
+        }
     })
     .await;
 }

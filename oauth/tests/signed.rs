@@ -69,6 +69,10 @@ async fn a_client_proves_itself_with_its_key() {
         assert_eq!(exchange(&code, &twice).await.error(), (400, "invalid_request".into()));
         let good = [("client_id", "signer"), ("client_assertion_type", TYPE), ("client_assertion", fresh.as_str())];
         assert_eq!(exchange(&code, &good).await.status, StatusCode::OK);
+        let proof = assertion(&house, &signer, "7", ISSUER);
+        let fields = [("token", refresh.as_str()), ("client_assertion_type", TYPE), ("client_assertion", proof.as_str())];
+        let shown = house.post_as(None, "/introspect", &fields).await;
+        assert_eq!((shown.status, &shown.json()["active"]), (StatusCode::OK, &json!(true)));
         let next = assertion(&house, &signer, "5", ISSUER);
         let fields = [("token", refresh.as_str()), ("client_assertion_type", TYPE), ("client_assertion", next.as_str())];
         assert_eq!(house.post_as(None, "/revoke", &fields).await.status, StatusCode::OK);

@@ -89,7 +89,6 @@ fn at_domain(domain: &str, path: &str) -> Route {
         "/.well-known/webfinger"
         | "/.well-known/openid-configuration"
         | "/.well-known/oauth-authorization-server"
-        | "/.well-known/oauth-protected-resource"
         | "/.well-known/change-password" => Route::Process(Upstream::Oauth),
         "/.well-known/autoconfig/mail/config-v1.1.xml" => Route::Autoconfig(domain.to_owned()),
         // The direct method of WKD.
@@ -141,6 +140,10 @@ mod tests {
             ("example.org", "/", Route::Home("example.org".into())),
             ("example.org", "/.well-known/webfinger", Route::Process(Oauth)),
             ("example.org", "/.well-known/oauth-authorization-server", Route::Process(Oauth)),
+            // RFC 9728 §3: a resource tells of itself, and the domain is none; mail.D and id.D are.
+            ("example.org", "/.well-known/oauth-protected-resource", Route::NotFound),
+            ("mail.example.org", "/.well-known/oauth-protected-resource", Route::Process(Oauth)),
+            ("id.example.org", "/.well-known/oauth-protected-resource", Route::Process(Oauth)),
             ("example.org", "/.well-known/jmap", Route::Process(Jmap)),
             ("example.org", "/.well-known/openpgpkey/hu/abc", Route::Process(Keyserver)),
             ("example.org", "/.well-known/openpgpkey/policy", Route::Process(Keyserver)),

@@ -14,9 +14,7 @@ pub enum Error {
     #[error("a constraint refused the change: {0}")]
     Constraint(String),
     /// The data was written by a newer release, in a way that this one cannot read.
-    #[error(
-        "{place} was written by a newer Hearth (schema {found}, this one knows {known}); install that release or restore a backup"
-    )]
+    #[error("{place} was written by a newer Hearth (schema {found}, this one knows {known}); install that release")]
     Newer {
         /// Which database.
         place: String,

@@ -9,6 +9,7 @@ mod address;
 mod audit;
 mod contact;
 mod domain;
+mod everybody;
 mod group;
 pub(crate) mod letter;
 mod list;
@@ -30,6 +31,7 @@ pub use account::{Account, Kind, NewAccount};
 pub use address::{AddressEntry, Alias};
 pub use audit::{AuditEntry, By, Event};
 pub use domain::DomainEntry;
+pub use everybody::Everybody;
 pub use group::{Member, MemberRole};
 pub use letter::Letter;
 pub use list::{List, Posting, Unsubscriber, leave_url};
@@ -59,6 +61,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 8, name: "provisioning", breaking: false, sql: include_str!("../migrations/directory-0008.sql") },
     Migration { version: 9, name: "bounded requests", breaking: false, sql: include_str!("../migrations/directory-0009.sql") },
     Migration { version: 10, name: "counted failures", breaking: false, sql: include_str!("../migrations/directory-0010.sql") },
+    Migration { version: 11, name: "redirect URIs", breaking: false, sql: include_str!("../migrations/directory-0011.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// Characters of a person's, a client's or a device's name.
 pub const NAME_CHARS_MAX: usize = 200;
+/// Octets of a redirect URI.
+pub const REDIRECT_URI_BYTES_MAX: usize = 2048;
 /// Characters of a human password. Longer ones are refused before anything is computed.
 pub const PASSWORD_CHARS_MAX: usize = 128;
 /// Characters that a new human password has at least (NIST SP 800-63B-4 §3.1.1.2 with a second factor or throttling: 8).

@@ -22,7 +22,7 @@ pub struct Preset {
     #[serde(default)]
     scopes: Vec<String>,
     #[serde(default)]
-    auth: Auth,
+    public: bool,
     pkce: Option<Pkce>,
     id_token: Option<IdToken>,
     access_token: Option<AccessToken>,
@@ -34,16 +34,6 @@ pub struct Preset {
     #[serde(default)]
     pub upstream: bool,
     paste: Vec<String>,
-}
-
-/// How it proves itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Auth {
-    #[default]
-    Basic,
-    Post,
-    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -94,7 +84,7 @@ impl Preset {
 
     /// Has it no secret?
     pub fn is_public(&self) -> bool {
-        self.auth == Auth::None
+        self.public
     }
 
     /// What it chooses of what a client may choose.

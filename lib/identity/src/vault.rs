@@ -25,6 +25,7 @@ mod signing;
 mod totp;
 mod turns;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -140,6 +141,25 @@ impl Vault {
         .await
     }
 
+    /// The accounts that have a second factor, and how many recovery codes each has left.
+    pub async fn list_with_second_factor(&self) -> Result<HashMap<AccountId, usize>> {
+        self.scan(|tx| {
+            let found = tx.query(
+                "SELECT f.account, (SELECT COUNT(*) FROM recovery_code r WHERE r.account = f.account AND r.used_at IS NULL)
+                 FROM (SELECT account FROM totp WHERE confirmed_at IS NOT NULL UNION SELECT account FROM passkey) f",
+                &[],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            Ok(found.into_iter().collect())
+        })
+        .await
+    }
+
+    /// Looks through the whole database; what is wrong with it, if anything is (SQLite; a server looks after itself).
+    pub async fn check(&self) -> Result<Option<String>> {
+        Ok(self.0.database.check().await?)
+    }
+
     /// Wipes every secret of an account.
     pub async fn forget(&self, account: AccountId) -> Result<()> {
         self.write(move |tx| {
@@ -161,6 +181,11 @@ impl Vault {
 
     async fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
         self.0.database.look(work).await
+    }
+
+    /// As many rows as there are.
+    async fn scan<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        self.0.database.read(work).await
     }
 
     async fn write<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {

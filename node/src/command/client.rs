@@ -6,8 +6,9 @@ mod app;
 use anyhow::{anyhow, bail};
 use hearth_identity::Directory;
 use hearth_identity::directory::Kind;
-use hearth_identity::grants::{Client, NewClient, Registration};
-use hearth_identity::preset;
+use hearth_identity::grants::{Client, NewClient, Registration, redirect_uri};
+use hearth_identity::preset::{self, Preset};
+use hearth_types::AccountId;
 use serde_json::{Value, json};
 
 use crate::cli::{ClientAddArgs, ClientCommand};
@@ -22,79 +23,104 @@ const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 pub async fn run(place: &Place, command: ClientCommand, out: &Out) -> anyhow::Result<()> {
     let directory = place.directory().await?;
     match command {
-        ClientCommand::Add(args) => add(place, &directory, *args, out).await?,
-        ClientCommand::Presets => {
-            let rows: Vec<Value> =
-                preset::all()?.into_iter().map(|(name, preset)| json!({ "name": name, "app": preset.title })).collect();
-            out.table(&rows, &["name", "app"], "There are none.");
-        }
-        ClientCommand::Allow { client_id, account: who } => {
-            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
-            let account = account(&directory, &who).await?;
-            directory.add_client_access(client.id, account.id).await?;
-            let listed = listed(&directory, &client).await?;
-            out.result(
-                &json!({ "client_id": client_id, "allowed": listed }),
-                format!("{} is for {}", client.name, listed.join(", ")),
-            );
-        }
-        ClientCommand::Deny { client_id, account: who } => {
-            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
-            let account = account(&directory, &who).await?;
-            if !directory.remove_client_access(client.id, account.id).await? {
-                bail!("{who} is not on the list of {client_id}");
-            }
-            let listed = listed(&directory, &client).await?;
-            let says =
-                if listed.is_empty() { "nobody; `hearth client open` lets everyone in".to_owned() } else { listed.join(", ") };
-            out.result(&json!({ "client_id": client_id, "allowed": listed }), format!("{} is for {says}", client.name));
-        }
-        ClientCommand::Open { client_id } => {
-            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
-            directory.open_client(client.id).await?;
-            out.result(&json!({ "client_id": client_id }), format!("everyone may use {}", client.name));
-        }
-        ClientCommand::Enable { client_id } => {
-            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
-            directory.enable_client(client.id).await?;
-            out.result(&json!({ "client_id": client_id }), format!("{} is let in.", client.name));
-        }
-        ClientCommand::Disable { client_id } => {
-            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
-            directory.disable_client(client.id).await?;
-            let says = format!("{} is let in no longer; what was signed in through it is signed out.", client.name);
-            out.result(&json!({ "client_id": client_id }), says);
-        }
-        ClientCommand::Registration { choice } => registration(&directory, choice.as_deref(), out).await?,
-        ClientCommand::List => {
-            let rows: Vec<Value> = directory.list_clients().await?.iter().map(describe).collect();
-            out.table(
-                &rows,
-                &["client_id", "name", "public", "trusted", "disabled"],
-                "There are none. Add one: hearth client add NAME --redirect-uri URI",
-            );
-        }
-        ClientCommand::Show { client_id } => {
-            let client = directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
-            let value = describe(&client);
-            let lines = format!(
-                "{}\n  name           {}\n  redirect URIs  {}\n  scopes         {}\n  public         {}\n  trusted        {}\n  issuer         {}",
-                client.identifier,
-                client.name,
-                client.redirect_uris.join(" "),
-                client.scopes.join(" "),
-                client.is_public(),
-                client.trusted,
-                place.config.issuer()
-            );
-            out.result(&value, lines);
-        }
-        ClientCommand::Remove { client_id } => {
-            directory.find_client(&client_id).await?.ok_or_else(|| missing(&client_id))?;
-            directory.remove_client(&client_id).await?;
-            out.result(&json!({ "client_id": client_id }), format!("{client_id} is gone; its sessions ended."));
-        }
+        ClientCommand::Add(args) => add(place, &directory, *args, out).await,
+        ClientCommand::Presets => presets(out),
+        ClientCommand::Allow { client_id, account } => allow(&directory, &client_id, &account, out).await,
+        ClientCommand::Deny { client_id, account } => deny(&directory, &client_id, &account, out).await,
+        ClientCommand::Open { client_id } => open(&directory, &client_id, out).await,
+        ClientCommand::Enable { client_id } => enable(&directory, &client_id, out).await,
+        ClientCommand::Disable { client_id } => disable(&directory, &client_id, out).await,
+        ClientCommand::Registration { choice } => registration(&directory, choice.as_deref(), out).await,
+        ClientCommand::List => list(&directory, out).await,
+        ClientCommand::Show { client_id } => show(place, &directory, &client_id, out).await,
+        ClientCommand::Remove { client_id } => remove(&directory, &client_id, out).await,
     }
+}
+
+/// The client that somebody typed.
+async fn find(directory: &Directory, client_id: &str) -> anyhow::Result<Client> {
+    let found = directory.find_client(client_id).await?;
+    found.ok_or_else(|| anyhow!("there is no client {client_id}; see: hearth client list"))
+}
+
+fn presets(out: &Out) -> anyhow::Result<()> {
+    let known = preset::all()?.into_iter();
+    let rows: Vec<Value> = known.map(|(name, preset)| json!({ "name": name, "app": preset.title })).collect();
+    out.table(&rows, &["name", "app"], "There are none.");
+    Ok(())
+}
+
+async fn allow(directory: &Directory, client_id: &str, who: &str, out: &Out) -> anyhow::Result<()> {
+    let client = find(directory, client_id).await?;
+    let account = account(directory, who).await?;
+    directory.add_client_access(client.id, account.id).await?;
+    let listed = listed(directory, &client).await?;
+    let says = format!("{} is for {}", client.name, listed.join(", "));
+    out.result(&json!({ "client_id": client_id, "allowed": listed }), says);
+    Ok(())
+}
+
+async fn deny(directory: &Directory, client_id: &str, who: &str, out: &Out) -> anyhow::Result<()> {
+    let client = find(directory, client_id).await?;
+    let account = account(directory, who).await?;
+    if !directory.remove_client_access(client.id, account.id).await? {
+        bail!("{who} is not on the list of {client_id}");
+    }
+    let listed = listed(directory, &client).await?;
+    let says = if listed.is_empty() { "nobody; `hearth client open` lets everyone in".to_owned() } else { listed.join(", ") };
+    out.result(&json!({ "client_id": client_id, "allowed": listed }), format!("{} is for {says}", client.name));
+    Ok(())
+}
+
+async fn open(directory: &Directory, client_id: &str, out: &Out) -> anyhow::Result<()> {
+    let client = find(directory, client_id).await?;
+    directory.open_client(client.id).await?;
+    out.result(&json!({ "client_id": client_id }), format!("everyone may use {}", client.name));
+    Ok(())
+}
+
+async fn enable(directory: &Directory, client_id: &str, out: &Out) -> anyhow::Result<()> {
+    let client = find(directory, client_id).await?;
+    directory.enable_client(client.id).await?;
+    out.result(&json!({ "client_id": client_id }), format!("{} is let in.", client.name));
+    Ok(())
+}
+
+async fn disable(directory: &Directory, client_id: &str, out: &Out) -> anyhow::Result<()> {
+    let client = find(directory, client_id).await?;
+    directory.disable_client(client.id).await?;
+    let says = format!("{} is let in no longer; what was signed in through it is signed out.", client.name);
+    out.result(&json!({ "client_id": client_id }), says);
+    Ok(())
+}
+
+async fn list(directory: &Directory, out: &Out) -> anyhow::Result<()> {
+    let rows: Vec<Value> = directory.list_clients().await?.iter().map(describe).collect();
+    let none = "There are none. Add one: hearth client add NAME --redirect-uri URI";
+    out.table(&rows, &["client_id", "name", "public", "trusted", "disabled"], none);
+    Ok(())
+}
+
+async fn show(place: &Place, directory: &Directory, client_id: &str, out: &Out) -> anyhow::Result<()> {
+    let client = find(directory, client_id).await?;
+    let lines = format!(
+        "{}\n  name           {}\n  redirect URIs  {}\n  scopes         {}\n  public         {}\n  trusted        {}\n  issuer         {}",
+        client.identifier,
+        client.name,
+        client.redirect_uris.join(" "),
+        client.scopes.join(" "),
+        client.is_public(),
+        client.trusted,
+        place.config.issuer()
+    );
+    out.result(&describe(&client), lines);
+    Ok(())
+}
+
+async fn remove(directory: &Directory, client_id: &str, out: &Out) -> anyhow::Result<()> {
+    find(directory, client_id).await?;
+    directory.remove_client(client_id).await?;
+    out.result(&json!({ "client_id": client_id }), format!("{client_id} is gone; its sessions ended."));
     Ok(())
 }
 
@@ -119,39 +145,14 @@ async fn listed(directory: &Directory, client: &Client) -> anyhow::Result<Vec<St
 }
 
 async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Out) -> anyhow::Result<()> {
-    for uri in args.redirect_uri.iter().chain(&args.post_logout_redirect_uri) {
-        check_redirect(uri)?;
-    }
-    for uri in args.backchannel_logout_uri.iter().chain(&args.frontchannel_logout_uri) {
-        if !uri.starts_with("https://") && !uri.starts_with("http://") {
-            bail!("{uri:?} is not an address of the program; write it as https://...");
-        }
-    }
+    check_addresses(&args)?;
     let known = args.preset.as_deref().map(preset::find).transpose()?;
     let url = args.url.as_deref().map(preset::check_url).transpose()?.unwrap_or_default();
-    let mut new = NewClient {
-        identifier: args.client_id.clone(),
-        name: args.name.clone().or_else(|| known.as_ref().map(|known| known.title.clone())).unwrap_or_default(),
-        public: args.public,
-        redirect_uris: args.redirect_uri.clone(),
-        post_logout_redirect_uris: args.post_logout_redirect_uri.clone(),
-        grant_types: grant_types(&args),
-        scopes: args.scope.clone(),
-        preset: args.preset.clone(),
-        trusted: args.trusted,
-        metadata: String::new(),
+    let mut new = asked(&args);
+    let mut metadata = match &known {
+        Some(known) => fill_in(&mut new, known, &url)?,
+        None => json!({}),
     };
-    let mut metadata = json!({});
-    if let Some(known) = &known {
-        new.public |= known.is_public();
-        new.trusted |= known.trusted;
-        new.redirect_uris.extend(known.redirect_uris(&url)?);
-        new.post_logout_redirect_uris.extend(known.post_logout_redirect_uris(&url)?);
-        if new.scopes.is_empty() {
-            new.scopes = known.scopes();
-        }
-        metadata = known.metadata(&url)?;
-    }
     if new.scopes.is_empty() {
         new.scopes = SCOPES.map(str::to_owned).to_vec();
     }
@@ -159,33 +160,84 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
     let wants_upstream = known.as_ref().is_some_and(|known| known.upstream);
     app::choose(&place.config, directory, &args, wants_upstream, &url, &mut metadata).await?;
     if let Some(who) = &args.service_account {
-        let account = account(directory, who).await?;
-        if account.kind != Kind::Service {
-            bail!("{who} is not a service account; make one: hearth account add {who} --kind service");
-        }
-        metadata["hearth_service_account"] = json!(account.id.to_string());
+        metadata["hearth_service_account"] = json!(service_account(directory, who).await?.to_string());
     }
     new.metadata = metadata.to_string();
     let (client, secret) = directory.add_client(new).await?;
     if client.upstream().is_some() {
         certificate::renew_for_all(&place.config, directory).await?;
     }
-    let issuer = place.config.issuer();
-    let mut value = json!({ "client_id": client.identifier });
-    let mut lines = format!("client id      {}\n", client.identifier);
-    if let Some(secret) = &secret {
-        value["client_secret"] = json!(secret.expose());
-        lines.push_str(&format!("client secret  {}   (shown once)\n", secret.expose()));
-    }
-    lines.push_str(&format!("issuer         {issuer}"));
+    let secret = secret.as_ref().map(|secret| secret.expose().as_str());
+    let (mut value, mut lines) = what_to_paste(&client.identifier, secret, &place.config.issuer());
     if let Some(known) = &known {
-        let secret = secret.as_ref().map(|secret| secret.expose().as_str()).unwrap_or_default();
-        let paste = known.paste(&url, &issuer, &client.identifier, secret);
+        let paste = known.paste(&url, &place.config.issuer(), &client.identifier, secret.unwrap_or_default());
         lines.push_str(&format!("\n\nFor {}:\n{paste}", known.title));
         value["paste"] = json!(paste);
     }
     out.result(&value, lines);
     Ok(())
+}
+
+fn check_addresses(args: &ClientAddArgs) -> anyhow::Result<()> {
+    for uri in args.redirect_uri.iter().chain(&args.post_logout_redirect_uri) {
+        redirect_uri::check(uri).map_err(|why| anyhow!("{uri:?} {why}"))?;
+    }
+    for uri in args.backchannel_logout_uri.iter().chain(&args.frontchannel_logout_uri) {
+        if !uri.starts_with("https://") && !uri.starts_with("http://") {
+            bail!("{uri:?} is not an address of the program; write it as https://...");
+        }
+    }
+    Ok(())
+}
+
+/// What the command line says of the client itself.
+fn asked(args: &ClientAddArgs) -> NewClient {
+    NewClient {
+        identifier: args.client_id.clone(),
+        name: args.name.clone().unwrap_or_default(),
+        public: args.public,
+        redirect_uris: args.redirect_uri.clone(),
+        post_logout_redirect_uris: args.post_logout_redirect_uri.clone(),
+        grant_types: grant_types(args),
+        scopes: args.scope.clone(),
+        preset: args.preset.clone(),
+        trusted: args.trusted,
+        metadata: String::new(),
+    }
+}
+
+/// What is known of the app, where the command line says nothing; the choices that the app wants.
+fn fill_in(new: &mut NewClient, known: &Preset, url: &str) -> anyhow::Result<Value> {
+    if new.name.is_empty() {
+        new.name = known.title.clone();
+    }
+    new.public |= known.is_public();
+    new.trusted |= known.trusted;
+    new.redirect_uris.extend(known.redirect_uris(url)?);
+    new.post_logout_redirect_uris.extend(known.post_logout_redirect_uris(url)?);
+    if new.scopes.is_empty() {
+        new.scopes = known.scopes();
+    }
+    Ok(known.metadata(url)?)
+}
+
+async fn service_account(directory: &Directory, who: &str) -> anyhow::Result<AccountId> {
+    let account = account(directory, who).await?;
+    if account.kind != Kind::Service {
+        bail!("{who} is not a service account; make one: hearth account add {who} --kind service");
+    }
+    Ok(account.id)
+}
+
+fn what_to_paste(client_id: &str, secret: Option<&str>, issuer: &str) -> (Value, String) {
+    let mut value = json!({ "client_id": client_id });
+    let mut lines = format!("client id      {client_id}\n");
+    if let Some(secret) = secret {
+        value["client_secret"] = json!(secret);
+        lines.push_str(&format!("client secret  {secret}   (shown once)\n"));
+    }
+    lines.push_str(&format!("issuer         {issuer}"));
+    (value, lines)
 }
 
 /// None for the usual two.
@@ -230,24 +282,6 @@ fn choose(args: &ClientAddArgs, metadata: &mut Value) {
     }
 }
 
-fn missing(client_id: &str) -> anyhow::Error {
-    anyhow!("there is no client {client_id}; see: hearth client list")
-}
-
-/// RFC 6749 §3.1.2: absolute, without a fragment. RFC 8252 §7: a private scheme or a loopback address is a program's own.
-fn check_redirect(uri: &str) -> anyhow::Result<()> {
-    let Some((scheme, rest)) = uri.split_once(':') else { bail!("--redirect-uri {uri:?} has no scheme; write it as https://...") };
-    if uri.contains(['#', ' ', '*']) || rest.is_empty() {
-        bail!("--redirect-uri {uri:?} has a fragment, a blank or a star; write exactly what the program uses");
-    }
-    let loopback = ["//127.0.0.1", "//localhost", "//[::1]"].iter().any(|start| rest.starts_with(start));
-    match scheme {
-        "http" if !loopback => bail!("--redirect-uri {uri:?} would send the answer unencrypted; use https"),
-        "javascript" | "data" | "file" => bail!("--redirect-uri {uri:?} is not a place that an answer can be sent to"),
-        _ => Ok(()),
-    }
-}
-
 fn describe(client: &Client) -> Value {
     json!({
         "client_id": client.identifier,
@@ -263,22 +297,41 @@ fn describe(client: &Client) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn args(more: &[&str]) -> ClientAddArgs {
+        let line = ["hearth", "client", "add", "App", "--redirect-uri", "https://app.example.org/cb"].iter().chain(more);
+        match Cli::try_parse_from(line).unwrap().command {
+            Command::Client(ClientCommand::Add(args)) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn where_an_answer_may_go() {
-        for good in ["https://app.example.org/cb", "http://127.0.0.1:8080/cb", "http://localhost/", "org.example.app:/cb"] {
-            assert!(check_redirect(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "app.example.org/cb",
-            "http://app.example.org/cb",
-            "https://a.org/#x",
-            "https://*.a.org/",
-            "javascript:alert(1)",
-            "https:",
-        ] {
-            assert!(check_redirect(bad).is_err(), "{bad}");
+        for option in ["--redirect-uri", "--post-logout-redirect-uri"] {
+            let checked = |uri: &str| check_addresses(&args(&[option, uri])).map_err(|error| error.to_string());
+            for good in ["https://app.example.org/cb", "http://127.0.0.1:8080/cb", "http://localhost/", "org.example.app:/cb"] {
+                assert_eq!(checked(good), Ok(()), "{good}");
+            }
+            for (bad, why) in [
+                ("app.example.org/cb", "has no scheme"),
+                ("http://app.example.org/cb", "unencrypted"),
+                ("http://127.0.0.1.evil.example/cb", "unencrypted"),
+                ("http://localhost@evil.example/cb", "unencrypted"),
+                ("https://a.org/#x", "has a fragment"),
+                ("https://*.a.org/", "a star"),
+                ("https://user:pw@app.example.org/cb", "more than a host"),
+                ("javascript:alert(1)", "is not a place"),
+                ("vbscript:x", "is not a place"),
+                ("https:", "has no host"),
+            ] {
+                let says = checked(bad).unwrap_err();
+                assert!(says.starts_with(&format!("{bad:?} ")) && says.contains(why), "{says}");
+            }
         }
     }
 }

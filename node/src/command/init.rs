@@ -24,7 +24,7 @@ pub async fn run(dir: Option<&Path>, args: InitArgs, out: &Out) -> anyhow::Resul
     }
     let domain = args.domain.trim_end_matches('.').to_ascii_lowercase();
     // Checked before anything is written.
-    let admin = args.admin.as_deref().map(|name| place::parse_address(&format!("{name}@{domain}"))).transpose()?;
+    let admin = args.admin.as_deref().map(|name| parse_admin(name, &domain)).transpose()?;
     if init::look(&dir)? == Found::Home {
         bail!("{} is already set up; start it with: hearth up --dir {}", dir.display(), dir.display());
     }
@@ -56,6 +56,16 @@ pub async fn run(dir: Option<&Path>, args: InitArgs, out: &Out) -> anyhow::Resul
     Ok(())
 }
 
+/// A name, or an address in the domain of the home.
+fn parse_admin(text: &str, domain: &str) -> anyhow::Result<Address> {
+    let whole = if text.contains('@') { text.to_owned() } else { format!("{text}@{domain}") };
+    let address = place::parse_address(&whole)?;
+    if address.domain().as_str() != domain {
+        bail!("{address} is not in {domain}; write --admin NAME@{domain}");
+    }
+    Ok(address)
+}
+
 fn absolute(path: &PathBuf) -> anyhow::Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("{} is no path", path.display()))
 }
@@ -70,4 +80,19 @@ async fn add_admin(config: &Config, address: &Address) -> anyhow::Result<Secret<
     gate.close().await;
     set?;
     Ok(password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_admin_is_a_name_or_an_address_of_this_home() {
+        for name in ["alice", "alice@home.example", "alice@HOME.example"] {
+            assert_eq!(parse_admin(name, "home.example").unwrap().to_string(), "alice@home.example", "{name}");
+        }
+        for name in ["", "@", "a b", "alice@", "@home.example", "alice@elsewhere.example", "alice@home.example@home.example"] {
+            assert!(parse_admin(name, "home.example").is_err(), "{name}");
+        }
+    }
 }

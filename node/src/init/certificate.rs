@@ -56,12 +56,12 @@ pub async fn renew_for_all(config: &Config, directory: &Directory) -> anyhow::Re
 /// Signs a new certificate for the node's key, with these names.
 fn renew(config: &Config, names: &[String]) -> anyhow::Result<()> {
     let ca_pem = read_text(&config.path("tls/ca.pem"))?;
-    let ca_key =
-        KeyPair::from_pem(&read_text(&config.path("tls/ca.key"))?).context("tls/ca.key is not a key; put it back from a backup")?;
+    let ca_key = KeyPair::from_pem(&read_text(&config.path("tls/ca.key"))?)
+        .context("tls/ca.key is not a key; put it back from a copy of yours")?;
     let node_key = KeyPair::from_pem(&read_text(&config.path("tls/node.key"))?)
-        .context("tls/node.key is not a key; put it back from a backup")?;
+        .context("tls/node.key is not a key; put it back from a copy of yours")?;
     let issuer =
-        Issuer::from_ca_cert_pem(&ca_pem, &ca_key).context("tls/ca.pem is not a certificate; put it back from a backup")?;
+        Issuer::from_ca_cert_pem(&ca_pem, &ca_key).context("tls/ca.pem is not a certificate; put it back from a copy of yours")?;
     let node = node(config, names)?.signed_by(&node_key, &issuer)?;
     replace(&config.path("tls/node.pem"), format!("{}{ca_pem}", node.pem()).as_bytes(), 0o644)
 }
@@ -93,7 +93,7 @@ pub struct Facts {
 /// Reads the first certificate of a file.
 pub fn facts(path: &Path) -> anyhow::Result<Facts> {
     let text = read_text(path)?;
-    let broken = || anyhow!("{} is not a certificate; put it back from a backup", path.display());
+    let broken = || anyhow!("{} is not a certificate; put it back from a copy of yours", path.display());
     let pem = Pem::iter_from_buffer(text.as_bytes()).next().ok_or_else(broken)?.map_err(|_| broken())?;
     let certificate = pem.parse_x509().map_err(|_| broken())?;
     let ends = certificate.validity().not_after.timestamp();

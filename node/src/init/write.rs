@@ -38,5 +38,5 @@ pub fn sync_folder(path: &Path) -> anyhow::Result<()> {
 /// Reads a small text file.
 pub fn read_text(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}; put it back from a backup, or run as its owner", path.display()))
+        .with_context(|| format!("cannot read {}; put it back from a copy of yours, or run as its owner", path.display()))
 }

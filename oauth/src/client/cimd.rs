@@ -8,7 +8,7 @@
 
 use hearth_identity::grants::{Client, NewClient, Registration};
 use hearth_net::fetch::Fetched;
-use hearth_types::{ClientId, Fault, Trouble};
+use hearth_types::{ClientId, Fault, Timestamp, Trouble};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -25,8 +25,6 @@ use crate::request::params::Params;
 const MARK: &str = "document";
 /// Members that are addresses for people to open: of https alone.
 const ADDRESSES: [&str; 4] = ["client_uri", "logo_uri", "policy_uri", "tos_uri"];
-/// The row that there is not.
-const NOBODY: i64 = 0;
 
 /// Is a `client_id` such an address? As it is written, for it is compared as a string: https without a port, a query, a
 /// fragment or a user, with a path that has neither empty steps nor dots, written or encoded.
@@ -48,9 +46,9 @@ pub fn is_url(client_id: &str) -> bool {
 }
 
 /// Until a person of the house is there to read its document for: one that can be named and nothing else.
-pub fn unmet(client_id: &str, redirect_uri: &str) -> Client {
+pub fn unmet(client_id: &str, redirect_uri: &str, now: Timestamp) -> Client {
     Client {
-        id: ClientId::from_i64(NOBODY),
+        id: ClientId::new(now),
         identifier: client_id.to_string(),
         name: host(client_id),
         secret_hash: None,
@@ -64,13 +62,8 @@ pub fn unmet(client_id: &str, redirect_uri: &str) -> Client {
         access: "everyone".into(),
         metadata: json!({ "hearth_registration": MARK }).to_string(),
         disabled: false,
-        created_at: hearth_types::Timestamp::default(),
+        created_at: now,
     }
-}
-
-/// Is it still only named?
-pub fn is_unmet(client: &Client) -> bool {
-    client.id == ClientId::from_i64(NOBODY)
 }
 
 fn host(client_id: &str) -> String {
@@ -117,7 +110,6 @@ fn read_at(client: &Client) -> Option<i64> {
 }
 
 async fn keep(ctx: &Ctx, known: Option<Client>, new: NewClient, chosen: Registration) -> Result<(), Fault<Ended>> {
-    let waits = chosen == Registration::Approved;
     match known {
         Some(client) => {
             // Who let it in let in what it was.
@@ -125,7 +117,7 @@ async fn keep(ctx: &Ctx, known: Option<Client>, new: NewClient, chosen: Registra
             if new.public != client.is_public() {
                 return Err(Fault::Peer(Ended::Page(Where::Document)));
             }
-            if is_other && waits {
+            if is_other && chosen == Registration::Approved {
                 ctx.directory.disable_client(client.id).await.map_err(Trouble::from)?;
             }
             ctx.directory.change_client(client.id, new).await.map_err(Trouble::from)?;
@@ -136,8 +128,7 @@ async fn keep(ctx: &Ctx, known: Option<Client>, new: NewClient, chosen: Registra
                 Err(Fault::Peer(Refusal { .. })) => return Err(Fault::Peer(Ended::Page(Where::Document))),
                 Err(Fault::Ours(trouble)) => return Err(Fault::Ours(trouble)),
             }
-            let added = if waits { ctx.directory.add_waiting_client(new).await } else { ctx.directory.add_client(new).await };
-            match added {
+            match ctx.directory.add_registered_client(new, chosen).await {
                 // Another request of it was quicker.
                 Ok(_) | Err(hearth_identity::Error::InUse(_)) => {}
                 Err(error) => return Err(Fault::Ours(Trouble::from(error))),

@@ -40,6 +40,8 @@ use crate::{t, t1};
 pub struct Admitted {
     /// Who asks.
     pub client: Client,
+    /// It is only named yet: there is no such row.
+    pub is_unmet: bool,
     /// What is asked.
     pub pending: Pending,
     /// The request as it travels between our pages; without the mark of a fresh sign-in.
@@ -75,7 +77,7 @@ pub async fn post(State(ctx): State<Arc<Ctx>>, body: Bytes) -> Response {
 
 /// The address of a request.
 pub fn location_of(query: &str) -> String {
-    format!("{}?{query}", registry::path("authorization_endpoint"))
+    format!("{}?{query}", const { registry::path("authorization_endpoint") })
 }
 
 /// Reads a request, looks its client up, and admits it or not.
@@ -87,9 +89,12 @@ pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
     let params = Params::parse(query.as_bytes());
     let identifier = authorization::client_of(&params).map_err(page)?;
     let found = ctx.directory.find_client(identifier).await.map_err(Trouble::from)?;
+    let is_unmet = found.is_none();
     let client = match found {
         Some(client) => client,
-        None if cimd::is_url(identifier) && takes_strangers(ctx).await? => cimd::unmet(identifier, params.field("redirect_uri")),
+        None if cimd::is_url(identifier) && takes_strangers(ctx).await? => {
+            cimd::unmet(identifier, params.field("redirect_uri"), ctx.now())
+        }
         None => return Err(page(Where::Client)),
     };
     let registered = registered(ctx, &client);
@@ -123,7 +128,7 @@ pub async fn admit(ctx: &Ctx, query: &str) -> Result<Admitted, Fault<Ended>> {
         }
     }
     let fresh = params.find(FRESH).map(str::to_string);
-    Ok(Admitted { client, pending, query: params.without(FRESH).encode(), fresh, pushed })
+    Ok(Admitted { client, is_unmet, pending, query: params.without(FRESH).encode(), fresh, pushed })
 }
 
 async fn takes_strangers(ctx: &Ctx) -> Result<bool, Trouble> {
@@ -131,15 +136,23 @@ async fn takes_strangers(ctx: &Ctx) -> Result<bool, Trouble> {
 }
 
 /// What is asked: in the request object, where a client that registered keys sends one (RFC 9101), else beside it.
+pub(crate) fn asked(
+    ctx: &Ctx,
+    client: &Client,
+    registered: &Registered,
+    params: &Params,
+) -> Result<Params, (ErrorCode, &'static str)> {
+    match params.find("request").filter(|_| !registered.profile.keys.is_empty()) {
+        Some(object) => assertion::request(ctx, client, object).map_err(|says| (ErrorCode::InvalidRequestObject, says)),
+        None if registered.profile.signed_only => Err((ErrorCode::InvalidRequest, "this client signs its requests")),
+        None => Ok(params.clone()),
+    }
+}
+
 fn opened(ctx: &Ctx, client: &Client, registered: &Registered, params: &Params) -> Result<Params, Fault<Ended>> {
-    let object = params.find("request").filter(|_| !registered.profile.keys.is_empty());
-    let (code, says) = match object {
-        Some(object) => match assertion::request(ctx, client, object) {
-            Ok(asked) => return Ok(asked),
-            Err(says) => (ErrorCode::InvalidRequestObject, says),
-        },
-        None if registered.profile.signed_only => (ErrorCode::InvalidRequest, "this client signs its requests"),
-        None => return Ok(params.clone()),
+    let (code, says) = match asked(ctx, client, registered, params) {
+        Ok(asked) => return Ok(asked),
+        Err(refused) => refused,
     };
     let redirect_uri = authorization::redirect_of(params, registered).map_err(|place| Fault::Peer(Ended::Page(place)))?;
     let cancelled = Cancelled {
@@ -168,7 +181,7 @@ pub fn registered(ctx: &Ctx, client: &Client) -> Registered {
 async fn respond(ctx: &Ctx, visit: &Visit, query: &str) -> Result<Response, Fault<Ended>> {
     cimd::meet(ctx, visit, query).await?;
     let admitted = admit(ctx, query).await?;
-    if visit.session.is_some() && cimd::is_unmet(&admitted.client) {
+    if visit.session.is_some() && admitted.is_unmet {
         return Err(Fault::Peer(Ended::Page(Where::Client)));
     }
     let is_fresh = admitted.fresh.as_ref().is_some_and(|mark| {
@@ -192,7 +205,7 @@ async fn respond(ctx: &Ctx, visit: &Visit, query: &str) -> Result<Response, Faul
         Next::SignIn => Ok(see_other(&sign_in::location_for(&admitted.query))),
         Next::Cancel(code) => {
             // RFC 9700 §4.11.2 excepts silent authentication: a stranger is told as well, where its address was looked at.
-            let is_stranger = cimd::is_unmet(&admitted.client);
+            let is_stranger = admitted.is_unmet;
             let cancelled = admitted.pending.cancel(code, "no page may be shown");
             Err(Fault::Peer(Ended::Client(Cancelled { is_stranger, ..cancelled })))
         }
@@ -253,10 +266,8 @@ fn to_stored(client: &Client, fulfilled: Fulfilled, request: String) -> Code {
         account: fulfilled.account,
         session: fulfilled.session,
         redirect_uri: fulfilled.redirect_uri,
-        redirect_uri_was_sent: true,
         scopes: fulfilled.scopes.iter().map(|scope| scope.name().to_string()).collect(),
         nonce: fulfilled.nonce,
-        code_challenge_method: fulfilled.challenge.as_ref().map(|_| "S256".to_string()),
         code_challenge: fulfilled.challenge.map(|challenge| challenge.as_str().to_string()),
         request,
         authenticated_at: fulfilled.auth_time,

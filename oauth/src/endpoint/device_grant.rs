@@ -7,9 +7,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use hearth_identity::directory::Event;
 use hearth_identity::grants::{Client, NewPending, Pending, hash_token, new_token};
-use hearth_identity::service::Service;
 use hearth_types::Trouble;
 use hearth_web::Peer;
 use hearth_web::axum::body::Bytes;
@@ -36,7 +34,7 @@ use crate::t;
 /// Its name at the token endpoint.
 pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// Where a person types the code.
-pub const PATH: &str = "/device";
+pub const PATH: &str = crate::registry::at("/device");
 const KIND: &str = "device";
 const LOOK: &str = "look at a device";
 /// RFC 8628 §6.1: letters that make no words and are not taken for others. Eight of twenty: 34 bits.
@@ -219,14 +217,11 @@ async fn answer(ctx: &Ctx, visit: &Visit, code: &str, allowed: bool) -> Result<R
     if !ctx.directory.answer_device(code, allowed && may, session.account, session.id).await? {
         return Ok(ask(ctx, visit, "", StatusCode::NOT_FOUND, Some(t("That device was answered already."))));
     }
-    let event = Event {
-        event: if allowed && may { "device.allowed" } else { "device.denied" },
-        actor: Some(session.account),
-        subject: Some(session.account),
-        peer: Some(visit.peer.ip),
-        service: Some(Service::Web),
-        detail: format!("{} ({})", client.name, scopes_of(&pending)),
-    };
+    let event = visit.event(
+        if allowed && may { "device.allowed" } else { "device.denied" },
+        session.account,
+        format!("{} ({})", client.name, scopes_of(&pending)),
+    );
     ctx.directory.add_audit(event).await?;
     if allowed && may {
         tell(ctx, visit, &account, Notice::DeviceAdmitted, &client.name).await;

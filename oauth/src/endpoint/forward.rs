@@ -60,8 +60,7 @@ async fn client_of(ctx: &Ctx, headers: &HeaderMap) -> Result<Option<(Client, Str
     if app.is_empty() || callback.len() > REDIRECT_URI_BYTES_MAX {
         return Ok(None);
     }
-    let clients = ctx.directory.list_clients().await?;
-    let found = clients.into_iter().find(|client| !client.disabled && client.redirect_uris.contains(&callback));
+    let found = ctx.directory.find_client_of_redirect_uri(&callback).await?;
     Ok(found.map(|client| (client, callback)))
 }
 
@@ -170,7 +169,7 @@ async fn begin(ctx: &Ctx, headers: &HeaderMap, to: &str) -> Result<Response, Tro
         ("code_challenge_method", "S256"),
     ];
     let request = request.into_iter().fold(Params::default(), |params, (name, value)| params.with(name, value));
-    let location = format!("{}{}?{}", ctx.issuer, registry::path("authorization_endpoint"), request.encode());
+    let location = format!("{}{}?{}", ctx.issuer, const { registry::path("authorization_endpoint") }, request.encode());
     let mut response = see_other(&location);
     let field = cookie::set(START, mark.expose(), Some(FORWARD_START_WITHIN));
     response.headers_mut().extend(field.map(|field| (header::SET_COOKIE, field)));

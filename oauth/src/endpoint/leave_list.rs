@@ -18,7 +18,7 @@ use crate::ctx::Ctx;
 use crate::t;
 
 /// The route; what [`leave_url`] makes leads to it.
-pub const ROUTE: &str = "/lists/leave/{list}/{token}";
+pub const ROUTE: &str = crate::registry::at("/lists/leave/{list}/{token}");
 
 #[derive(Template)]
 #[template(path = "leave_list.html")]

@@ -82,6 +82,14 @@ mod tests {
         assert_eq!(metadata["authorization_endpoint"], "https://id.example/authorize");
         assert_eq!(metadata["response_types_supported"], json!(["code"]));
         assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["RS256", "ES256", "EdDSA"]));
+        // One room proves clients at all three.
+        for endpoint in ["token", "revocation", "introspection"] {
+            let told = |what: &str| metadata[format!("{endpoint}_endpoint_auth_{what}_supported")].clone();
+            let methods = told("methods");
+            assert!(methods.as_array().unwrap().contains(&json!("private_key_jwt")), "{endpoint}: {methods}");
+            // RFC 8414 §2: without them, that method would be no use.
+            assert_eq!(told("signing_alg_values"), json!(["RS256", "ES256", "EdDSA"]), "{endpoint}");
+        }
         // §3: its default would be true.
         assert_eq!(metadata["request_uri_parameter_supported"], json!(false));
         assert_eq!(metadata["authorization_response_iss_parameter_supported"], json!(true));

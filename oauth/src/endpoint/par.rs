@@ -13,10 +13,9 @@ use serde_json::json;
 
 use crate::client::authentication::authenticate_at;
 use crate::ctx::Ctx;
-use crate::endpoint::authorize::registered;
+use crate::endpoint::authorize::{asked, registered};
 use crate::endpoint::token::read_body;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, refuse};
-use crate::jose::assertion;
 use crate::jose::dpop;
 use crate::limits::{AUTHORIZATION_REQUEST_BYTES_MAX, PUSHED_REQUEST_LIFE};
 use crate::registry;
@@ -46,21 +45,16 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     if params.find("request_uri").is_some() {
         return refuse(ErrorCode::InvalidRequest, "a pushed request does not point to another");
     }
-    let mut asked = params
+    let params = params
         .without("client_secret")
         .without("client_assertion")
         .without("client_assertion_type")
         .without("client_id")
         .with("client_id", &client.identifier);
     let registered = registered(ctx, &client);
-    if let Some(object) = asked.find("request").filter(|_| !registered.profile.keys.is_empty()) {
-        asked = assertion::request(ctx, &client, object)
-            .map_err(|says| Fault::Peer(Refusal::new(ErrorCode::InvalidRequestObject, says)))?;
-    } else if registered.profile.signed_only {
-        return refuse(ErrorCode::InvalidRequest, "this client signs its requests");
-    }
+    let mut asked = asked(ctx, &client, &registered, &params).map_err(|(code, says)| Fault::Peer(Refusal::new(code, says)))?;
     stranger::admit_proof(ctx, &client, headers)?;
-    let proof = dpop::read(ctx, headers, "POST", registry::path(ENDPOINT), None).await?;
+    let proof = dpop::read(ctx, headers, "POST", const { registry::path(ENDPOINT) }, None).await?;
     match proof {
         Err(error) => return refuse(ErrorCode::InvalidDpopProof, error.0),
         // RFC 9449 §10.1: the proof stands for the parameter, in a request object too, or must agree with it.

@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 
 use crate::ctx::Ctx;
 use crate::endpoint::metadata::public_json;
+use crate::registry;
 use crate::request::resource;
 use crate::request::scope::Scope;
 
 /// Its path.
-pub const PATH: &str = "/.well-known/oauth-protected-resource";
+pub const PATH: &str = registry::at("/.well-known/oauth-protected-resource");
 
 /// GET. The name that was asked for chooses among what the configuration names, and is told nowhere.
 pub async fn run(State(ctx): State<Arc<Ctx>>, peer: Peer) -> Response {

@@ -24,12 +24,12 @@ use crate::client::redirect;
 use crate::ctx::Ctx;
 use crate::error::{Answer, ErrorCode, Refusal, answered, json as json_response, ours, refuse};
 use crate::gate::throttle::Deed;
-use crate::limits::{REDIRECT_URI_BYTES_MAX, REGISTERED_CLIENT_KEEP, REGISTERED_CLIENTS_MAX, REGISTERED_URIS_MAX};
+use crate::limits::{REGISTERED_CLIENT_KEEP, REGISTERED_CLIENTS_MAX, REGISTERED_URIS_MAX};
 use crate::registry;
 use crate::request::scope::{Scope, Scopes};
 
 /// The route of one client.
-pub const ROUTE: &str = "/register/{client}";
+pub const ROUTE: &str = registry::at("/register/{client}");
 /// What a client may ask for that does not say.
 const SCOPES: &str = "openid email profile offline_access";
 /// Characters of a client's name.
@@ -54,11 +54,7 @@ async fn add(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let peer = Peer::from_headers(headers).ip;
     ctx.doorkeeper.admit(Deed::Registration, peer).map_err(|wait| Fault::Peer(Refusal::busy(wait)))?;
     make_room(ctx).await?;
-    let added = match chosen {
-        Registration::Approved => ctx.directory.add_waiting_client(new).await,
-        _ => ctx.directory.add_client(new).await,
-    };
-    let (client, secret) = added.map_err(ours)?;
+    let (client, secret) = ctx.directory.add_registered_client(new, chosen).await.map_err(ours)?;
     let mut told = describe(ctx, &client, token.expose());
     if let Some(secret) = secret.filter(|_| !Profile::of(&client).signs_in) {
         told["client_secret"] = json!(secret.expose());
@@ -140,7 +136,7 @@ fn read_uris(asked: &Map<String, Value>, name: &str) -> Result<Vec<String>, Refu
     let uris = uris.ok_or_else(|| bad(format!("{name} is a list of {REGISTERED_URIS_MAX} URIs at most")))?;
     let mut read = Vec::new();
     for uri in uris {
-        let uri = uri.as_str().filter(|uri| uri.len() <= REDIRECT_URI_BYTES_MAX && redirect::is_sound(uri));
+        let uri = uri.as_str().filter(|uri| redirect::check(uri).is_ok());
         read.push(uri.ok_or_else(|| bad(format!("{name} has one that cannot be used")))?.to_string());
     }
     Ok(read)
@@ -150,7 +146,7 @@ fn read_uris(asked: &Map<String, Value>, name: &str) -> Result<Vec<String>, Refu
 fn describe(ctx: &Ctx, client: &Client, token: &str) -> Value {
     let mut told: Map<String, Value> = serde_json::from_str(&client.metadata).unwrap_or_default();
     told.retain(|name, _| !name.starts_with("hearth_"));
-    let path = registry::path("registration_endpoint");
+    let path = const { registry::path("registration_endpoint") };
     for (name, value) in [
         ("client_id", json!(client.identifier)),
         ("client_id_issued_at", json!(client.created_at.secs())),

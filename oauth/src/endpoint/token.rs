@@ -89,7 +89,7 @@ async fn respond(ctx: &Ctx, headers: &HeaderMap, body: &[u8]) -> Answer {
     let profile = Profile::of(&client);
     // RFC 9449 §5: looked at before a code or a refresh token is spent.
     stranger::admit_proof(ctx, &client, headers)?;
-    let key = match dpop::read(ctx, headers, "POST", registry::path("token_endpoint"), None).await? {
+    let key = match dpop::read(ctx, headers, "POST", const { registry::path("token_endpoint") }, None).await? {
         Ok(None) if profile.bound_only => return refuse(ErrorCode::InvalidDpopProof, "this client shows a DPoP proof"),
         Ok(proof) => proof.map(|proof| proof.thumbprint),
         Err(error) => return refuse(ErrorCode::InvalidDpopProof, error.0),
@@ -264,7 +264,7 @@ fn access_token(
         "iat": ctx.now().secs(),
         "exp": tokens.access_expires_at.secs(),
         // What it was before it was signed is random, and gone: it names the token and opens nothing.
-        "jti": crate::jose::jws::half_hash(hearth_identity::vault::Algorithm::Rs256, tokens.access.expose()),
+        "jti": crate::jose::jws::short_hash(tokens.access.expose()),
     });
     if !granted.auth_methods.is_empty() {
         claims["auth_time"] = json!(granted.auth_time.secs());

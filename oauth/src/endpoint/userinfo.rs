@@ -26,7 +26,7 @@ pub async fn run(State(ctx): State<Arc<Ctx>>, method: Method, headers: HeaderMap
 }
 
 async fn respond(ctx: &Ctx, method: &Method, headers: &HeaderMap, body: &Params) -> Answer<BearerRefusal> {
-    let path = registry::path("userinfo_endpoint");
+    let path = const { registry::path("userinfo_endpoint") };
     let found = bearer::admit(ctx, method.as_str(), path, headers, body, Scope::Openid).await?;
     let scopes = Scopes::parse(&found.scopes.join(" "));
     let account = ctx.directory.find_account(found.account).await.map_err(Trouble::from)?;

@@ -349,11 +349,7 @@ impl Doorkeeper {
     async fn enter_by_password(&self, claim: &Claim, account: &Account) -> Result<Result<Login, Refusal>, Trouble> {
         let now = self.now();
         let session = self.directory().find_password_session(account.id).await?.unwrap_or_else(|| SessionId::new(now));
-        let new = NewSession {
-            label: "Mail programs with your password".into(),
-            services: Services::mail(),
-            ..mail_session(claim, account, SessionKind::Password, now)
-        };
+        let new = NewSession { services: Services::mail(), ..mail_session(claim, account, SessionKind::Password, now) };
         self.enter(claim, account, session, new).await
     }
 

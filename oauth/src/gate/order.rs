@@ -34,6 +34,7 @@ pub(super) async fn obey(doorkeeper: &Doorkeeper, question: Question) -> Option<
             add_link(doorkeeper, AccountId::from_i64(account), forget_factors, Duration::from_secs(lives)).await
         }
         Question::Tell { account, event, what } => tell_of(doorkeeper, AccountId::from_i64(account), &event, &what).await,
+        Question::CheckVault => doorkeeper.vault().check().await.map(|wrong| Answer::Checked { wrong }),
         Question::Forget { account } => doorkeeper.vault().forget(AccountId::from_i64(account)).await.map(|()| Answer::Done),
         _ => return None,
     };

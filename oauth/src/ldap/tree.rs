@@ -2,11 +2,11 @@
 //! The entries: the domain, `ou=people` with everybody who may sign in, `ou=groups`. Names are those of the claims of OpenID.
 
 use hearth_identity::directory::Kind;
-use hearth_types::{Address, Trouble};
+use hearth_types::Trouble;
 use hearth_wire::ldap::{Rdn, encode_value, normalize_dn, parse_dn};
 
 use crate::ctx::Ctx;
-use crate::request::claims::user_name;
+use crate::request::claims::{name_of, user_name};
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +48,6 @@ impl Names {
         format!("cn={},ou=groups,{}", encode_value(name), self.base)
     }
 
-    fn name_of(&self, address: &Address) -> String {
-        if address.domain().as_str() == self.domain { address.local().to_string() } else { address.to_string() }
-    }
-
     /// Whom a bind means: a name of ours (people and services alike), `alice`, or an address; printers and file servers
     /// send any of them.
     pub(super) fn user_of(&self, name: &str) -> Option<String> {
@@ -90,13 +86,13 @@ impl Names {
             |name: &str| Entry::new(format!("ou={name},{}", self.base), &["top", "organizationalUnit"], vec![("ou", one(name))]);
         let mut all =
             vec![Entry::new(self.base.clone(), &["top", "domain"], vec![("dc", one(label))]), unit("people"), unit("groups")];
-        for account in ctx.directory.list_accounts().await?.into_iter().filter(|account| !account.disabled) {
-            let name = user_name(&account, &self.domain);
+        let everybody = ctx.directory.list_everybody().await?;
+        for account in everybody.accounts.iter().filter(|account| !account.disabled) {
+            let name = user_name(account, &self.domain);
             match account.kind {
                 Kind::Person => {
                     let shown = if account.name.is_empty() { &name } else { &account.name };
-                    let addresses = ctx.directory.list_open_addresses(account.id).await?;
-                    let groups = ctx.directory.list_groups_of(account.id).await?;
+                    let (addresses, groups) = (everybody.addresses_of(account.id), everybody.groups_of(account.id));
                     let attributes = vec![
                         ("uid", one(&name)),
                         ("cn", one(shown)),
@@ -104,7 +100,7 @@ impl Names {
                         ("sn", one(shown.rsplit(' ').next().unwrap_or(shown))),
                         ("displayName", one(shown)),
                         ("mail", addresses.iter().map(|entry| entry.address.to_string()).collect()),
-                        ("memberOf", groups.iter().map(|(_, group)| self.group(&self.name_of(group))).collect()),
+                        ("memberOf", groups.iter().map(|(_, group)| self.group(&name_of(group, &self.domain))).collect()),
                     ];
                     all.push(Entry::new(
                         self.person(&name),
@@ -113,11 +109,11 @@ impl Names {
                     ));
                 }
                 Kind::Group => {
-                    let members = ctx.directory.list_group_members(account.id).await?;
+                    let members = everybody.members_of(account.id);
                     let attributes = vec![
                         ("cn", one(&name)),
                         ("mail", one(&account.primary.to_string())),
-                        ("member", members.iter().map(|member| self.person(&self.name_of(&member.address))).collect()),
+                        ("member", members.iter().map(|member| self.person(&name_of(&member.address, &self.domain))).collect()),
                     ];
                     all.push(Entry::new(self.group(&name), &["top", "groupOfNames"], attributes));
                 }

@@ -38,6 +38,7 @@ use crate::limits::SUDO_WITHIN;
 use crate::page::sign_in::again::Sent;
 use crate::page::sign_in::{self, again};
 use crate::page::visit::{Visit, see_other};
+use crate::registry::at;
 use crate::rule::two_factors;
 use crate::t;
 
@@ -70,7 +71,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
     Router::new()
         .route("/", get(|| async { see_other("/account") }))
         // https://www.w3.org/TR/change-password-url/: where password managers look.
-        .route("/.well-known/change-password", get(|| async { see_other("/account/password") }))
+        .route(const { at("/.well-known/change-password") }, get(|| async { see_other("/account/password") }))
         .route("/account", get(overview::run))
         .route("/account/app-passwords/new", get(app_password::run).post(app_password::add))
         .route("/account/app-passwords/end", post(app_password::end))
@@ -98,7 +99,7 @@ pub fn routes() -> Router<Arc<Ctx>> {
         .route(find::PATH, get(find::run).post(find::look))
         .route("/account/sign-out-everywhere", post(everywhere::end))
         // https://www.w3.org/TR/passkey-endpoints/: where password managers look.
-        .route("/.well-known/passkey-endpoints", get(passkey_endpoints))
+        .route(const { at("/.well-known/passkey-endpoints") }, get(passkey_endpoints))
 }
 
 async fn passkey_endpoints(State(ctx): State<Arc<Ctx>>) -> Response {

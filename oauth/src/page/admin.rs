@@ -23,17 +23,16 @@ use std::sync::Arc;
 
 use hearth_identity::Error;
 use hearth_identity::directory::{Account, Event};
-use hearth_identity::service::Service;
 use hearth_types::{AccountId, Address, Trouble};
 use hearth_web::axum::Router;
 use hearth_web::axum::body::Bytes;
-use hearth_web::axum::extract::State;
+use hearth_web::axum::extract::{Path, State};
 use hearth_web::axum::http::StatusCode;
 use hearth_web::axum::response::Response;
 use hearth_web::axum::routing::get;
 
 use crate::ctx::Ctx;
-use crate::page::account::{signed_in, signed_in_to_send};
+use crate::page::account::{not_there, signed_in, signed_in_to_send};
 use crate::page::done::Done;
 use crate::page::sign_in::again::Sent;
 use crate::page::visit::{Visit, see_other};
@@ -49,11 +48,11 @@ pub fn routes() -> Router<Arc<Ctx>> {
     Router::new()
         .route(health::PATH, get(health::run).post(health::post))
         .route(people::PATH, get(look::<people::People>).post(post::<people::People>))
-        .route(person::ROUTE, get(person::run).post(person::post))
+        .route(person::ROUTE, get(look_at::<person::Person>).post(post_to::<person::Person>))
         .route(groups::PATH, get(look::<groups::Groups>).post(post::<groups::Groups>))
         .route(aliases::PATH, get(look::<aliases::Aliases>).post(post::<aliases::Aliases>))
         .route(apps::PATH, get(look::<apps::Apps>).post(post::<apps::Apps>))
-        .route(app::ROUTE, get(app::run).post(app::post))
+        .route(app::ROUTE, get(look_at::<app::App>).post(post_to::<app::App>))
         .route(domains::PATH, get(domains::run).post(domains::post))
         .route(rules::PATH, get(look::<rules::Rules>).post(post::<rules::Rules>))
         .route(queue::PATH, get(look::<queue::Queue>).post(post::<queue::Queue>))
@@ -93,6 +92,65 @@ async fn post<L: Listing>(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes
         }
         let said = L::change(&ctx, &visit, &admin, &form).await?.answering(&form);
         L::page(&ctx, &visit, Some(said)).await
+    };
+    done.await.unwrap_or_else(hearth_web::page::trouble)
+}
+
+/// A page of one of many, by its id: what it shows, and what its forms change.
+trait Single {
+    type One;
+    /// The list that it is of.
+    const LIST: &'static str;
+    /// What is said there when it is gone.
+    const GONE: Done;
+
+    /// The one of an id.
+    async fn find(ctx: &Ctx, id: &str) -> Result<Option<Self::One>, Trouble>;
+
+    /// Carries out a form; what came of it, or `None` when it is there no longer.
+    async fn change(
+        ctx: &Ctx,
+        visit: &Visit,
+        admin: &Account,
+        one: &Self::One,
+        form: &Params,
+    ) -> Result<Option<page::Said>, Trouble>;
+
+    /// The page, with what came of a change.
+    async fn page(ctx: &Ctx, visit: &Visit, one: &Self::One, said: Option<page::Said>) -> Result<Response, Trouble>;
+}
+
+/// GET.
+async fn look_at<S: Single>(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>) -> Response {
+    if let Err(response) = admitted(&ctx, &visit).await {
+        return response;
+    }
+    shown::<S>(&ctx, &visit, &id, None).await.unwrap_or_else(hearth_web::page::trouble)
+}
+
+async fn shown<S: Single>(ctx: &Ctx, visit: &Visit, id: &str, said: Option<page::Said>) -> Result<Response, Trouble> {
+    match S::find(ctx, id).await? {
+        Some(one) => S::page(ctx, visit, &one, said).await,
+        None => Ok(not_there()),
+    }
+}
+
+/// POST.
+async fn post_to<S: Single>(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
+    let (form, path) = (Params::parse(&body), format!("{}/{id}", S::LIST));
+    let admin = match admitted_to_change(&ctx, &visit, &form, &path).await {
+        Ok(admin) => admin,
+        Err(response) => return response,
+    };
+    let done = async {
+        if visit.is_repeated(&ctx, &form).await? {
+            return Ok(see_other(&Done::Before.at(&path)));
+        }
+        let Some(one) = S::find(&ctx, &id).await? else { return Ok(not_there()) };
+        match S::change(&ctx, &visit, &admin, &one, &form).await? {
+            Some(said) => shown::<S>(&ctx, &visit, &id, Some(said.answering(&form))).await,
+            None => Ok(see_other(&S::GONE.at(S::LIST))),
+        }
     };
     done.await.unwrap_or_else(hearth_web::page::trouble)
 }
@@ -157,13 +215,6 @@ async fn note(
     subject: Option<AccountId>,
     detail: &str,
 ) -> Result<(), Trouble> {
-    let event = Event {
-        event,
-        actor: Some(admin.id),
-        subject,
-        peer: Some(visit.peer.ip),
-        service: Some(Service::Web),
-        detail: detail.to_string(),
-    };
+    let event = Event { subject, ..visit.event(event, admin.id, detail) };
     Ok(ctx.directory.add_audit(event).await?)
 }

@@ -82,15 +82,11 @@ fn place_of(uri: &str) -> &str {
     if scheme != "https" && scheme != "http" {
         return t("an app on this device");
     }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    if ["127.0.0.1", "localhost", "[::1]"]
-        .iter()
-        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')))
-    {
+    if redirect::is_loopback(uri) {
         return t("an app on this device");
     }
-    host
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
 }
 
 /// POST.

@@ -15,9 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use hearth_identity::directory::Event;
 use hearth_identity::login::Refusal;
-use hearth_identity::service::Service;
 use hearth_types::{AccountId, Address, Domain, Fault, Secret, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::{RawQuery, State};
@@ -152,14 +150,7 @@ pub async fn enter(ctx: &Ctx, visit: &Visit, form: &Params, account: AccountId, 
         return show(ctx, visit, form, StatusCode::FORBIDDEN, Some(says)).await;
     }
     let (_, signed_in) = visit.sign_in(ctx, account, methods).await?;
-    let event = Event {
-        event: "login.done",
-        actor: Some(account),
-        subject: Some(account),
-        peer: Some(visit.peer.ip),
-        service: Some(Service::Web),
-        detail: methods.to_string(),
-    };
+    let event = visit.event("login.done", account, methods);
     ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
     if let Some(account) = ctx.directory.find_account(account).await.map_err(Trouble::from)? {
         if account.language.is_none() {

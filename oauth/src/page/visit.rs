@@ -5,6 +5,7 @@
 //! is a random value for those who are not signed in, so that their forms can be told from others'.
 //! `__Host-hearth-known` says who signed in with this browser before ([`Marks`]).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,6 +153,11 @@ impl Visit {
         self.user_agent.as_deref().unwrap_or_default()
     }
 
+    /// What somebody did of their own in this visit, for the log.
+    pub fn event(&self, event: &'static str, account: AccountId, detail: impl Into<String>) -> Event {
+        by_web(self.peer.ip, event, account, detail)
+    }
+
     /// The visitor, for the decision about a request; `fresh`: the sign-in was for that very request.
     pub fn visitor(&self, fresh: bool) -> Option<Visitor> {
         let session = self.session.as_ref()?;
@@ -202,7 +208,8 @@ impl Visit {
         let new = NewSession {
             account,
             kind: SessionKind::Browser,
-            label: user_agent::name(self.user_agent.as_deref().unwrap_or_default()),
+            // It is named when it is shown, in the language of who looks.
+            label: String::new(),
             services: Services::default(),
             parent: None,
             client: None,
@@ -271,6 +278,12 @@ impl FromRequestParts<Arc<Ctx>> for Visit {
         visit.done = Done::find(Params::parse(parts.uri.query().unwrap_or_default().as_bytes()).field("done"));
         Ok(visit)
     }
+}
+
+/// What somebody did by a request, for the log.
+pub fn by_web(peer: IpAddr, event: &'static str, account: AccountId, detail: impl Into<String>) -> Event {
+    let detail = detail.into();
+    Event { event, actor: Some(account), subject: Some(account), peer: Some(peer), service: Some(Service::Web), detail }
 }
 
 /// Sends the browser on with a GET. RFC 9700 §4.12: 303, for a 307 would post the password again.

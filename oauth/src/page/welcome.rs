@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use hearth_identity::directory::{Account, Event};
-use hearth_identity::service::Service;
+use hearth_identity::directory::Account;
 use hearth_identity::vault::Link;
 use hearth_types::{Fault, Secret, Trouble, constant_time_eq};
 use hearth_web::axum::body::Bytes;
@@ -109,14 +108,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, token: &str, form: &Params) -> Result<
         },
     }
     ctx.directory.end_password_sessions(account.id, None).await.map_err(Trouble::from)?;
-    let event = Event {
-        event: "link.used",
-        actor: Some(account.id),
-        subject: Some(account.id),
-        peer: Some(visit.peer.ip),
-        service: Some(Service::Web),
-        detail: if link.forget_factors { "second factors forgotten".into() } else { String::new() },
-    };
+    let event = visit.event("link.used", account.id, if link.forget_factors { "second factors forgotten" } else { "" });
     ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
     tell(ctx, visit, &account, Notice::LinkUsed, "").await;
     // A link is not a second factor: whoever still has one shows it.

@@ -87,7 +87,8 @@ pub fn user_name(account: &Account, domain: &str) -> String {
     name_of(&account.primary, domain)
 }
 
-fn name_of(address: &Address, domain: &str) -> String {
+/// The same of an address, as of a group's.
+pub fn name_of(address: &Address, domain: &str) -> String {
     if address.domain().as_str() == domain { address.local().to_string() } else { address.to_string() }
 }
 

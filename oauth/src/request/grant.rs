@@ -249,8 +249,8 @@ pub enum ExchangeError {
 }
 
 impl Fulfilled {
-    /// The client shows the code. All must fit. OAuth 2.1 §4.1.3 drops `redirect_uri` here; we hold
-    /// whoever sends it to it.
+    /// The client shows the code. All must fit. OAuth 2.1 §4.1.3 drops `redirect_uri` here, for PKCE does what it did; whoever
+    /// sends it is held to it, and without PKCE it has to be there (RFC 6749 §4.1.3: each request of ours named it).
     pub fn exchange(
         self,
         client: &str,
@@ -261,7 +261,7 @@ impl Fulfilled {
         if self.client != client {
             return Err(ExchangeError::Client);
         }
-        if redirect_uri.is_some_and(|uri| uri != self.redirect_uri) {
+        if !redirect_uri.map_or(self.challenge.is_some(), |uri| uri == self.redirect_uri) {
             return Err(ExchangeError::RedirectUri);
         }
         // RFC 9700 §2.1.1: a verifier without a challenge is somebody's downgrade.
@@ -409,8 +409,11 @@ mod tests {
     #[test]
     fn without_a_challenge_there_is_no_verifier() {
         let code = || Fulfilled { challenge: None, ..fulfilled() };
-        assert!(code().exchange("app", None, None, NOW).is_ok());
-        assert_eq!(code().exchange("app", None, Some(VERIFIER), NOW), Err(ExchangeError::Verifier));
+        let uri = Some("https://app.example/cb");
+        assert!(code().exchange("app", uri, None, NOW).is_ok());
+        assert_eq!(code().exchange("app", uri, Some(VERIFIER), NOW), Err(ExchangeError::Verifier));
+        // RFC 6749 §4.1.3: then the redirect URI alone ties the code to its request.
+        assert_eq!(code().exchange("app", None, None, NOW), Err(ExchangeError::RedirectUri));
     }
 
     fn fulfilled() -> Fulfilled {

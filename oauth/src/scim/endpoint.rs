@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use hearth_identity::vault::Algorithm;
 use hearth_types::{AccountId, Fault};
 use hearth_web::Peer;
 use hearth_web::axum::body::Bytes;
@@ -209,7 +208,7 @@ fn dress<C: Collection>(ctx: &Ctx, resource: &mut Resource) {
     let id = super::find_text(resource, "id").unwrap_or_default().to_string();
     let created = resource.remove("created");
     resource.insert("schemas".into(), json!([format!("urn:ietf:params:scim:schemas:core:2.0:{}", C::NAME)]));
-    let mark = jws::half_hash(Algorithm::Rs256, &Value::Object(resource.clone()).to_string());
+    let mark = jws::short_hash(&Value::Object(resource.clone()).to_string());
     resource.insert(
         "meta".into(),
         json!({

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use hearth_identity::directory::{Account, Kind as AccountKind, MemberRole, NewAccount};
+use hearth_identity::directory::{Account, Kind as AccountKind, Member, MemberRole, NewAccount};
 use hearth_mailstore::{Durability, acl, quota};
-use hearth_types::{AccountId, Address, Fault, Trouble};
+use hearth_types::{AccountId, Fault, Trouble};
 use serde_json::{Value, json};
 
 use super::endpoint::Collection;
@@ -14,6 +14,7 @@ use super::refusal::Kind;
 use super::users::{address_of, instant, may_change};
 use super::{Asker, BASE, Outcome, Resource, find, find_text, ours, refuse};
 use crate::ctx::Ctx;
+use crate::request::claims::name_of;
 
 /// The kind.
 pub(super) struct Groups;
@@ -25,18 +26,17 @@ impl Collection for Groups {
         Patchable { writable: &["members", "externalId"], fixed: &["id", "schemas", "meta", "displayName"], kept: &[] };
 
     async fn list(ctx: &Ctx) -> Outcome<Vec<Resource>> {
-        let mut all = Vec::new();
-        for account in ctx.directory.list_accounts().await.map_err(ours)? {
-            if account.kind == AccountKind::Group {
-                all.push(describe(ctx, &account).await?);
-            }
-        }
-        Ok(all)
+        let everybody = ctx.directory.list_everybody().await.map_err(ours)?;
+        let groups = everybody.accounts.iter().filter(|account| account.kind == AccountKind::Group);
+        Ok(groups.map(|group| describe(ctx, group, everybody.members_of(group.id))).collect())
     }
 
     async fn find(ctx: &Ctx, id: AccountId) -> Outcome<Option<Resource>> {
         match ctx.directory.find_account(id).await.map_err(ours)?.filter(|account| account.kind == AccountKind::Group) {
-            Some(account) => describe(ctx, &account).await.map(Some),
+            Some(group) => {
+                let members = ctx.directory.list_group_members(group.id).await.map_err(ours)?;
+                Ok(Some(describe(ctx, &group, &members)))
+            }
             None => Ok(None),
         }
     }
@@ -133,12 +133,8 @@ async fn members_of(ctx: &Ctx, wanted: &Resource) -> Outcome<BTreeSet<AccountId>
     Ok(members)
 }
 
-async fn describe(ctx: &Ctx, account: &Account) -> Outcome<Resource> {
-    let members: Vec<Value> = ctx
-        .directory
-        .list_group_members(account.id)
-        .await
-        .map_err(ours)?
+fn describe(ctx: &Ctx, account: &Account, members: &[Member]) -> Resource {
+    let members: Vec<Value> = members
         .iter()
         .map(|member| {
             let at = format!("{}{BASE}/Users/{}", ctx.issuer, member.account);
@@ -150,10 +146,5 @@ async fn describe(ctx: &Ctx, account: &Account) -> Outcome<Resource> {
     resource.insert("displayName".into(), json!(name_of(&account.primary, &ctx.domain)));
     resource.insert("members".into(), json!(members));
     resource.insert("created".into(), json!(instant(account.created_at)));
-    Ok(resource)
-}
-
-/// The name that OpenID's `groups` has too.
-pub(super) fn name_of(address: &Address, domain: &str) -> String {
-    if address.domain().as_str() == domain { address.local().to_string() } else { address.to_string() }
+    resource
 }

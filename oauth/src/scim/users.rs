@@ -4,7 +4,7 @@
 //! `userName` is the address, as programs that provision have it; a bare name is taken for one in the home's own domain. It
 //! is given once, for an address is never given to another. Services and guests are not shown.
 
-use hearth_identity::directory::{Account, Kind as AccountKind, NewAccount};
+use hearth_identity::directory::{Account, AddressEntry, Kind as AccountKind, NewAccount};
 use hearth_types::{AccountId, Address, Timestamp};
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ use super::{Asker, BASE, Outcome, Resource, find, find_text, ours, refuse};
 use crate::ctx::Ctx;
 use crate::keyring;
 use crate::notice::Notice;
+use crate::request::claims;
 
 /// The kind.
 pub(super) struct Users;
@@ -30,22 +31,22 @@ impl Collection for Users {
 
     async fn list(ctx: &Ctx) -> Outcome<Vec<Resource>> {
         let hidden = ctx.directory.list_withdrawn().await.map_err(ours)?;
-        let mut all = Vec::new();
-        for account in ctx.directory.list_accounts().await.map_err(ours)? {
-            if account.kind == AccountKind::Person && !hidden.contains(&account.id) {
-                all.push(describe(ctx, &account).await?);
-            }
-        }
-        Ok(all)
+        let everybody = ctx.directory.list_everybody().await.map_err(ours)?;
+        let shown = |account: &&Account| account.kind == AccountKind::Person && !hidden.contains(&account.id);
+        let describe =
+            |account: &Account| describe(ctx, account, everybody.addresses_of(account.id), everybody.groups_of(account.id));
+        Ok(everybody.accounts.iter().filter(shown).map(describe).collect())
     }
 
     async fn find(ctx: &Ctx, id: AccountId) -> Outcome<Option<Resource>> {
         let account = ctx.directory.find_account(id).await.map_err(ours)?;
         let hidden = ctx.directory.list_withdrawn().await.map_err(ours)?;
-        match account.filter(|account| account.kind == AccountKind::Person && !hidden.contains(&account.id)) {
-            Some(account) => describe(ctx, &account).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(account) = account.filter(|account| account.kind == AccountKind::Person && !hidden.contains(&account.id)) else {
+            return Ok(None);
+        };
+        let addresses = ctx.directory.list_open_addresses(account.id).await.map_err(ours)?;
+        let groups = ctx.directory.list_groups_of(account.id).await.map_err(ours)?;
+        Ok(Some(describe(ctx, &account, &addresses, &groups)))
     }
 
     async fn add(ctx: &Ctx, asker: &Asker, wanted: &Resource) -> Outcome<AccountId> {
@@ -104,23 +105,15 @@ pub(super) async fn may_change(ctx: &Ctx, id: AccountId) -> Outcome<()> {
     }
 }
 
-async fn describe(ctx: &Ctx, account: &Account) -> Outcome<Resource> {
-    let emails: Vec<Value> = ctx
-        .directory
-        .list_open_addresses(account.id)
-        .await
-        .map_err(ours)?
+fn describe(ctx: &Ctx, account: &Account, addresses: &[AddressEntry], groups: &[(AccountId, Address)]) -> Resource {
+    let emails: Vec<Value> = addresses
         .iter()
         .map(|entry| json!({ "value": entry.address.to_string(), "primary": entry.address.key() == account.primary.key() }))
         .collect();
-    let groups: Vec<Value> = ctx
-        .directory
-        .list_groups_of(account.id)
-        .await
-        .map_err(ours)?
+    let groups: Vec<Value> = groups
         .iter()
         .map(|(id, address)| {
-            let display = super::groups::name_of(address, &ctx.domain);
+            let display = claims::name_of(address, &ctx.domain);
             json!({ "value": id.to_string(), "display": display, "$ref": format!("{}{BASE}/Groups/{id}", ctx.issuer) })
         })
         .collect();
@@ -137,7 +130,7 @@ async fn describe(ctx: &Ctx, account: &Account) -> Outcome<Resource> {
         resource.insert("groups".into(), json!(groups));
     }
     resource.insert("created".into(), json!(instant(account.created_at)));
-    Ok(resource)
+    resource
 }
 
 /// RFC 7643 §2.3.5: a dateTime of XML Schema.

@@ -124,7 +124,7 @@ impl Directory {
 
     /// Every account, by address.
     pub async fn list_accounts(&self) -> Result<Vec<Account>> {
-        self.scan(|tx| Ok(tx.query(concat!(account_columns!(), " ORDER BY primary_address"), &[], account)?)).await
+        self.scan(list).await
     }
 
     /// Lets a disabled account in again.
@@ -215,6 +215,10 @@ macro_rules! account_columns {
     };
 }
 use account_columns;
+
+pub(super) fn list(tx: &mut Tx<'_>) -> Result<Vec<Account>> {
+    Ok(tx.query(concat!(account_columns!(), " ORDER BY primary_address"), &[], account)?)
+}
 
 fn account(row: &Row<'_>) -> hearth_db::Result<Account> {
     let kind: String = row.get(1)?;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use hearth_db::{Row, Tx};
 use hearth_types::{AccountId, ClientId, Secret, Timestamp};
 
-use super::{hash_token, new_token};
+use super::{Registration, hash_token, new_token};
 use crate::Directory;
 use crate::directory::{Event, revocation_of_client};
 use crate::error::{Error, Result};
-use crate::limits::{CLIENTS_MAX, NAME_CHARS_MAX};
+use crate::limits::{CLIENTS_MAX, NAME_CHARS_MAX, REDIRECT_URI_BYTES_MAX};
 use crate::naming::is_seen;
 
 /// A client.
@@ -101,8 +101,11 @@ impl Directory {
         Ok((client.await?, secret))
     }
 
-    /// The same for one that waits for somebody to let it in.
-    pub async fn add_waiting_client(&self, new: NewClient) -> Result<(Client, Option<Secret<String>>)> {
+    /// The same for one that made itself known: unless the household chose otherwise, it waits for somebody to let it in.
+    pub async fn add_registered_client(&self, new: NewClient, chosen: Registration) -> Result<(Client, Option<Secret<String>>)> {
+        if chosen == Registration::Open {
+            return self.add_client(new).await;
+        }
         check(&new)?;
         let now = self.now();
         let secret = (!new.public).then(new_token);
@@ -125,6 +128,23 @@ impl Directory {
     /// The client of an id.
     pub async fn find_client_by_id(&self, id: ClientId) -> Result<Option<Client>> {
         self.read(move |tx| Ok(tx.find(concat!(client_columns!(), " WHERE id = $1"), &[&id], client)?)).await
+    }
+
+    /// The client that may be used and has this redirect URI, letter by letter; the first by name when several have it.
+    pub async fn find_client_of_redirect_uri(&self, uri: &str) -> Result<Option<Client>> {
+        let uri = uri.to_string();
+        self.read(move |tx| {
+            Ok(tx.find(
+                concat!(
+                    client_columns!(),
+                    " WHERE id IN (SELECT client FROM client_redirect_uri WHERE uri = $1) AND NOT disabled
+                      ORDER BY name, id LIMIT 1"
+                ),
+                &[&uri],
+                client,
+            )?)
+        })
+        .await
     }
 
     /// Every client, by name.
@@ -152,7 +172,11 @@ impl Directory {
                     &now,
                 ],
             )?;
+            tx.execute("DELETE FROM client_redirect_uri WHERE client = $1", &[&id])?;
             let changed = tx.find(concat!(client_columns!(), " WHERE id = $1"), &[&id], client)?;
+            if let Some(client) = &changed {
+                keep_redirect_uris(tx, client)?;
+            }
             let event = changed.as_ref().map(|client| Event::about("client.changed", client.name.clone()));
             Ok((changed, event))
         })
@@ -339,5 +363,18 @@ fn add(tx: &mut Tx<'_>, new: NewClient, secret_hash: Option<[u8; 32]>, now: Time
     if added == 0 {
         return Err(Error::InUse(format!("the client id {identifier} is taken")));
     }
-    tx.one(concat!(client_columns!(), " WHERE id = $1"), &[&id], client).map_err(Error::from)
+    let client = tx.one(concat!(client_columns!(), " WHERE id = $1"), &[&id], client)?;
+    keep_redirect_uris(tx, &client)?;
+    Ok(client)
+}
+
+/// One row for each, to be found by.
+fn keep_redirect_uris(tx: &mut Tx<'_>, client: &Client) -> Result<()> {
+    for uri in client.redirect_uris.iter().filter(|uri| uri.len() <= REDIRECT_URI_BYTES_MAX) {
+        tx.execute(
+            "INSERT INTO client_redirect_uri (uri, client) VALUES ($1, $2) ON CONFLICT (uri, client) DO NOTHING",
+            &[uri, &client.id],
+        )?;
+    }
+    Ok(())
 }

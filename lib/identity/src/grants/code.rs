@@ -26,16 +26,12 @@ pub struct Code {
     pub session: SessionId,
     /// Where the code was sent.
     pub redirect_uri: String,
-    /// Did the request name it? Then the exchange must too (RFC 6749 §4.1.3).
-    pub redirect_uri_was_sent: bool,
     /// What was agreed to.
     pub scopes: Vec<String>,
     /// OpenID's nonce.
     pub nonce: Option<String>,
-    /// PKCE (RFC 7636): the challenge.
+    /// PKCE (RFC 7636): the challenge, by S256.
     pub code_challenge: Option<String>,
-    /// `S256`.
-    pub code_challenge_method: Option<String>,
     /// Everything else of the request that the token needs, as JSON.
     pub request: String,
     /// When the person proved who they are.
@@ -156,22 +152,20 @@ struct Kept {
 }
 
 fn kept(row: &Row<'_>) -> hearth_db::Result<Kept> {
-    let scopes: String = row.get(5)?;
+    let scopes: String = row.get(4)?;
     let code = Code {
         client: row.get(0)?,
         account: row.get(1)?,
         session: row.get(2)?,
         redirect_uri: row.get(3)?,
-        redirect_uri_was_sent: row.get(4)?,
         scopes: scope::parse(&scopes),
-        nonce: row.get(6)?,
-        code_challenge: row.get(7)?,
-        code_challenge_method: row.get(8)?,
-        request: row.get(9)?,
-        authenticated_at: row.get(10)?,
-        expires_at: row.get(11)?,
+        nonce: row.get(5)?,
+        code_challenge: row.get(6)?,
+        request: row.get(7)?,
+        authenticated_at: row.get(8)?,
+        expires_at: row.get(9)?,
     };
-    Ok(Kept { code, used_at: row.get(12)?, granted_session: row.get(13)? })
+    Ok(Kept { code, used_at: row.get(10)?, granted_session: row.get(11)? })
 }
 
 fn take_pushed(tx: &mut Tx<'_>, new: &NewCode, now: Timestamp) -> Result<bool> {
@@ -188,21 +182,20 @@ fn take_pushed(tx: &mut Tx<'_>, new: &NewCode, now: Timestamp) -> Result<bool> {
 fn add(tx: &mut Tx<'_>, hash: [u8; 32], new: &NewCode, now: Timestamp) -> Result<()> {
     let code = &new.code;
     tx.execute("DELETE FROM authorization_code WHERE expires_at < $1", &[&now.before(Duration::from_secs(3600))])?;
+    // Each request names its redirect URI, and S256 is the one method: two columns of an older release say so.
     tx.execute(
         "INSERT INTO authorization_code (hash, client, account, session, redirect_uri, redirect_uri_was_sent, scopes, nonce,
             code_challenge, code_challenge_method, request, authenticated_at, created_at, expires_at, used_at, granted_session)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, NULL)",
+         VALUES ($1, $2, $3, $4, $5, TRUE, $6, $7, $8, 'S256', $9, $10, $11, $12, NULL, NULL)",
         &[
             &hash,
             &code.client,
             &code.account,
             &code.session,
             &code.redirect_uri,
-            &code.redirect_uri_was_sent,
             &code.scopes.join(" "),
             &code.nonce,
             &code.code_challenge,
-            &code.code_challenge_method,
             &code.request,
             &code.authenticated_at,
             &now,
@@ -221,8 +214,8 @@ fn redeem(
     now: Timestamp,
 ) -> Result<Result<Redeemed, CodeRefusal>> {
     let found = tx.find(
-        "SELECT c.client, c.account, c.session, c.redirect_uri, c.redirect_uri_was_sent, c.scopes, c.nonce, c.code_challenge,
-                c.code_challenge_method, c.request, c.authenticated_at, c.expires_at, c.used_at, c.granted_session
+        "SELECT c.client, c.account, c.session, c.redirect_uri, c.scopes, c.nonce, c.code_challenge,
+                c.request, c.authenticated_at, c.expires_at, c.used_at, c.granted_session
          FROM authorization_code c JOIN account a ON a.id = c.account
          WHERE c.hash = $1 AND c.client = $2 AND NOT a.disabled",
         &[&hash, &client],

@@ -24,7 +24,7 @@ impl Directory {
     }
 
     /// Whom what ended since a number concerns, each once, and the number to go on from. One row is read when
-    /// nothing ended. A client that is disabled or gone is told of nobody.
+    /// nothing ended. A client that was disabled learns what that ended, and nothing of anybody afterwards.
     pub async fn list_logouts_since(&self, seq: i64) -> Result<(i64, Vec<LogoutNotice>)> {
         self.scan(move |tx| {
             let newest: i64 = tx.one("SELECT n FROM counter WHERE name = 'revocation'", &[], |row| row.get(0))?;
@@ -34,7 +34,7 @@ impl Directory {
             let notices = tx.query(
                 "SELECT DISTINCT s.client, s.account, COALESCE(s.parent, s.id)
                  FROM revocation r JOIN session s ON s.id = r.session OR s.parent = r.session JOIN client c ON c.id = s.client
-                 WHERE r.seq > $1 AND r.seq <= $2 AND s.kind = 'client' AND NOT c.disabled",
+                 WHERE r.seq > $1 AND r.seq <= $2 AND s.kind = 'client' AND (NOT c.disabled OR s.id = r.session)",
                 &[&seq, &newest],
                 |row| Ok(LogoutNotice { client: row.get(0)?, account: row.get(1)?, session: row.get(2)? }),
             )?;

@@ -10,6 +10,7 @@
 //! - `code.rs`: an authorization code, from the consent to its one exchange
 //! - `token.rs`: access tokens, and refresh tokens that rotate
 //! - `exchange.rs`: a token that comes of another
+//! - `redirect_uri.rs`: where its answers may be sent
 //! - `logout.rs`: which clients are to be told that a session ended
 //! - `registration.rs`: what becomes of programs that register themselves
 //! - `scope.rs`: the words, and which service each admits
@@ -23,6 +24,7 @@ mod exchange;
 mod logout;
 mod metadata;
 mod pending;
+pub mod redirect_uri;
 mod registration;
 pub mod scope;
 mod token;

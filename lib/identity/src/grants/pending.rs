@@ -16,7 +16,7 @@ use crate::limits::{PENDING_MAX, PENDING_OF_CLIENT_MAX, SEEN_ONCE_MAX};
 /// A request that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// `par`, `device` or `ciba`.
+    /// `par` or `device`.
     pub kind: String,
     /// Who asked.
     pub client: ClientId,
@@ -35,7 +35,7 @@ pub struct Pending {
 /// What a request that waits needs.
 #[derive(Clone, Debug)]
 pub struct NewPending {
-    /// `par`, `device` or `ciba`.
+    /// `par` or `device`.
     pub kind: &'static str,
     /// Who asks.
     pub client: ClientId,

@@ -153,6 +153,14 @@ impl Gate {
         self.order(&Question::Forget { account: account.as_i64() }).await
     }
 
+    /// Looks through the vault; what is wrong with it, if anything is.
+    pub async fn check_vault(&self) -> Result<Option<String>, Trouble> {
+        match self.ask(&Question::CheckVault).await? {
+            Answer::Checked { wrong } => Ok(wrong),
+            other => Err(out_of_turn(other)),
+        }
+    }
+
     async fn identify(&self, question: &Question) -> Result<Result<Login, Refusal>, Trouble> {
         match self.ask(question).await? {
             Answer::Refused { refusal } => Ok(Err(refusal)),

@@ -138,6 +138,8 @@ pub enum Question {
         /// Whose.
         account: i64,
     },
+    /// Look through the vault: is it whole?
+    CheckVault,
 }
 
 /// Said by the gate.
@@ -195,6 +197,12 @@ pub enum Answer {
         /// The key in base64, when there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Showing>,
+    },
+    /// What was looked through.
+    Checked {
+        /// What is wrong with it, if anything is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wrong: Option<String>,
     },
     /// The question cannot be done: in words for a person.
     Cannot {

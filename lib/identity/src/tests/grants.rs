@@ -11,7 +11,9 @@ use crate::directory::{NewSession, SessionKind};
 use crate::grants::{
     Client, Code, CodeRefusal, NewClient, NewCode, NewGrant, NewPending, NewTokens, Poll, RefreshRefusal, hash_token, scope,
 };
-use crate::limits::{CODE_REPLAY_GRACE, PENDING_MAX, PENDING_OF_CLIENT_MAX, REFRESH_RETRY, SEEN_ONCE_MAX, SESSIONS_MAX};
+use crate::limits::{
+    CODE_REPLAY_GRACE, PENDING_MAX, PENDING_OF_CLIENT_MAX, REDIRECT_URI_BYTES_MAX, REFRESH_RETRY, SEEN_ONCE_MAX, SESSIONS_MAX,
+};
 use crate::service::Services;
 
 const LIVES: NewTokens = NewTokens {
@@ -63,11 +65,9 @@ impl Stage {
             account: self.account,
             session: self.browser,
             redirect_uri: "https://app.test/cb".into(),
-            redirect_uri_was_sent: true,
             scopes: scope::parse(scopes),
             nonce: Some("n".into()),
             code_challenge: Some("c".into()),
-            code_challenge_method: Some("S256".into()),
             request: "{}".into(),
             authenticated_at: self.home.clock.now(),
             expires_at: self.home.clock.now(),
@@ -111,6 +111,69 @@ fn clients() {
         directory.remove_client(&public.identifier).await.unwrap();
         assert!(directory.find_client(&public.identifier).await.unwrap().is_none());
         assert!(!directory.may_use_client(alice.id, public.id).await.unwrap());
+    });
+}
+
+#[test]
+fn a_client_is_found_by_its_redirect_uri() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let of = |octets: usize| format!("https://a.test/{}", "x".repeat(octets - 15));
+        let (most, beyond) = (of(REDIRECT_URI_BYTES_MAX), of(REDIRECT_URI_BYTES_MAX + 1));
+        let found = async |uri: &str| directory.find_client_of_redirect_uri(uri).await.unwrap().map(|client| client.id);
+        let uris = ["https://app.test/cb", "https://app.test/cb", &most, &beyond].map(str::to_string).to_vec();
+        let (first, _) = directory.add_client(NewClient { redirect_uris: uris.clone(), ..new_client(true) }).await.unwrap();
+        let b = NewClient { name: "B".into(), redirect_uris: vec!["https://app.test/cb".into()], ..new_client(true) };
+        let (second, _) = directory.add_client(b).await.unwrap();
+        assert_eq!((found("https://app.test/cb").await, found(&most).await), (Some(first.id), Some(first.id)));
+        assert_eq!((found(&beyond).await, found("https://app.test/c_").await, found("").await), (None, None, None));
+        // Clients of a release that had no such table: it is filled from what they have.
+        directory
+            .database()
+            .write(hearth_db::Durability::Synced, |tx| {
+                tx.execute("DROP TABLE client_redirect_uri", &[])?;
+                tx.execute("DELETE FROM schema_version WHERE version >= 9", &[])
+            })
+            .await
+            .unwrap();
+        let directory = &crate::Directory::open(&home.source, home.clock.clone()).await.unwrap();
+        let found = async |uri: &str| directory.find_client_of_redirect_uri(uri).await.unwrap().map(|client| client.id);
+        assert_eq!(
+            (found("https://app.test/cb").await, found(&most).await, found(&beyond).await),
+            (Some(first.id), Some(first.id), None)
+        );
+        // Who is not let in is passed over; what is registered no longer is not found.
+        directory.disable_client(first.id).await.unwrap();
+        assert_eq!((found("https://app.test/cb").await, found(&most).await), (Some(second.id), None));
+        directory.enable_client(first.id).await.unwrap();
+        let elsewhere = vec!["https://elsewhere.test/".to_string()];
+        directory.change_client(first.id, NewClient { redirect_uris: elsewhere, ..new_client(true) }).await.unwrap();
+        assert_eq!((found("https://elsewhere.test/").await, found(&most).await), (Some(first.id), None));
+        directory.remove_client(&second.identifier).await.unwrap();
+        assert_eq!(found("https://app.test/cb").await, None);
+    });
+}
+
+#[test]
+fn everybody_at_once_is_what_each_is_asked_for() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let (alice, bob) = (home.person("alice").await.id, home.person("bob").await.id);
+        let group = |name: &'static str| home.add(name, crate::directory::Kind::Group, false);
+        let (family, empty) = (group("family").await.id, group("empty").await.id);
+        directory.add_address(alice, &super::address("a@home.test")).await.unwrap();
+        directory.add_masked(alice, &super::domain("home.test"), "shop", false).await.unwrap();
+        for member in [bob, alice] {
+            directory.add_group_member(family, member, crate::directory::MemberRole::Owner).await.unwrap();
+        }
+        let everybody = directory.list_everybody().await.unwrap();
+        assert_eq!(everybody.accounts, directory.list_accounts().await.unwrap());
+        for account in [alice, bob, family, empty] {
+            assert_eq!(everybody.addresses_of(account), directory.list_open_addresses(account).await.unwrap());
+            assert_eq!(everybody.groups_of(account), directory.list_groups_of(account).await.unwrap());
+            assert_eq!(everybody.members_of(account), directory.list_group_members(account).await.unwrap());
+        }
+        assert_eq!((everybody.addresses_of(alice).len(), everybody.members_of(family).len()), (2, 2), "and no masked one");
     });
 }
 
@@ -469,6 +532,22 @@ fn who_is_told_of_a_sign_out() {
         let notice = crate::grants::LogoutNotice { client: stage.client.id, account: stage.account, session: stage.browser };
         assert_eq!(notices, [notice], "once, whatever it was granted");
         assert_eq!(directory.list_logouts_since(next).await.unwrap(), (next, vec![]));
+    });
+}
+
+#[test]
+fn a_client_that_was_disabled_is_told_of_what_that_ended_and_of_nothing_after() {
+    on_each_engine(|home| async move {
+        let stage = Stage::set(home).await;
+        let directory = &stage.home.directory;
+        let code = stage.code("openid").await;
+        stage.redeem(&code).await.unwrap();
+        let seq = directory.newest_logout().await.unwrap();
+        directory.disable_client(stage.client.id).await.unwrap();
+        let (next, notices) = directory.list_logouts_since(seq).await.unwrap();
+        assert_eq!(notices.len(), 1);
+        directory.end_session(stage.browser).await.unwrap();
+        assert_eq!(directory.list_logouts_since(next).await.unwrap().1, []);
     });
 }
 

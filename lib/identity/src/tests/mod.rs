@@ -22,6 +22,7 @@ use crate::vault::Vault;
 pub(super) struct Home {
     pub directory: Directory,
     pub clock: Clock,
+    pub source: Source,
     pub vault_source: Source,
     pub key_file: PathBuf,
 }
@@ -59,9 +60,10 @@ fn drop_schema(source: &Source) -> hearth_db::Result<()> {
 impl Home {
     async fn open(directory: &Source, vault_source: Source, key_file: PathBuf) -> Self {
         let clock = Clock::fixed(Timestamp::from_secs(1_800_000_000));
+        let source = directory.clone();
         let directory = Directory::open(directory, clock.clone()).await.expect("the directory opens");
         directory.add_domain(&domain("home.test")).await.expect("a domain");
-        Self { directory, clock, vault_source, key_file }
+        Self { directory, clock, source, vault_source, key_file }
     }
 
     pub async fn vault(&self) -> Vault {

@@ -13,7 +13,7 @@ use crate::limits::{
     APP_PASSWORDS_MAX, SCRAM_NAMES_MAX, SECRET_KEY_BYTES_MAX, SIGNING_KEY_AHEAD, SIGNING_KEY_LIFE, SIGNING_KEY_OVERLAP,
 };
 use crate::service::{Service, Services};
-use crate::vault::{Algorithm, Asker, PasswordCheck, ScramOffer, Vault};
+use crate::vault::{Algorithm, Asker, NewPasskey, PasswordCheck, ScramOffer, Vault};
 
 const ALICE: AccountId = AccountId::from_i64(1);
 const BOB: AccountId = AccountId::from_i64(2);
@@ -241,4 +241,57 @@ fn signing_keys_take_turns() {
         assert!(vault.turn_signing_keys().await.unwrap(), "the old one goes");
         assert_eq!(of(Algorithm::EdDsa).await, (1, second));
     });
+}
+
+#[test]
+fn lists_of_all_say_what_each_is_asked_for() {
+    on_each_engine(|home| async move {
+        let vault = home.vault().await;
+        vault.set_password(ALICE, Some(secret("correct horse battery"))).await.unwrap();
+        vault.set_password(BOB, None).await.unwrap();
+        assert_eq!(vault.list_with_password().await.unwrap(), [ALICE].into());
+        assert_eq!(vault.list_with_second_factor().await.unwrap(), [].into());
+        for (account, id) in [(ALICE, 1), (ALICE, 2), (BOB, 3)] {
+            let new = NewPasskey { account, credential: vec![id], label: "key".into(), public_key: vec![1], sign_count: 0 };
+            vault.add_passkey(new).await.unwrap();
+        }
+        let codes = vault.make_recovery_codes(ALICE).await.unwrap();
+        assert!(vault.use_recovery_code(ALICE, codes[0].expose()).await.unwrap());
+        vault.add_totp(AccountId::from_i64(3), "not confirmed").await.unwrap();
+        let left = crate::limits::RECOVERY_CODES - 1;
+        assert_eq!(vault.list_with_second_factor().await.unwrap(), [(ALICE, left), (BOB, 0)].into());
+        assert_eq!(vault.count_recovery_codes(ALICE).await.unwrap(), left);
+    });
+}
+
+#[tokio::test]
+async fn a_vault_that_is_damaged_is_told_from_a_sound_one() {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
+    let folder = tempfile::tempdir().unwrap();
+    let (file, key) = (folder.path().join("vault.db"), folder.path().join("vault.key"));
+    let clock = hearth_types::Clock::fixed(hearth_types::Timestamp::from_secs(1_800_000_000));
+    let open = async || Vault::open(&hearth_db::Source::Sqlite(file.clone()), &key, clock.clone()).await;
+    let vault = open().await.unwrap();
+    vault.add_link(ALICE, false, std::time::Duration::from_secs(60)).await.unwrap();
+    assert_eq!(vault.check().await.unwrap(), None);
+    drop(vault);
+    // Whoever closes it last writes what the log holds into the file, and takes the log away.
+    let log = folder.path().join("vault.db-wal");
+    let closed = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        while log.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    });
+    closed.await.expect("it is closed");
+    // The last page of the file, where none of what opening reads lies.
+    let mut damaged = std::fs::File::options().write(true).open(&file).unwrap();
+    damaged.seek(SeekFrom::End(-4096)).unwrap();
+    damaged.write_all(&[0xff; 4096]).unwrap();
+    drop(damaged);
+    let found = match open().await {
+        Ok(vault) => vault.check().await,
+        Err(error) => Err(error),
+    };
+    assert!(!matches!(found, Ok(None)), "{found:?}");
 }

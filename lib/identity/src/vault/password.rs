@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! Human passwords: argon2id, a few at a time.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -92,6 +93,15 @@ impl Vault {
     /// Has the account a human password?
     pub async fn has_password(&self, account: AccountId) -> Result<bool> {
         Ok(self.find_password_hash(account).await?.is_some())
+    }
+
+    /// Those that have one.
+    pub async fn list_with_password(&self) -> Result<HashSet<AccountId>> {
+        self.scan(|tx| {
+            let ids = tx.query("SELECT account FROM credential WHERE password_hash IS NOT NULL", &[], |row| row.get(0))?;
+            Ok(ids.into_iter().collect())
+        })
+        .await
     }
 
     /// Is this the human password? An account that is unknown (`None`), or has none, costs the same.

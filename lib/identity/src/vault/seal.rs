@@ -25,7 +25,7 @@ impl Seal {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_make => make_key(path).map_err(failed)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Error::Sealed(format!(
-                    "the vault's key file {} is gone: put it back from a backup, for nobody can sign in without it",
+                    "the vault's key file {} is gone: put it back from a copy of yours, for nobody can sign in without it",
                     path.display()
                 )));
             }

@@ -27,6 +27,13 @@ fn app_passwords() {
 }
 
 #[test]
+fn the_vault_is_looked_through() {
+    on_each_engine(|home| async move {
+        assert_eq!(home.gate.check_vault().await.unwrap(), None);
+    });
+}
+
+#[test]
 fn passwords_and_forgetting() {
     on_each_engine(|home| async move {
         let short = home.gate.set_password(home.alice.id, Some(&Secret::new("short".into()))).await;

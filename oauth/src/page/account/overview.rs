@@ -16,7 +16,7 @@ use super::signed_in;
 use crate::ctx::Ctx;
 use crate::endpoint::logout;
 use crate::page::visit::Visit;
-use crate::page::when;
+use crate::page::{user_agent, when};
 use crate::request::scope::{Scope, Scopes};
 use crate::{t, t1, t2};
 
@@ -172,6 +172,14 @@ async fn apps(ctx: &Ctx, account: &Account) -> Result<Vec<App>, Trouble> {
         .collect())
 }
 
+/// What it is, in the language of this page.
+fn name_of(session: &Session) -> String {
+    match session.kind {
+        SessionKind::Password => t("Mail programs with your password").to_string(),
+        _ => user_agent::name(session.user_agent.as_deref().unwrap_or_default()),
+    }
+}
+
 fn devices(ctx: &Ctx, sessions: &[Session], here: SessionId) -> Vec<Line> {
     let now = ctx.now();
     sessions
@@ -181,7 +189,7 @@ fn devices(ctx: &Ctx, sessions: &[Session], here: SessionId) -> Vec<Line> {
             let used = when::ago(session.last_used_at, now);
             Line {
                 id: session.id.to_string(),
-                title: session.label.clone(),
+                title: name_of(session),
                 says: match &session.last_peer {
                     Some(peer) => t2("used {} from {}", used, peer),
                     None => t1("used {}", used),

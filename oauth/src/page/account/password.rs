@@ -7,9 +7,8 @@
 use std::sync::Arc;
 
 use askama::Template;
-use hearth_identity::directory::{Account, Event, Session};
+use hearth_identity::directory::{Account, Session};
 use hearth_identity::login::Refusal;
-use hearth_identity::service::Service;
 use hearth_types::{Secret, Trouble, constant_time_eq};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
@@ -93,14 +92,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, session: &Session, account: &Account, 
         },
     }
     ctx.directory.end_password_sessions(account.id, Some(session.id)).await?;
-    let event = Event {
-        event: "password.changed",
-        actor: Some(account.id),
-        subject: Some(account.id),
-        peer: Some(visit.peer.ip),
-        service: Some(Service::Web),
-        detail: String::new(),
-    };
+    let event = visit.event("password.changed", account.id, "");
     ctx.directory.add_audit(event).await?;
     tell(ctx, visit, account, Notice::PasswordChanged, "").await;
     Ok(show(ctx, visit, account, StatusCode::OK, None, true))

@@ -1,58 +1,46 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `/admin/apps/...`: one app: whom it is for, and whether it gets anybody in.
 
-use std::sync::Arc;
-
+use hearth_identity::directory::Account;
 use hearth_identity::grants::Client;
 use hearth_types::{ClientId, Trouble};
-use hearth_web::axum::body::Bytes;
-use hearth_web::axum::extract::{Path, State};
 use hearth_web::axum::response::Response;
 
 use super::page::{Field, Form, Row, Said, Section, show};
-use super::{Outcome, address_of, admitted, admitted_to_change, apps, no_address, outcome};
+use super::{Outcome, Single, address_of, apps, no_address, outcome};
 use crate::ctx::Ctx;
-use crate::page::account::not_there;
 use crate::page::done::Done;
-use crate::page::visit::{Visit, see_other};
+use crate::page::visit::Visit;
 use crate::request::params::Params;
 use crate::{t, t1, t2};
 
 pub(super) const ROUTE: &str = "/admin/apps/{id}";
 
-/// GET.
-pub(super) async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>) -> Response {
-    match admitted(&ctx, &visit).await {
-        Ok(_) => page(&ctx, &visit, &id, None).await.unwrap_or_else(hearth_web::page::trouble),
-        Err(response) => response,
-    }
-}
+/// The page.
+pub(super) struct App;
 
-/// POST.
-pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
-    let form = Params::parse(&body);
-    if let Err(response) = admitted_to_change(&ctx, &visit, &form, &format!("{}/{id}", apps::PATH)).await {
-        return response;
-    }
-    let done = async {
-        if visit.is_repeated(&ctx, &form).await? {
-            return Ok(see_other(&Done::Before.at(&format!("{}/{id}", apps::PATH))));
+impl Single for App {
+    type One = Client;
+    const LIST: &'static str = apps::PATH;
+    const GONE: Done = Done::AppRemoved;
+
+    async fn find(ctx: &Ctx, id: &str) -> Result<Option<Client>, Trouble> {
+        match id.parse::<ClientId>() {
+            Ok(id) => Ok(ctx.directory.find_client_by_id(id).await?),
+            Err(_) => Ok(None),
         }
-        let Some(client) = find(&ctx, &id).await? else { return Ok(not_there()) };
+    }
+
+    async fn change(ctx: &Ctx, visit: &Visit, _admin: &Account, client: &Client, form: &Params) -> Result<Option<Said>, Trouble> {
         if form.field("do") == "remove" {
-            visit.directory(&ctx).remove_client(&client.identifier).await?;
-            return Ok(see_other(&Done::AppRemoved.at(apps::PATH)));
+            visit.directory(ctx).remove_client(&client.identifier).await?;
+            return Ok(None);
         }
-        let said = change(&ctx, &visit, &client, &form).await?.answering(&form);
-        page(&ctx, &visit, &id, Some(said)).await
-    };
-    done.await.unwrap_or_else(hearth_web::page::trouble)
-}
+        change(ctx, visit, client, form).await.map(Some)
+    }
 
-async fn find(ctx: &Ctx, id: &str) -> Result<Option<Client>, Trouble> {
-    match id.parse::<ClientId>() {
-        Ok(id) => Ok(ctx.directory.find_client_by_id(id).await?),
-        Err(_) => Ok(None),
+    async fn page(ctx: &Ctx, visit: &Visit, client: &Client, said: Option<Said>) -> Result<Response, Trouble> {
+        page(ctx, visit, client, said).await
     }
 }
 
@@ -90,10 +78,9 @@ async fn change(ctx: &Ctx, visit: &Visit, client: &Client, form: &Params) -> Out
     }
 }
 
-async fn page(ctx: &Ctx, visit: &Visit, id: &str, said: Option<Said>) -> Result<Response, Trouble> {
-    let Some(client) = find(ctx, id).await? else { return Ok(not_there()) };
+async fn page(ctx: &Ctx, visit: &Visit, client: &Client, said: Option<Said>) -> Result<Response, Trouble> {
     let row = |title: &str, says: String| Row { title: title.to_string(), says, ..Row::default() };
-    let state = match (apps::waits(&client), client.disabled) {
+    let state = match (apps::waits(client), client.disabled) {
         (true, _) => t("waits to be let in"),
         (false, true) => t("disabled"),
         (false, false) => t("let in"),
@@ -121,7 +108,7 @@ async fn page(ctx: &Ctx, visit: &Visit, id: &str, said: Option<Said>) -> Result<
         forms,
         ..Section::default()
     };
-    Ok(show(ctx, visit, client.name.clone(), apps::PATH, vec![facts, access(ctx, &client).await?], said))
+    Ok(show(ctx, visit, client.name.clone(), apps::PATH, vec![facts, access(ctx, client).await?], said))
 }
 
 async fn access(ctx: &Ctx, client: &Client) -> Result<Section, Trouble> {

@@ -127,7 +127,7 @@ async fn by_preset(ctx: &Ctx, visit: &Visit, form: &Params) -> Outcome {
 
 async fn by_hand(ctx: &Ctx, visit: &Visit, form: &Params) -> Outcome {
     let uris: Vec<String> = form.field("redirect").split_whitespace().map(str::to_string).collect();
-    if uris.is_empty() || !uris.iter().all(|uri| redirect::is_sound(uri)) {
+    if uris.is_empty() || uris.iter().any(|uri| redirect::check(uri).is_err()) {
         return Ok(Said::bad(t(
             "The address for the answer cannot be used: write exactly what the app's manual says, with https.",
         )));

@@ -53,14 +53,16 @@ async fn wants(ctx: &Ctx) -> Result<Vec<Row>, Trouble> {
         let says = t("They cannot be read, so everybody is asked for two things. Look at them and save them anew.").to_string();
         add(t("Rules").to_string(), says, rules::PATH.to_string());
     }
+    let second_factors = ctx.vault().list_with_second_factor().await?;
     for account in
         ctx.directory.list_accounts().await?.into_iter().filter(|account| account.kind == Kind::Person && !account.disabled)
     {
         let to = format!("{}/{}", people::PATH, account.id);
-        if account.admin && !ctx.vault().has_second_factor(account.id).await? {
+        let codes_left = second_factors.get(&account.id);
+        if account.admin && codes_left.is_none() {
             let says = t("Looks after the home with a password alone. A passkey would keep everybody safer.").to_string();
             add(account.primary.to_string(), says, to);
-        } else if ctx.vault().has_second_factor(account.id).await? && ctx.vault().count_recovery_codes(account.id).await? == 0 {
+        } else if codes_left == Some(&0) {
             add(account.primary.to_string(), t("Has no recovery codes for the day when the phone is gone.").to_string(), to);
         }
     }

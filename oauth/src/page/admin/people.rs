@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `/admin/people`: who lives here; somebody new is invited by a link.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use hearth_identity::directory::{Account, Kind, NewAccount};
@@ -49,10 +50,9 @@ impl Listing for People {
     }
 
     async fn page(ctx: &Ctx, visit: &Visit, said: Option<Said>) -> Result<Response, Trouble> {
-        let mut rows = Vec::new();
-        for account in ctx.directory.list_accounts().await?.into_iter().filter(|account| account.kind != Kind::Group) {
-            rows.push(row(ctx, account).await?);
-        }
+        let with_password = ctx.vault().list_with_password().await?;
+        let people = ctx.directory.list_accounts().await?.into_iter().filter(|account| account.kind != Kind::Group);
+        let rows = people.map(|account| row(account, &with_password)).collect();
         let everybody = Section { title: t("Everybody").to_string(), rows, ..Section::default() };
         let fields = vec![
             Field::text("address", t("Address"), t("name@domain, in a domain of this home")),
@@ -96,7 +96,7 @@ pub(super) async fn link(ctx: &Ctx, account: AccountId, forget_factors: bool, li
     Ok(format!("{}/welcome/{}", ctx.issuer, token.expose()))
 }
 
-async fn row(ctx: &Ctx, account: Account) -> Result<Row, Trouble> {
+fn row(account: Account, with_password: &HashSet<AccountId>) -> Row {
     let mut marks = vec![account.primary.to_string()];
     if account.kind != Kind::Person {
         marks.push(t(person::kind(account.kind)).to_string());
@@ -106,14 +106,14 @@ async fn row(ctx: &Ctx, account: Account) -> Result<Row, Trouble> {
     }
     if account.disabled {
         marks.push(t("disabled").to_string());
-    } else if account.kind == Kind::Person && !ctx.vault().has_password(account.id).await? {
+    } else if account.kind == Kind::Person && !with_password.contains(&account.id) {
         marks.push(t("has not opened the link yet").to_string());
     }
-    Ok(Row {
+    Row {
         title: if account.name.is_empty() { account.primary.local().to_string() } else { account.name },
         says: marks.join(" · "),
         to: Some(format!("{PATH}/{}", account.id)),
         is_bad: account.disabled,
         ..Row::default()
-    })
+    }
 }

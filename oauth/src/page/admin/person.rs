@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `/admin/people/...`: one person: addresses, groups, ways in, what happened.
 
-use std::sync::Arc;
-
 use hearth_identity::directory::{Account, Kind};
 use hearth_mailstore::{Durability, acl};
 use hearth_types::{AccountId, Trouble};
-use hearth_web::axum::body::Bytes;
-use hearth_web::axum::extract::{Path, State};
 use hearth_web::axum::response::Response;
 
 use super::page::{Field, Form, Row, Said, Section, show};
-use super::{Outcome, address_of, admitted, admitted_to_change, log, no_address, note, outcome, people, refused};
+use super::{Outcome, Single, address_of, log, no_address, note, outcome, people, refused};
 use crate::ctx::Ctx;
 use crate::limits::INVITATION_LIFE;
 use crate::notice::{Notice, tell_of_admin};
-use crate::page::account::not_there;
 use crate::page::done::Done;
-use crate::page::visit::{Visit, see_other};
+use crate::page::visit::Visit;
 use crate::page::when;
 use crate::request::params::Params;
 use crate::{t, t1, t2};
@@ -36,39 +31,30 @@ pub(super) const fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// GET.
-pub(super) async fn run(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>) -> Response {
-    match admitted(&ctx, &visit).await {
-        Ok(_) => page(&ctx, &visit, &id, None).await.unwrap_or_else(hearth_web::page::trouble),
-        Err(response) => response,
+/// The page.
+pub(super) struct Person;
+
+impl Single for Person {
+    type One = Account;
+    const LIST: &'static str = people::PATH;
+    const GONE: Done = Done::PersonRemoved;
+
+    async fn find(ctx: &Ctx, id: &str) -> Result<Option<Account>, Trouble> {
+        let Ok(id) = id.parse::<AccountId>() else { return Ok(None) };
+        let account = ctx.directory.find_account(id).await?;
+        Ok(account.filter(|account| account.kind != Kind::Group))
     }
-}
 
-/// POST.
-pub(super) async fn post(State(ctx): State<Arc<Ctx>>, visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
-    let form = Params::parse(&body);
-    let admin = match admitted_to_change(&ctx, &visit, &form, &format!("{}/{id}", people::PATH)).await {
-        Ok(admin) => admin,
-        Err(response) => return response,
-    };
-    let done = async {
-        if visit.is_repeated(&ctx, &form).await? {
-            return Ok(see_other(&Done::Before.at(&format!("{}/{id}", people::PATH))));
-        }
-        let Some(account) = find(&ctx, &id).await? else { return Ok(not_there()) };
+    async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account, form: &Params) -> Result<Option<Said>, Trouble> {
         if form.field("do") == "remove" && admin.id != account.id {
-            return remove(&ctx, &visit, &account).await;
+            return remove(ctx, visit, account).await;
         }
-        let said = change(&ctx, &visit, &admin, &account, &form).await?.answering(&form);
-        page(&ctx, &visit, &id, Some(said)).await
-    };
-    done.await.unwrap_or_else(hearth_web::page::trouble)
-}
+        change(ctx, visit, admin, account, form).await.map(Some)
+    }
 
-async fn find(ctx: &Ctx, id: &str) -> Result<Option<Account>, Trouble> {
-    let Ok(id) = id.parse::<AccountId>() else { return Ok(None) };
-    let account = ctx.directory.find_account(id).await?;
-    Ok(account.filter(|account| account.kind != Kind::Group))
+    async fn page(ctx: &Ctx, visit: &Visit, account: &Account, said: Option<Said>) -> Result<Response, Trouble> {
+        page(ctx, visit, account, said).await
+    }
 }
 
 async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account, form: &Params) -> Outcome {
@@ -154,11 +140,10 @@ async fn change(ctx: &Ctx, visit: &Visit, admin: &Account, account: &Account, fo
 }
 
 /// Out of reach first, then the secrets, then the mail, and the account last: what is interrupted can be repeated.
-async fn remove(ctx: &Ctx, visit: &Visit, account: &Account) -> Result<Response, Trouble> {
+async fn remove(ctx: &Ctx, visit: &Visit, account: &Account) -> Result<Option<Said>, Trouble> {
     let directory = visit.directory(ctx);
     if let Err(error) = directory.disable_account(account.id).await {
-        let said = refused(error)?;
-        return page(ctx, visit, &account.id.to_string(), Some(said)).await;
+        return refused(error).map(Some);
     }
     ctx.vault().forget(account.id).await?;
     let store = ctx.mail().await?;
@@ -168,17 +153,12 @@ async fn remove(ctx: &Ctx, visit: &Visit, account: &Account) -> Result<Response,
     }
     store.remove_account(gone).await?;
     directory.remove_account(gone).await?;
-    Ok(see_other(&Done::PersonRemoved.at(people::PATH)))
+    Ok(None)
 }
 
-async fn page(ctx: &Ctx, visit: &Visit, id: &str, said: Option<Said>) -> Result<Response, Trouble> {
-    let Some(account) = find(ctx, id).await? else { return Ok(not_there()) };
-    let sections = vec![
-        facts(ctx, &account).await?,
-        addresses(ctx, &account).await?,
-        ways_in(ctx, &account).await?,
-        log(ctx, &account).await?,
-    ];
+async fn page(ctx: &Ctx, visit: &Visit, account: &Account, said: Option<Said>) -> Result<Response, Trouble> {
+    let sections =
+        vec![facts(ctx, account).await?, addresses(ctx, account).await?, ways_in(ctx, account).await?, log(ctx, account).await?];
     let heading = if account.name.is_empty() { account.primary.to_string() } else { account.name.clone() };
     Ok(show(ctx, visit, heading, people::PATH, sections, said))
 }

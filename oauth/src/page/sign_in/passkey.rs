@@ -6,7 +6,6 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_identity::directory::{Account, Event};
-use hearth_identity::service::Service;
 use hearth_types::{AccountId, Fault, Trouble};
 use hearth_web::axum::body::Bytes;
 use hearth_web::axum::extract::State;
@@ -127,13 +126,6 @@ async fn check(ctx: &Ctx, visit: &Visit, said: &str) -> Result<Option<(Account, 
 }
 
 async fn note(ctx: &Ctx, visit: &Visit, account: AccountId, event: &'static str, detail: &str) -> Result<(), Trouble> {
-    let event = Event {
-        event,
-        actor: None,
-        subject: Some(account),
-        peer: Some(visit.peer.ip),
-        service: Some(Service::Web),
-        detail: detail.to_string(),
-    };
+    let event = Event { actor: None, ..visit.event(event, account, detail) };
     Ok(ctx.directory.count_audit(event).await?)
 }

@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use hearth_identity::directory::{Account, Event};
-use hearth_identity::service::Service;
+use hearth_identity::directory::Account;
 use hearth_identity::vault::looks_like_recovery_code;
 use hearth_types::{AccountId, Fault, Timestamp, Trouble};
 use hearth_web::axum::body::Bytes;
@@ -96,14 +95,7 @@ async fn decide(ctx: &Ctx, visit: &Visit, form: &Params) -> Result<Response, Fau
         Ok(Second::Recovery) => {
             // Who lost a device may have lost it to somebody: what is signed in is signed out.
             ctx.directory.end_password_sessions(account.id, None).await.map_err(Trouble::from)?;
-            let event = Event {
-                event: "recovery-code.used",
-                actor: Some(account.id),
-                subject: Some(account.id),
-                peer: Some(visit.peer.ip),
-                service: Some(Service::Web),
-                detail: String::new(),
-            };
+            let event = visit.event("recovery-code.used", account.id, "");
             ctx.directory.add_audit(event).await.map_err(Trouble::from)?;
             tell(ctx, visit, &account, Notice::RecoveryUsed, "").await;
             enter(ctx, visit, form, account.id, "pwd otp mfa").await

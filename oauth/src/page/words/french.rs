@@ -186,6 +186,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("There is nothing here", "Il n'y a rien ici"),
     ("The address leads nowhere. It may be mistyped, or old.", "L'adresse ne mène nulle part. Elle est peut-être mal tapée, ou ancienne."),
     ("{} on {}", "{} sur {}"),
+    ("Mail programs with your password", "Logiciels de courrier avec votre mot de passe"),
     ("A browser", "Un navigateur"),
     // Agreeing
     ("Allow {}?", "Autoriser {} ?"),
