@@ -153,7 +153,10 @@ async fn an_app_is_for_a_group() {
         let reply = by_proxy(&house, APP, "/forward/check", &token).await;
         assert_eq!((reply.status, &reply.headers["remote-groups"]), (StatusCode::OK, &"parents".parse().unwrap()));
         house.directory.remove_group_member(parents, house.alice.id).await.unwrap();
-        assert_eq!(by_proxy(&house, APP, "/forward/check", &token).await.status, StatusCode::FORBIDDEN, "at once");
+        assert_eq!(by_proxy(&house, APP, "/forward/check", &token).await.status, StatusCode::UNAUTHORIZED, "at once");
+        let (start, back) = go(&house, &mut browser, APP, "/").await;
+        let refused = come_back(&house, APP, &back, &start).await;
+        assert!(refused.status == StatusCode::FORBIDDEN && refused.body.contains("for others of the home"), "{}", refused.body);
     })
     .await;
 }

@@ -166,6 +166,14 @@ async fn people_are_made_changed_and_withdrawn() {
         for event in ["account.added", "account.renamed", "account.disabled", "account.enabled"] {
             assert!(written.iter().any(|known| known == event), "{event}: {written:?}");
         }
+        let rows = house.directory.list_audit(Some(dora.id), 20).await.unwrap();
+        let by_program = |event: &str| rows.iter().filter(|row| row.event == event && row.detail.contains("(SCIM, ")).count();
+        assert_eq!((by_program("account.added"), by_program("account.enabled")), (1, 1), "once each, with the program: {rows:?}");
+        let letters = house.directory.list_letters(10).await.unwrap();
+        let told = letters
+            .iter()
+            .filter(|letter| String::from_utf8_lossy(&letter.raw).contains("Subject: Your account may be used again"));
+        assert_eq!(told.map(|letter| letter.recipient.to_string()).collect::<Vec<_>>(), ["dora@home.example"]);
     })
     .await;
 }

@@ -65,3 +65,25 @@ fn openpgp_secret_keys() {
         assert!(words(&home.gate.export_secret_key("x").await.err().unwrap()).contains("fingerprint"));
     });
 }
+
+#[test]
+fn what_a_command_did_to_an_account_is_told_its_owner() {
+    on_each_engine(|home| async move {
+        let tell = async |event: &str| home.gate.tell(home.alice.id, event, "al@home.test").await;
+        tell("address.added").await.unwrap();
+        assert!(home.directory.list_letters(10).await.unwrap().is_empty(), "before they first came it is no news");
+        let (_, app) = home.app_password(&[Service::Imap]).await;
+        home.gate.password("alice@home.test", &app, Service::Imap, peer(PEER)).await.unwrap().unwrap();
+        tell("address.added").await.unwrap();
+        let letters = home.directory.list_letters(10).await.unwrap();
+        let [letter] = letters.as_slice() else { panic!("{} letters", letters.len()) };
+        let raw = String::from_utf8_lossy(&letter.raw);
+        assert!(
+            letter.recipient == home.alice.primary && raw.contains("Subject: An address was added to your account\r\n"),
+            "{raw}"
+        );
+        assert!(words(&tell("login.done").await.unwrap_err()).contains("nobody is told"));
+        tell("account.disabled").await.unwrap();
+        assert_eq!(home.directory.list_letters(10).await.unwrap().len(), 1, "who is disabled receives no mail");
+    });
+}
