@@ -5,6 +5,7 @@
 //! The tests below hold the pages to it: no letter stands in a template outside of a `t`, and every `t` is in the table.
 
 mod french;
+mod made;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -57,7 +58,7 @@ pub fn refusal(error: &Error) -> Option<String> {
 /// A sentence that another room made of a text and things, in a language: the text in the table that it fits is the code of
 /// what it says. What fits none, such as what a program from elsewhere said, stays as it is.
 pub fn reworded(lang: Lang, english: &str) -> String {
-    let french = || french::MADE.iter().find_map(|(text, french)| Some(filled(french, &things(text, english)?)));
+    let french = || made::TEXTS.iter().find_map(|(text, french)| Some(filled(french, &things(text, english)?)));
     lang.pick(None, french()).unwrap_or_else(|| english.to_string())
 }
 
@@ -189,7 +190,7 @@ mod tests {
     }
 
     /// The texts of which `source` makes sentences by `call`, each thing in them as `{}`.
-    fn made<'s>(source: &'s str, call: &str) -> impl Iterator<Item = String> + use<'s> {
+    fn sentences<'s>(source: &'s str, call: &str) -> impl Iterator<Item = String> + use<'s> {
         let product = source.split("#[cfg(test)]").next().unwrap();
         let calls: Vec<usize> = product.match_indices(call).map(|(at, _)| at + call.len()).collect();
         calls.into_iter().filter_map(|at| {
@@ -215,14 +216,14 @@ mod tests {
         let mut used = BTreeSet::new();
         for (below, call, before) in calls {
             for path in files(below, "rs").into_iter().filter(|path| !path.components().any(|part| part.as_os_str() == "tests")) {
-                for text in made(&std::fs::read_to_string(&path).unwrap(), call) {
+                for text in sentences(&std::fs::read_to_string(&path).unwrap(), call) {
                     let text = format!("{before}{text}");
-                    assert!(french::MADE.iter().any(|(known, _)| *known == text), "{}: no French for {text:?}", path.display());
+                    assert!(made::TEXTS.iter().any(|(known, _)| *known == text), "{}: no French for {text:?}", path.display());
                     used.insert(text);
                 }
             }
         }
-        for (english, french) in french::MADE {
+        for (english, french) in made::TEXTS {
             assert!(used.contains(*english), "nobody says {english:?}");
             assert!(!french.is_empty() && english.matches("{}").count() == french.matches("{}").count(), "{english:?}");
         }
