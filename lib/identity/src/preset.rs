@@ -25,6 +25,11 @@ pub struct Preset {
     auth: Auth,
     pkce: Option<Pkce>,
     id_token: Option<IdToken>,
+    algorithm: Option<String>,
+    #[serde(default)]
+    claims: Vec<String>,
+    #[serde(default)]
+    grants: Vec<String>,
     access_token: Option<AccessToken>,
     backchannel: Option<String>,
     /// Belongs to the house: nobody is asked for consent.
@@ -53,6 +58,7 @@ enum Pkce {
 #[serde(rename_all = "lowercase")]
 enum IdToken {
     Lean,
+    Only,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -94,6 +100,31 @@ impl Preset {
         self.auth == Auth::None
     }
 
+    /// How it proves itself (RFC 7591 §2), for whoever sets it up. A client with a secret may do so either way: some use one
+    /// at one endpoint and the other at the next.
+    pub fn auth_method(&self) -> &'static str {
+        match self.auth {
+            Auth::Basic => "client_secret_basic",
+            Auth::Post => "client_secret_post",
+            Auth::None => "none",
+        }
+    }
+
+    /// What it reads of a person.
+    pub fn claims(&self) -> &[String] {
+        &self.claims
+    }
+
+    /// How it gets tokens; none for the usual two.
+    pub fn grants(&self) -> Vec<String> {
+        self.grants.clone()
+    }
+
+    /// Does it read nothing but the ID token? Then that has to say who somebody is.
+    pub fn reads_id_token_only(&self) -> bool {
+        self.id_token == Some(IdToken::Only)
+    }
+
     /// What it chooses of what a client may choose.
     pub fn metadata(&self, url: &str) -> Result<Value> {
         let mut chosen = Map::new();
@@ -102,6 +133,9 @@ impl Preset {
         }
         if self.id_token == Some(IdToken::Lean) {
             chosen.insert("hearth_id_token".into(), json!("lean"));
+        }
+        if let Some(algorithm) = &self.algorithm {
+            chosen.insert("id_token_signed_response_alg".into(), json!(algorithm));
         }
         if self.access_token == Some(AccessToken::Jwt) {
             chosen.insert("hearth_access_token".into(), json!("jwt"));
@@ -119,6 +153,7 @@ impl Preset {
         let filled = self.paste.iter().map(|line| {
             line.replace("{issuer}", issuer)
                 .replace("{issuer_host}", host)
+                .replace("{issuer_authority}", authority)
                 .replace("{client_id}", client_id)
                 .replace("{client_secret}", client_secret)
                 .replace("{url}", url)
@@ -164,12 +199,31 @@ mod tests {
         for (name, preset) in &all {
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{name}");
             let uris = preset.redirect_uris("https://app.home.example").unwrap();
-            assert!(!uris.is_empty() && uris.iter().all(|uri| !uri.contains(['{', ' ', '#'])), "{name}: {uris:?}");
-            assert!(preset.scopes().contains(&"openid".to_owned()), "{name}");
+            let has_codes = preset.grants.is_empty() || preset.grants.iter().any(|grant| grant == "authorization_code");
+            assert!(uris.is_empty() != has_codes && uris.iter().all(|uri| !uri.contains(['{', ' ', '#'])), "{name}: {uris:?}");
+            let metadata = preset.metadata("https://app.home.example").unwrap();
+            let read = crate::grants::read_metadata(metadata.as_object().unwrap());
+            assert!(read.is_ok(), "{name}: {read:?}");
+            // What it reads comes with what it asks for.
+            let scopes = preset.scopes();
+            for claim in &preset.claims {
+                let scope = match claim.as_str() {
+                    "sub" => "openid",
+                    "email" | "email_verified" => "email",
+                    "name" | "preferred_username" => "profile",
+                    "groups" => "groups",
+                    other => panic!("{name}: nobody gives {other}"),
+                };
+                assert!(scopes.iter().any(|asked| asked == scope), "{name}: {claim} without {scope}");
+            }
+            assert!(!(preset.reads_id_token_only() && preset.claims.is_empty()), "{name}: what does it read there?");
+            assert!(preset.scopes().contains(&"openid".to_owned()) || !has_codes, "{name}");
             let lines = preset.paste("https://app.home.example", "https://id.home.example", "ID", "SECRET");
-            assert!(lines.contains("https://id.home.example") && lines.contains("ID"), "{name}: {lines}");
+            assert!(lines.contains("id.home.example") && lines.contains("ID"), "{name}: {lines}");
             assert!(
-                !["{issuer}", "{issuer_host}", "{url}", "{client_id}", "{client_secret}"].iter().any(|left| lines.contains(left)),
+                !["{issuer}", "{issuer_host}", "{issuer_authority}", "{url}", "{client_id}", "{client_secret}"]
+                    .iter()
+                    .any(|left| lines.contains(left)),
                 "{name}"
             );
             assert!(!preset.is_public() || !lines.contains("SECRET"), "{name}: a public client has no secret to paste");
