@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! `hearth client`: programs that people sign in to.
 
+mod change;
+mod metadata;
+
 use anyhow::{anyhow, bail};
 use hearth_identity::Directory;
 use hearth_identity::directory::Kind;
@@ -11,6 +14,7 @@ use serde_json::{Value, json};
 use crate::cli::{ClientAddArgs, ClientCommand};
 use crate::out::Out;
 use crate::place::{Place, account};
+use metadata::Described;
 
 /// What a client may ask for when nothing was said.
 const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
@@ -20,6 +24,7 @@ pub async fn run(place: &Place, command: ClientCommand, out: &Out) -> anyhow::Re
     let directory = place.directory().await?;
     match command {
         ClientCommand::Add(args) => add(place, &directory, *args, out).await?,
+        ClientCommand::Change(args) => change::run(&directory, *args, out).await?,
         ClientCommand::Presets => {
             let rows: Vec<Value> =
                 preset::all()?.into_iter().map(|(name, preset)| json!({ "name": name, "app": preset.title })).collect();
@@ -124,6 +129,7 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
             bail!("{uri:?} is not an address of the program; write it as https://...");
         }
     }
+    let described = args.metadata.as_deref().map(Described::open).transpose()?;
     let known = args.preset.as_deref().map(preset::find).transpose()?;
     let url = args.url.as_deref().map(preset::check_url).transpose()?.unwrap_or_default();
     let mut new = NewClient {
@@ -138,16 +144,27 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
         trusted: args.trusted,
         metadata: String::new(),
     };
-    let mut metadata = json!({});
+    if let Some(described) = &described {
+        described.fill(&mut new)?;
+    }
+    let mut metadata: Value = serde_json::from_str(&new.metadata).unwrap_or_else(|_| json!({}));
     if let Some(known) = &known {
         new.public |= known.is_public();
         new.trusted |= known.trusted;
+        if new.grant_types.is_empty() {
+            new.grant_types = known.grants();
+        }
+        if args.lean_id_token && known.reads_id_token_only() {
+            bail!("{} reads nothing but the ID token: a lean one would tell it nothing", known.title);
+        }
         new.redirect_uris.extend(known.redirect_uris(&url)?);
         new.post_logout_redirect_uris.extend(known.post_logout_redirect_uris(&url)?);
         if new.scopes.is_empty() {
             new.scopes = known.scopes();
         }
-        metadata = known.metadata(&url)?;
+        for (name, value) in known.metadata(&url)?.as_object().into_iter().flatten() {
+            metadata[name] = value.clone();
+        }
     }
     if new.scopes.is_empty() {
         new.scopes = SCOPES.map(str::to_owned).to_vec();
@@ -161,7 +178,9 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
         metadata["hearth_service_account"] = json!(account.id.to_string());
     }
     new.metadata = metadata.to_string();
+    metadata::check_whole(&new)?;
     let (client, secret) = directory.add_client(new).await?;
+    let secret = secret.filter(|_| !metadata::signs_in(&client.metadata));
     let issuer = place.config.issuer();
     let mut value = json!({ "client_id": client.identifier });
     let mut lines = format!("client id      {}\n", client.identifier);
@@ -170,11 +189,21 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
         lines.push_str(&format!("client secret  {}   (shown once)\n", secret.expose()));
     }
     lines.push_str(&format!("issuer         {issuer}"));
+    if let Some(left_out) = described.as_ref().map(Described::left_out).filter(|names| !names.is_empty()) {
+        lines.push_str(&format!("\nNothing is done with {}.", left_out.join(", ")));
+        value["left_out"] = json!(left_out);
+    }
     if let Some(known) = &known {
         let secret = secret.as_ref().map(|secret| secret.expose().as_str()).unwrap_or_default();
         let paste = known.paste(&url, &issuer, &client.identifier, secret);
+        lines.push_str(&format!("\nauthentication {}", known.auth_method()));
+        if !known.claims().is_empty() {
+            lines.push_str(&format!("\nclaims         {}", known.claims().join(" ")));
+        }
         lines.push_str(&format!("\n\nFor {}:\n{paste}", known.title));
         value["paste"] = json!(paste);
+        value["token_endpoint_auth_method"] = json!(known.auth_method());
+        value["claims"] = json!(known.claims());
     }
     out.result(&value, lines);
     Ok(())
@@ -245,6 +274,7 @@ fn describe(client: &Client) -> Value {
         "client_id": client.identifier,
         "name": client.name,
         "redirect_uris": client.redirect_uris,
+        "grant_types": client.grant_types,
         "scopes": client.scopes,
         "public": client.is_public(),
         "trusted": client.trusted,

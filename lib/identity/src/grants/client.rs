@@ -148,6 +148,21 @@ impl Directory {
         .await
     }
 
+    /// Gives a client another secret, shown once; the old one counts no more. A public one has none to change.
+    pub async fn change_client_secret(&self, id: ClientId) -> Result<Secret<String>> {
+        let (secret, now) = (new_token(), self.now());
+        let hash = hash_token(secret.expose());
+        self.write(move |tx| {
+            let changed = tx.execute(
+                "UPDATE client SET secret_hash = $2, changed_at = $3 WHERE id = $1 AND secret_hash IS NOT NULL",
+                &[&id, &hash, &now],
+            )?;
+            if changed == 0 { Err(Error::Missing("a client with a secret".into())) } else { Ok(()) }
+        })
+        .await?;
+        Ok(secret)
+    }
+
     /// Is anybody signed in to a client?
     pub async fn is_client_used(&self, id: ClientId) -> Result<bool> {
         self.read(move |tx| {
