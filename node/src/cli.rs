@@ -337,6 +337,10 @@ pub struct AccountAddArgs {
     /// Read the password from standard input.
     #[arg(long)]
     pub password_stdin: bool,
+    /// The address was somebody else's before, and that is meant: their letters, and their accounts in apps that know people by
+    /// their address, are the new one's.
+    #[arg(long)]
+    pub again: bool,
 }
 
 /// `--kind`
@@ -361,6 +365,9 @@ pub enum AddressCommand {
         account: String,
         /// The new one.
         address: String,
+        /// It was somebody else's before, and that is meant.
+        #[arg(long)]
+        again: bool,
     },
     /// Make an address for one correspondent: nobody guesses it, and it can be switched off.
     ///
@@ -612,13 +619,6 @@ pub struct ClientAddArgs {
     /// Do not ask people whether they agree.
     #[arg(long)]
     pub trusted: bool,
-}
-
-/// `hearth client`
-#[derive(Debug, Subcommand)]
-pub enum ClientCommand {
-    /// Register a program. The secret is shown once.
-    Add(Box<ClientAddArgs>),
     /// A file with more that it says of itself: a JSON object with members of RFC 7591.
     ///
     /// For keys of its own (jwks, private_key_jwt), signed userinfo, signed or pushed requests, tokens bound to a key (DPoP). What
@@ -650,6 +650,15 @@ pub struct ClientChangeArgs {
     /// Another secret, shown once; the old one counts no more.
     #[arg(long)]
     pub new_secret: bool,
+}
+
+/// `hearth client`
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Register a program. The secret is shown once.
+    Add(Box<ClientAddArgs>),
+    /// Change a program's name, places, scopes or metadata, or give it another secret. Who is signed in stays so.
+    Change(Box<ClientChangeArgs>),
     /// Apps that we know the settings of.
     Presets,
     /// Let an account, or everyone in a group, use a program; from then on only those that are listed may.
@@ -657,8 +666,6 @@ pub struct ClientChangeArgs {
         /// Its id.
         client_id: String,
         /// An address of a person or a group.
-    /// Change a program's name, places, scopes or metadata, or give it another secret. Who is signed in stays so.
-    Change(Box<ClientChangeArgs>),
         account: String,
     },
     /// Take somebody off that list.

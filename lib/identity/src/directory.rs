@@ -9,6 +9,7 @@ mod address;
 mod audit;
 mod contact;
 mod domain;
+mod former;
 mod group;
 pub(crate) mod letter;
 mod list;
@@ -51,6 +52,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 6, name: "contacts", breaking: false, sql: include_str!("../migrations/directory-0006.sql") },
     Migration { version: 7, name: "token exchange", breaking: false, sql: include_str!("../migrations/directory-0007.sql") },
     Migration { version: 8, name: "provisioning", breaking: false, sql: include_str!("../migrations/directory-0008.sql") },
+    Migration { version: 9, name: "former addresses", breaking: false, sql: include_str!("../migrations/directory-0009.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

@@ -5,7 +5,7 @@ use hearth_db::Tx;
 use hearth_types::{AccountId, Address, Timestamp};
 
 use super::Directory;
-use super::domain;
+use super::{domain, former};
 use crate::error::{Error, Result};
 use crate::limits::{ADDRESSES_MAX, TARGETS_MAX};
 
@@ -71,8 +71,8 @@ impl Directory {
 
     /// Takes an address from its account; the primary one stays.
     pub async fn remove_address(&self, address: &Address) -> Result<()> {
-        let address = address.clone();
-        self.write(move |tx| remove_address(tx, &address)).await
+        let (address, now) = (address.clone(), self.now());
+        self.write(move |tx| remove_address(tx, &address, now)).await
     }
 
     /// Makes one of its addresses the primary one.
@@ -191,6 +191,9 @@ pub(super) fn claim(tx: &mut Tx<'_>, address: &Address, target: Target, now: Tim
         Target::Account(id) => Some(id),
         Target::Alias | Target::List => None,
     };
+    if let Some(account) = account {
+        former::check(tx, address, account)?;
+    }
     let claimed = tx.execute(
         "INSERT INTO address (address_key, address, domain, target, account, created_at) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (address_key) DO NOTHING",
@@ -199,7 +202,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, address: &Address, target: Target, now: Tim
     if claimed == 0 { Err(Error::AddressTaken(address.clone())) } else { Ok(()) }
 }
 
-fn remove_address(tx: &mut Tx<'_>, address: &Address) -> Result<()> {
+fn remove_address(tx: &mut Tx<'_>, address: &Address, now: Timestamp) -> Result<()> {
     let key = address.key();
     let owner = tx.find(
         "SELECT c.primary_address FROM address a JOIN account c ON c.id = a.account WHERE a.address_key = $1",
@@ -212,6 +215,7 @@ fn remove_address(tx: &mut Tx<'_>, address: &Address) -> Result<()> {
             Err(Error::InUse(format!("{address} is the address that the account is known by: choose another one first")))
         }
         Some(_) => {
+            former::leave(tx, &key, now)?;
             tx.execute("DELETE FROM address WHERE address_key = $1", &[&key])?;
             Ok(())
         }
