@@ -352,6 +352,10 @@ pub struct AccountAddArgs {
     /// Read the password from standard input.
     #[arg(long)]
     pub password_stdin: bool,
+    /// The address was somebody else's before, and that is meant: their letters, and their accounts in apps that know people by
+    /// their address, are the new one's.
+    #[arg(long)]
+    pub again: bool,
 }
 
 /// `--kind`
@@ -376,6 +380,9 @@ pub enum AddressCommand {
         account: String,
         /// The new one.
         address: String,
+        /// It was somebody else's before, and that is meant.
+        #[arg(long)]
+        again: bool,
     },
     /// Make an address for one correspondent: nobody guesses it, and it can be switched off.
     ///
@@ -568,7 +575,7 @@ pub enum DomainCommand {
 #[derive(Debug, Args)]
 pub struct ClientAddArgs {
     /// What people see when they sign in; the app's own name with --preset.
-    #[arg(required_unless_present = "preset")]
+    #[arg(required_unless_present_any = ["preset", "metadata"])]
     pub name: Option<String>,
     /// An app whose settings are known: see `hearth client presets`.
     #[arg(long, value_name = "NAME")]
@@ -580,7 +587,7 @@ pub struct ClientAddArgs {
     #[arg(long, value_name = "URL", requires = "preset")]
     pub upstream: Option<String>,
     /// Where the program receives the answer; may be repeated.
-    #[arg(long, required_unless_present_any = ["preset", "service_account", "device", "exchange"], value_name = "URI")]
+    #[arg(long, required_unless_present_any = ["preset", "service_account", "device", "exchange", "metadata"], value_name = "URI")]
     pub redirect_uri: Vec<String>,
     /// Where a browser may go after signing out; may be repeated.
     #[arg(long, value_name = "URI")]
@@ -630,6 +637,37 @@ pub struct ClientAddArgs {
     /// Do not ask people whether they agree.
     #[arg(long)]
     pub trusted: bool,
+    /// A file with more that it says of itself: a JSON object with members of RFC 7591.
+    ///
+    /// For keys of its own (jwks, private_key_jwt), signed userinfo, signed or pushed requests, tokens bound to a key (DPoP). What
+    /// the command line says comes first.
+    #[arg(long, value_name = "FILE")]
+    pub metadata: Option<PathBuf>,
+}
+
+/// What `hearth client change` takes.
+#[derive(Debug, Args)]
+pub struct ClientChangeArgs {
+    /// Its id.
+    pub client_id: String,
+    /// What people see when they sign in.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where the program receives the answer, in the place of all others; may be repeated.
+    #[arg(long, value_name = "URI")]
+    pub redirect_uri: Vec<String>,
+    /// Where a browser may go after signing out, in the place of all others; may be repeated.
+    #[arg(long, value_name = "URI")]
+    pub post_logout_redirect_uri: Vec<String>,
+    /// A scope that it may ask for, in the place of all others; may be repeated.
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Vec<String>,
+    /// A file with members of RFC 7591, in the place of those that it names; null takes one away.
+    #[arg(long, value_name = "FILE")]
+    pub metadata: Option<PathBuf>,
+    /// Another secret, shown once; the old one counts no more.
+    #[arg(long)]
+    pub new_secret: bool,
 }
 
 /// `hearth client`
@@ -637,6 +675,8 @@ pub struct ClientAddArgs {
 pub enum ClientCommand {
     /// Register a program. The secret is shown once.
     Add(Box<ClientAddArgs>),
+    /// Change a program's name, places, scopes or metadata, or give it another secret. Who is signed in stays so.
+    Change(Box<ClientChangeArgs>),
     /// Apps that we know the settings of.
     Presets,
     /// Let an account, or everyone in a group, use a program; from then on only those that are listed may.

@@ -10,6 +10,7 @@ mod audit;
 mod contact;
 mod domain;
 mod everybody;
+mod former;
 mod group;
 pub(crate) mod letter;
 mod list;
@@ -62,6 +63,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 9, name: "bounded requests", breaking: false, sql: include_str!("../migrations/directory-0009.sql") },
     Migration { version: 10, name: "counted failures", breaking: false, sql: include_str!("../migrations/directory-0010.sql") },
     Migration { version: 11, name: "redirect URIs", breaking: false, sql: include_str!("../migrations/directory-0011.sql") },
+    Migration { version: 12, name: "former addresses", breaking: false, sql: include_str!("../migrations/directory-0012.sql") },
 ];
 
 /// The directory, open. Cheap to clone.

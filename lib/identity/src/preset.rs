@@ -22,9 +22,14 @@ pub struct Preset {
     #[serde(default)]
     scopes: Vec<String>,
     #[serde(default)]
-    public: bool,
+    auth: Auth,
     pkce: Option<Pkce>,
     id_token: Option<IdToken>,
+    algorithm: Option<String>,
+    #[serde(default)]
+    claims: Vec<String>,
+    #[serde(default)]
+    grants: Vec<String>,
     access_token: Option<AccessToken>,
     backchannel: Option<String>,
     /// Belongs to the house: nobody is asked for consent.
@@ -34,6 +39,16 @@ pub struct Preset {
     #[serde(default)]
     pub upstream: bool,
     paste: Vec<String>,
+}
+
+/// How it proves itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Auth {
+    #[default]
+    Basic,
+    Post,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -46,6 +61,7 @@ enum Pkce {
 #[serde(rename_all = "lowercase")]
 enum IdToken {
     Lean,
+    Only,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -84,7 +100,32 @@ impl Preset {
 
     /// Has it no secret?
     pub fn is_public(&self) -> bool {
-        self.public
+        self.auth == Auth::None
+    }
+
+    /// How it proves itself (RFC 7591 §2), for whoever sets it up. A client with a secret may do so either way: some use one
+    /// at one endpoint and the other at the next.
+    pub fn auth_method(&self) -> &'static str {
+        match self.auth {
+            Auth::Basic => "client_secret_basic",
+            Auth::Post => "client_secret_post",
+            Auth::None => "none",
+        }
+    }
+
+    /// What it reads of a person.
+    pub fn claims(&self) -> &[String] {
+        &self.claims
+    }
+
+    /// How it gets tokens; none for the usual two.
+    pub fn grants(&self) -> Vec<String> {
+        self.grants.clone()
+    }
+
+    /// Does it read nothing but the ID token? Then that has to say who somebody is.
+    pub fn reads_id_token_only(&self) -> bool {
+        self.id_token == Some(IdToken::Only)
     }
 
     /// What it chooses of what a client may choose.
@@ -95,6 +136,9 @@ impl Preset {
         }
         if self.id_token == Some(IdToken::Lean) {
             chosen.insert("hearth_id_token".into(), json!("lean"));
+        }
+        if let Some(algorithm) = &self.algorithm {
+            chosen.insert("id_token_signed_response_alg".into(), json!(algorithm));
         }
         if self.access_token == Some(AccessToken::Jwt) {
             chosen.insert("hearth_access_token".into(), json!("jwt"));
@@ -112,6 +156,7 @@ impl Preset {
         let filled = self.paste.iter().map(|line| {
             line.replace("{issuer}", issuer)
                 .replace("{issuer_host}", host)
+                .replace("{issuer_authority}", authority)
                 .replace("{client_id}", client_id)
                 .replace("{client_secret}", client_secret)
                 .replace("{url}", url)
@@ -129,14 +174,14 @@ pub fn check_url(url: &str) -> Result<String> {
             && !rest.contains(['?', '#', ' ', '@', '*'])
     });
     if !sound {
-        return Err(Error::Invalid(format!("{url:?} is not the address of an app; write it as https://photos.home.example")));
+        return Err(Error::Invalid(format!("--url {url:?} is not the address of an app; write it as https://photos.home.example")));
     }
     Ok(url.trim_end_matches('/').to_owned())
 }
 
 fn fill(templates: &[String], url: &str) -> Result<Vec<String>> {
     if url.is_empty() && templates.iter().any(|template| template.contains("{url")) {
-        return Err(Error::Invalid("say where the app is, such as https://photos.home.example".into()));
+        return Err(Error::Invalid("say where the app is: --url https://...".into()));
     }
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
@@ -157,12 +202,31 @@ mod tests {
         for (name, preset) in &all {
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{name}");
             let uris = preset.redirect_uris("https://app.home.example").unwrap();
-            assert!(!uris.is_empty() && uris.iter().all(|uri| !uri.contains(['{', ' ', '#'])), "{name}: {uris:?}");
-            assert!(preset.scopes().contains(&"openid".to_owned()), "{name}");
+            let has_codes = preset.grants.is_empty() || preset.grants.iter().any(|grant| grant == "authorization_code");
+            assert!(uris.is_empty() != has_codes && uris.iter().all(|uri| !uri.contains(['{', ' ', '#'])), "{name}: {uris:?}");
+            let metadata = preset.metadata("https://app.home.example").unwrap();
+            let read = crate::grants::read_metadata(metadata.as_object().unwrap());
+            assert!(read.is_ok(), "{name}: {read:?}");
+            // What it reads comes with what it asks for.
+            let scopes = preset.scopes();
+            for claim in &preset.claims {
+                let scope = match claim.as_str() {
+                    "sub" => "openid",
+                    "email" | "email_verified" => "email",
+                    "name" | "preferred_username" => "profile",
+                    "groups" => "groups",
+                    other => panic!("{name}: nobody gives {other}"),
+                };
+                assert!(scopes.iter().any(|asked| asked == scope), "{name}: {claim} without {scope}");
+            }
+            assert!(!(preset.reads_id_token_only() && preset.claims.is_empty()), "{name}: what does it read there?");
+            assert!(preset.scopes().contains(&"openid".to_owned()) || !has_codes, "{name}");
             let lines = preset.paste("https://app.home.example", "https://id.home.example", "ID", "SECRET");
-            assert!(lines.contains("https://id.home.example") && lines.contains("ID"), "{name}: {lines}");
+            assert!(lines.contains("id.home.example") && lines.contains("ID"), "{name}: {lines}");
             assert!(
-                !["{issuer}", "{issuer_host}", "{url}", "{client_id}", "{client_secret}"].iter().any(|left| lines.contains(left)),
+                !["{issuer}", "{issuer_host}", "{issuer_authority}", "{url}", "{client_id}", "{client_secret}"]
+                    .iter()
+                    .any(|left| lines.contains(left)),
                 "{name}"
             );
             assert!(!preset.is_public() || !lines.contains("SECRET"), "{name}: a public client has no secret to paste");

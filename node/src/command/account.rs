@@ -68,12 +68,16 @@ async fn add(place: &Place, directory: &Directory, args: AccountAddArgs, out: &O
         false => None,
     };
     let without = password.is_none() && signs_in;
-    let account = directory.add_account(NewAccount { address, kind, name: args.name, admin: args.admin }).await?;
+    if args.again {
+        directory.forget_former_address(&address).await?;
+    }
+    let account = directory.add_account(NewAccount { address: address.clone(), kind, name: args.name, admin: args.admin }).await?;
     if let Some(password) = password
         && let Err(error) = set_password(&place.config, account.id, password).await
     {
         // Half an account helps nobody: take it back, so that the command can be repeated.
         directory.remove_account(account.id).await.context("the account was made without a password; remove it")?;
+        directory.forget_former_address(&address).await?;
         return Err(error);
     }
     let key = match key::at_birth(place, directory, &account).await {

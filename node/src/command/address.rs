@@ -14,9 +14,12 @@ use crate::place::{Place, account, parse_address};
 pub async fn run(place: &Place, command: AddressCommand, out: &Out) -> anyhow::Result<()> {
     let directory = place.directory().await?;
     match command {
-        AddressCommand::Add { account: who, address } => {
+        AddressCommand::Add { account: who, address, again } => {
             let account = account(&directory, &who).await?;
             let address = parse_address(&address)?;
+            if again {
+                directory.forget_former_address(&address).await?;
+            }
             directory.add_address(account.id, &address).await?;
             tell(&place.config, account.id, "address.added", &address.to_string()).await;
             out.result(

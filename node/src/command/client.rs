@@ -2,6 +2,8 @@
 //! `hearth client`: programs that people sign in to.
 
 mod app;
+mod change;
+mod metadata;
 
 use anyhow::{anyhow, bail};
 use hearth_identity::Directory;
@@ -15,6 +17,7 @@ use crate::cli::{ClientAddArgs, ClientCommand};
 use crate::init::certificate;
 use crate::out::Out;
 use crate::place::{Place, account};
+use metadata::Described;
 
 /// What a client may ask for when nothing was said.
 const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
@@ -24,6 +27,7 @@ pub async fn run(place: &Place, command: ClientCommand, out: &Out) -> anyhow::Re
     let directory = place.directory().await?;
     match command {
         ClientCommand::Add(args) => add(place, &directory, *args, out).await,
+        ClientCommand::Change(args) => change::run(&directory, *args, out).await,
         ClientCommand::Presets => presets(out),
         ClientCommand::Allow { client_id, account } => allow(&directory, &client_id, &account, out).await,
         ClientCommand::Deny { client_id, account } => deny(&directory, &client_id, &account, out).await,
@@ -146,13 +150,17 @@ async fn listed(directory: &Directory, client: &Client) -> anyhow::Result<Vec<St
 
 async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Out) -> anyhow::Result<()> {
     check_addresses(&args)?;
+    let described = args.metadata.as_deref().map(Described::open).transpose()?;
     let known = args.preset.as_deref().map(preset::find).transpose()?;
     let url = args.url.as_deref().map(preset::check_url).transpose()?.unwrap_or_default();
     let mut new = asked(&args);
-    let mut metadata = match &known {
-        Some(known) => fill_in(&mut new, known, &url)?,
-        None => json!({}),
-    };
+    if let Some(described) = &described {
+        described.fill(&mut new)?;
+    }
+    let mut metadata = serde_json::from_str(&new.metadata).unwrap_or_else(|_| json!({}));
+    if let Some(known) = &known {
+        fill_in(&mut new, &mut metadata, known, &args, &url)?;
+    }
     if new.scopes.is_empty() {
         new.scopes = SCOPES.map(str::to_owned).to_vec();
     }
@@ -163,16 +171,21 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
         metadata["hearth_service_account"] = json!(service_account(directory, who).await?.to_string());
     }
     new.metadata = metadata.to_string();
+    metadata::check_whole(&new)?;
     let (client, secret) = directory.add_client(new).await?;
     if client.upstream().is_some() {
         certificate::renew_for_all(&place.config, directory).await?;
     }
-    let secret = secret.as_ref().map(|secret| secret.expose().as_str());
-    let (mut value, mut lines) = what_to_paste(&client.identifier, secret, &place.config.issuer());
+    let secret = secret.as_ref().filter(|_| !metadata::signs_in(&client.metadata)).map(|secret| secret.expose().as_str());
+    let issuer = place.config.issuer();
+    let (mut value, mut lines) = what_to_paste(&client.identifier, secret, &issuer);
+    if let Some(left_out) = described.as_ref().map(Described::left_out).filter(|names| !names.is_empty()) {
+        lines.push_str(&format!("\nNothing is done with {}.", left_out.join(", ")));
+        value["left_out"] = json!(left_out);
+    }
     if let Some(known) = &known {
-        let paste = known.paste(&url, &place.config.issuer(), &client.identifier, secret.unwrap_or_default());
-        lines.push_str(&format!("\n\nFor {}:\n{paste}", known.title));
-        value["paste"] = json!(paste);
+        let paste = known.paste(&url, &issuer, &client.identifier, secret.unwrap_or_default());
+        say_of_preset(known, paste, &mut value, &mut lines);
     }
     out.result(&value, lines);
     Ok(())
@@ -180,7 +193,7 @@ async fn add(place: &Place, directory: &Directory, args: ClientAddArgs, out: &Ou
 
 fn check_addresses(args: &ClientAddArgs) -> anyhow::Result<()> {
     for uri in args.redirect_uri.iter().chain(&args.post_logout_redirect_uri) {
-        redirect_uri::check(uri).map_err(|why| anyhow!("{uri:?} {why}"))?;
+        check_redirect(uri)?;
     }
     for uri in args.backchannel_logout_uri.iter().chain(&args.frontchannel_logout_uri) {
         if !uri.starts_with("https://") && !uri.starts_with("http://") {
@@ -188,6 +201,11 @@ fn check_addresses(args: &ClientAddArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A place where an answer may go.
+fn check_redirect(uri: &str) -> anyhow::Result<()> {
+    redirect_uri::check(uri).map_err(|why| anyhow!("{uri:?} {why}"))
 }
 
 /// What the command line says of the client itself.
@@ -207,18 +225,27 @@ fn asked(args: &ClientAddArgs) -> NewClient {
 }
 
 /// What is known of the app, where the command line says nothing; the choices that the app wants.
-fn fill_in(new: &mut NewClient, known: &Preset, url: &str) -> anyhow::Result<Value> {
+fn fill_in(new: &mut NewClient, metadata: &mut Value, known: &Preset, args: &ClientAddArgs, url: &str) -> anyhow::Result<()> {
+    if args.lean_id_token && known.reads_id_token_only() {
+        bail!("{} reads nothing but the ID token: a lean one would tell it nothing", known.title);
+    }
     if new.name.is_empty() {
         new.name = known.title.clone();
     }
     new.public |= known.is_public();
     new.trusted |= known.trusted;
+    if new.grant_types.is_empty() {
+        new.grant_types = known.grants();
+    }
     new.redirect_uris.extend(known.redirect_uris(url)?);
     new.post_logout_redirect_uris.extend(known.post_logout_redirect_uris(url)?);
     if new.scopes.is_empty() {
         new.scopes = known.scopes();
     }
-    Ok(known.metadata(url)?)
+    for (name, value) in known.metadata(url)?.as_object().into_iter().flatten() {
+        metadata[name] = value.clone();
+    }
+    Ok(())
 }
 
 async fn service_account(directory: &Directory, who: &str) -> anyhow::Result<AccountId> {
@@ -238,6 +265,17 @@ fn what_to_paste(client_id: &str, secret: Option<&str>, issuer: &str) -> (Value,
     }
     lines.push_str(&format!("issuer         {issuer}"));
     (value, lines)
+}
+
+fn say_of_preset(known: &Preset, paste: String, value: &mut Value, lines: &mut String) {
+    lines.push_str(&format!("\nauthentication {}", known.auth_method()));
+    if !known.claims().is_empty() {
+        lines.push_str(&format!("\nclaims         {}", known.claims().join(" ")));
+    }
+    lines.push_str(&format!("\n\nFor {}:\n{paste}", known.title));
+    value["paste"] = json!(paste);
+    value["token_endpoint_auth_method"] = json!(known.auth_method());
+    value["claims"] = json!(known.claims());
 }
 
 /// None for the usual two.
@@ -287,6 +325,7 @@ fn describe(client: &Client) -> Value {
         "client_id": client.identifier,
         "name": client.name,
         "redirect_uris": client.redirect_uris,
+        "grant_types": client.grant_types,
         "scopes": client.scopes,
         "public": client.is_public(),
         "trusted": client.trusted,

@@ -4,7 +4,7 @@
 use hearth_db::{Row, Tx};
 use hearth_types::{AccountId, Address, Timestamp};
 
-use super::{Directory, Event, revocation};
+use super::{Directory, Event, former, revocation};
 use crate::certs::stored;
 use crate::error::{Error, Result};
 use crate::grants::end_unadmitted;
@@ -78,7 +78,8 @@ impl Kind {
 }
 
 impl Directory {
-    /// Makes an account with its first address.
+    /// Makes an account with its first address; not with one that was somebody else's, see
+    /// [`forget_former_address`](Directory::forget_former_address).
     pub async fn add_account(&self, new: NewAccount) -> Result<Account> {
         check_name(&new.name)?;
         let now = self.now();
@@ -317,6 +318,9 @@ fn remove(tx: &mut Tx<'_>, id: AccountId, now: Timestamp) -> Result<Account> {
     )?;
     super::share::forget(tx, id)?;
     stored::leave(tx, id, now)?;
+    if account.kind != Kind::Group {
+        former::leave_all(tx, id, now)?;
+    }
     tx.execute("DELETE FROM address WHERE account = $1", &[&id])?;
     tx.execute("UPDATE domain SET catch_all = NULL WHERE catch_all = $1", &[&id])?;
     tx.execute("DELETE FROM account WHERE id = $1", &[&id])?;

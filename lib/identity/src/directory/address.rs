@@ -4,7 +4,7 @@
 use hearth_db::Tx;
 use hearth_types::{AccountId, Address, Timestamp};
 
-use super::{Directory, Event, domain};
+use super::{Directory, Event, domain, former};
 use crate::error::{Error, Result};
 use crate::limits::{ADDRESSES_MAX, TARGETS_MAX};
 
@@ -71,9 +71,9 @@ impl Directory {
 
     /// Takes an address from its account; the primary one stays.
     pub async fn remove_address(&self, address: &Address) -> Result<()> {
-        let address = address.clone();
+        let (address, now) = (address.clone(), self.now());
         self.change(move |tx| {
-            let owner = remove_address(tx, &address)?;
+            let owner = remove_address(tx, &address, now)?;
             Ok(((), Some(Event::of("address.removed", owner, address.to_string()))))
         })
         .await
@@ -203,6 +203,9 @@ pub(super) fn claim(tx: &mut Tx<'_>, address: &Address, target: Target, now: Tim
         Target::Account(id) => Some(id),
         Target::Alias | Target::List => None,
     };
+    if let Some(account) = account {
+        former::check(tx, address, account)?;
+    }
     let claimed = tx.execute(
         "INSERT INTO address (address_key, address, domain, target, account, created_at) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (address_key) DO NOTHING",
@@ -212,7 +215,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, address: &Address, target: Target, now: Tim
 }
 
 /// Whose it was.
-fn remove_address(tx: &mut Tx<'_>, address: &Address) -> Result<AccountId> {
+fn remove_address(tx: &mut Tx<'_>, address: &Address, now: Timestamp) -> Result<AccountId> {
     let key = address.key();
     let owner = tx.find(
         "SELECT c.id, c.primary_address FROM address a JOIN account c ON c.id = a.account WHERE a.address_key = $1",
@@ -225,6 +228,7 @@ fn remove_address(tx: &mut Tx<'_>, address: &Address) -> Result<AccountId> {
             Err(Error::InUse(format!("{address} is the address that the account is known by: choose another one first")))
         }
         Some((owner, _)) => {
+            former::leave(tx, &key, now)?;
             tx.execute("DELETE FROM address WHERE address_key = $1", &[&key])?;
             Ok(owner)
         }

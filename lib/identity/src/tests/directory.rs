@@ -97,6 +97,7 @@ fn the_last_admin_stays() {
         directory.remove_account(anna.id).await.expect("a disabled admin may go");
         assert!(directory.find_account_by_address(&address("anna@home.test")).await.unwrap().is_none());
         assert!(matches!(directory.remove_account(anna.id).await, Err(Error::Missing(_))));
+        assert!(directory.forget_former_address(&address("anna@home.test")).await.unwrap());
         home.person("anna").await;
     });
 }
@@ -116,6 +117,35 @@ fn removing_an_account_takes_everything_with_it() {
         assert!(directory.list_group_members(family.id).await.unwrap().is_empty());
         assert_eq!(directory.find_known_network(alice.id, "192.0.2.1").await.unwrap(), None);
         assert_eq!(directory.find_domain(&domain("home.test")).await.unwrap().unwrap().catch_all, None);
+    });
+}
+
+#[test]
+fn an_address_that_was_somebodys_is_not_the_next_ones_unasked() {
+    on_each_engine(|home| async move {
+        let directory = &home.directory;
+        let (alice, bob) = (home.person("alice").await, home.person("bob").await);
+        let second = address("ally@home.test");
+        directory.add_address(alice.id, &second).await.unwrap();
+        // Who gave one up may have it again; nobody else.
+        directory.remove_address(&second).await.unwrap();
+        assert!(matches!(directory.add_address(bob.id, &second).await, Err(Error::InUse(says)) if says.contains("--again")));
+        directory.add_address(alice.id, &second).await.expect("her own");
+        directory.remove_account(alice.id).await.unwrap();
+        let anew = |written: &str| NewAccount { address: address(written), kind: Kind::Person, name: String::new(), admin: false };
+        for written in ["alice@home.test", "Alice@HOME.test", "ally@home.test"] {
+            assert!(matches!(directory.add_account(anew(written)).await, Err(Error::InUse(_))), "{written}");
+        }
+        assert!(directory.forget_former_address(&address("alice@home.test")).await.unwrap());
+        assert!(!directory.forget_former_address(&address("alice@home.test")).await.unwrap());
+        let next = directory.add_account(anew("alice@home.test")).await.expect("it was meant");
+        assert_ne!(next.id, alice.id);
+        directory.remove_account(next.id).await.unwrap();
+        assert!(directory.add_account(anew("alice@home.test")).await.is_err(), "and anew");
+        // A group is what its members are.
+        let family = home.add("family", Kind::Group, false).await;
+        directory.remove_account(family.id).await.unwrap();
+        home.add("family", Kind::Group, false).await;
     });
 }
 

@@ -104,7 +104,7 @@ async fn by_preset(ctx: &Ctx, visit: &Visit, form: &Params) -> Outcome {
             public: known.is_public(),
             redirect_uris: known.redirect_uris(&url)?,
             post_logout_redirect_uris: known.post_logout_redirect_uris(&url)?,
-            grant_types: Vec::new(),
+            grant_types: known.grants(),
             scopes: known.scopes(),
             preset: Some(form.field("preset").to_string()),
             trusted: known.trusted,
