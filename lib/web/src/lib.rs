@@ -11,7 +11,8 @@
 //! hearth_web::serve(&config.run_path("jmap.sock"), app, boot.stop.requested()).await?;
 //! ```
 //!
-//! - [`serve`] accepts, bounds the header and drains; [`guard`] bounds the body and the time, turns
+//! - [`serve`] accepts, bounds the header and drains, and lets a change that has begun go on when its peer
+//!   has gone; [`guard`] bounds the body and the time, turns
 //!   a panic into a 500, and dresses answers with the security headers of [`headers`].
 //! - [`lang`] is the language of the request that is being answered, [`Lang`] what we speak.
 //! - [`cookie`] and [`Csrf`] are for processes with pages: oauth.

@@ -57,8 +57,10 @@ async fn attack_32_a_password_that_costs_too_much() {
         let crowd = (0..many + 10).map(|_| check(None, "wrong".into()));
         let (checked, too_long) = tokio::join!(futures_util::future::join_all(crowd), check(account, long.clone()));
         assert_eq!(too_long, PasswordCheck::Wrong);
-        assert_eq!(checked.iter().filter(|one| **one == PasswordCheck::Busy).count(), 10);
-        assert_eq!(checked.iter().filter(|one| **one == PasswordCheck::Wrong).count(), many);
+        // A computation that ends while they still come makes room for one more.
+        let busy = checked.iter().filter(|one| **one == PasswordCheck::Busy).count();
+        assert!((1..=10).contains(&busy), "{busy}");
+        assert_eq!(checked.iter().filter(|one| **one == PasswordCheck::Wrong).count(), many + 10 - busy);
     })
     .await;
 }
@@ -114,11 +116,19 @@ async fn attack_33_who_lives_here() {
         let wrong = Secret::new("wrong".to_string());
         let many = ARGON2_AT_ONCE + ARGON2_WAITING_MAX - ARGON2_KEPT;
         let check = |account, asker| house.vault.check_password(account, &wrong, asker);
-        let crowd = futures_util::future::join_all((0..many).map(|_| check(None, Asker::Stranger)));
         let alice = Some(house.alice.id);
-        let (_, for_alice, at_home) = tokio::join!(crowd, check(alice, Asker::Stranger), check(alice, Asker::Known));
-        assert_eq!(for_alice.unwrap(), PasswordCheck::Busy, "those for nobody took every place that strangers have");
-        assert_eq!(at_home.unwrap(), PasswordCheck::Wrong, "there are others for those who were here before");
+        let mut is_busy = false;
+        // On a busy machine a computation may end before alice's password was looked up: then once more.
+        for _ in 0..10 {
+            let crowd = futures_util::future::join_all((0..many).map(|_| check(None, Asker::Stranger)));
+            let (_, for_alice, at_home) = tokio::join!(crowd, check(alice, Asker::Stranger), check(alice, Asker::Known));
+            assert_eq!(at_home.unwrap(), PasswordCheck::Wrong, "there are others for those who were here before");
+            is_busy = for_alice.unwrap() == PasswordCheck::Busy;
+            if is_busy {
+                break;
+            }
+        }
+        assert!(is_busy, "those for nobody took every place that strangers have");
         what_scram_says(&house).await;
         // No list of passkeys, and no address that can be looked up.
         assert!(browser.get("/sign-in").await.attribute("data-options").contains("\"known\":[]"));
