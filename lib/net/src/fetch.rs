@@ -402,7 +402,7 @@ mod tests {
         (Resolver::new(&Options { servers, validate: Some(false), trust_anchor: None }).unwrap(), asked)
     }
 
-    /// RFC 1035 §4.1, RFC 3596 §2.2.
+    /// RFC 1035 §4.1; AAAA is kind 28.
     fn answer(id: &[u8], question: &[u8], kind: u8, addresses: &[IpAddr]) -> Vec<u8> {
         let data = |address: &IpAddr| match (kind, address) {
             (1, IpAddr::V4(v4)) => Some(v4.octets().to_vec()),

@@ -120,28 +120,34 @@ impl Gate {
                 relay.step(said.as_ref().map(|octets| octets.expose().as_slice())).await
             };
             let answer = step.map_or_else(logged, step_to_answer);
-            tell(stream, &answer).await?;
             if !matches!(answer, Answer::Challenge { .. }) {
-                return Ok(());
+                return tell(stream, &answer).await;
             }
-            said = match self.await_client(stream, &network).await? {
+            said = match self.ask_client(stream, &answer, &network).await? {
                 Some(Question::Response { data }) => Some(data.into_octets().ok_or(io::ErrorKind::InvalidData)?),
                 _ => return Ok(()),
             };
         }
     }
 
-    /// What the client says next, as long as it may take; who takes too long is told to come again.
-    async fn await_client(&self, stream: &mut UnixStream, network: &str) -> io::Result<Option<Question>> {
+    /// What the client says to a challenge, as long as it may take; who takes too long is told to come again.
+    async fn ask_client(&self, stream: &mut UnixStream, challenge: &Answer, network: &str) -> io::Result<Option<Question>> {
+        // In the line before it is asked: who was asked first waits longest.
         let mut place = self.waiting.enter(network);
+        tell(stream, challenge).await?;
         let read = tokio::select! {
-            read = timeout(GATE_STEP_TIMEOUT, read_frame::<Question>(stream)) => read.ok(),
+            biased;
             () = place.is_wanted() => None,
+            read = timeout(GATE_STEP_TIMEOUT, read_frame::<Question>(stream)) => read.ok(),
         };
-        match read {
-            Some(read) => read,
-            None => tell(stream, &Answer::Refused { refusal: Refusal::Wait(BUSY_WAIT) }).await.map(|()| None),
+        if let Some(read) = read {
+            return read;
         }
+        drop(place);
+        tell(stream, &Answer::Refused { refusal: Refusal::Wait(BUSY_WAIT) }).await?;
+        // What it says at this moment is read: a socket that is closed over unread octets takes the answer with it.
+        let _ = within(GATE_QUESTION_TIMEOUT, read_frame::<Question>(stream)).await;
+        Ok(None)
     }
 
     async fn answer(&self, question: Question) -> Result<Answer, Trouble> {
