@@ -76,7 +76,8 @@ fn id(reply: &Reply) -> String {
 async fn who_may_ask() {
     on_both_engines(async |house| {
         let reply = house.get("/scim/v2/Users").await;
-        assert_eq!((reply.status, &reply.headers["www-authenticate"]), (StatusCode::UNAUTHORIZED, &"Bearer".parse().unwrap()));
+        let challenge = "Bearer resource_metadata=\"https://id.home.example/.well-known/oauth-protected-resource\"";
+        assert_eq!((reply.status, &reply.headers["www-authenticate"]), (StatusCode::UNAUTHORIZED, &challenge.parse().unwrap()));
         let other = Program::new(&house, "other", true, "email").await.get("/Users").await;
         assert_eq!(other.status, StatusCode::FORBIDDEN);
         assert!(other.headers["www-authenticate"].to_str().unwrap().contains("scope=\"scim\""));

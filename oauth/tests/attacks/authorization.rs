@@ -187,9 +187,12 @@ async fn attack_07_an_error_as_an_open_redirector() {
         // RFC 9700 §4.11.2: anybody can register, so an error of such a client is a page before anybody agreed.
         let stranger = json!({"hearth_registration": "00"}).to_string();
         house.client("stranger", |new| new.metadata = stranger).await;
-        for more in [("scope", "nothing"), ("prompt", "none"), ("max_age", "x")] {
+        for more in [("scope", "nothing"), ("prompt", "none login"), ("max_age", "x")] {
             assert!(is_a_page(&browser.get(&request(&[("client_id", "stranger"), more])).await), "{more:?}");
         }
+        // What it excepts: who asks in silence wants an answer, at an address that was registered.
+        let silent = browser.get(&request(&[("client_id", "stranger"), ("prompt", "none")])).await;
+        assert_eq!(silent.param("error").as_deref(), Some("login_required"));
         browser.sign_in("alice").await;
         let page = browser.follow(&request(&[("client_id", "stranger")])).await;
         let denied = browser.consent(&page, "deny").await;

@@ -267,6 +267,8 @@ async fn attack_47_a_name_that_is_given_again() {
         house.directory.remove_account(house.alice.id).await.unwrap();
         let address = Address::parse("alice@home.example").unwrap();
         let new = NewAccount { address, kind: Kind::Person, name: "Another Alice".into(), admin: false };
+        assert!(house.directory.add_account(new.clone()).await.is_err(), "not unasked");
+        house.directory.forget_former_address(&new.address).await.unwrap();
         let heir = house.directory.add_account(new).await.unwrap();
         assert_ne!(heir.id, house.alice.id);
         house.vault.set_password(heir.id, Some(Secret::new(PASSWORD.into()))).await.unwrap();
