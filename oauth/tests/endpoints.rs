@@ -52,7 +52,8 @@ async fn the_metadata_is_the_registry_and_every_endpoint_is_there() {
 async fn userinfo_says_why_not() {
     on_both_engines(async |house| {
         let reply = house.get("/userinfo").await;
-        assert_eq!((reply.status, &reply.headers["www-authenticate"]), (StatusCode::UNAUTHORIZED, &"Bearer".parse().unwrap()));
+        let challenge = "Bearer resource_metadata=\"https://id.home.example/.well-known/oauth-protected-resource\"";
+        assert_eq!((reply.status, &reply.headers["www-authenticate"]), (StatusCode::UNAUTHORIZED, &challenge.parse().unwrap()));
         let reply = house.userinfo("nonsense").await;
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
         assert!(reply.headers["www-authenticate"].to_str().unwrap().contains("error=\"invalid_token\""));
