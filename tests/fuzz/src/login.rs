@@ -7,18 +7,19 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hearth_identity::grants::redirect_uri;
+use hearth_identity::vault::Algorithm;
 use hearth_jmap::registry::is_capability;
 use hearth_jmap::request::{Invocation, parse_request, resolve_references};
 use hearth_oauth::client::profile::Profile;
+use hearth_oauth::client::redirect as uri;
+use hearth_oauth::jose::assertion::{self, Signer};
+use hearth_oauth::jose::dpop;
 use hearth_oauth::request::authorization::{Registered, admit, client_of, redirect_of};
 use hearth_oauth::request::params::Params;
 use hearth_oauth::request::scope::Scopes;
 use hearth_oauth::webauthn::ceremony::{Party, challenge_of, make, sign};
 use hearth_oauth::webauthn::{cbor, key::Key};
-use hearth_oauth::{
-    client::redirect as uri,
-    jose::{assertion, dpop},
-};
 use hearth_types::Timestamp;
 use hearth_wire::sasl::scram::Verifier;
 use hearth_wire::sasl::{ChannelBinding, Mechanism, Server, TokenError, Turn};
@@ -31,9 +32,9 @@ const ISSUER: &str = "https://id.home.example";
 pub fn redirect(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (registered, asked) = text.split_once('\n').unwrap_or((&text, &text));
-    let sound = uri::is_sound(registered);
-    assert!(!sound || uri::is_registered(&[registered.to_string()], registered), "{registered:?}");
-    if uri::is_registered(&[registered.to_string()], asked) {
+    let sound = redirect_uri::check(registered).is_ok();
+    assert!(!sound || redirect_uri::is_registered(&[registered.to_string()], registered), "{registered:?}");
+    if redirect_uri::is_registered(&[registered.to_string()], asked) {
         let whole = uri::with_params(asked, &[("code", "a&b=c#d"), ("state", asked)]);
         assert!(whole.starts_with(asked) && !whole.contains(['\r', '\n', ' ', '#']), "{whole:?}");
         assert_eq!(url_host(&whole), url_host(registered), "another host");
@@ -96,19 +97,20 @@ impl Signer {
 /// Signed tokens: proofs (DPoP), assertions and request objects (JAR), as they come, and with a signature that holds.
 pub fn token(data: &[u8]) {
     let keys = [SIGNER.key.clone()];
+    let signer = Signer { client: "app", keys: &keys, algorithms: &Algorithm::ALL };
     let audiences = [ISSUER.to_string()];
     let text = String::from_utf8_lossy(data);
     let whole = text.rsplit_once('.').and_then(|(signed, _)| signed.split_once('.'));
     let may_hold = whole.is_some();
     assert!(may_hold || dpop::check(&text, "POST", ISSUER, None, NOW).is_err(), "{text}");
-    let stranger = assertion::check(&text, &keys, "app", &audiences, NOW);
+    let stranger = assertion::check(&text, &signer, &audiences, NOW);
     assert!(stranger.is_err(), "signed by nobody: {text}");
-    assert!(assertion::read_request(&text, &keys, "app", ISSUER, NOW).is_err(), "signed by nobody: {text}");
+    assert!(assertion::read_request(&text, &signer, ISSUER, NOW).is_err(), "signed by nobody: {text}");
     let (header, claims) = data.split_at(data.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1));
     let header = if header.is_empty() { b"{\"alg\":\"ES256\"}" } else { header };
     let signed = SIGNER.sign(header, claims);
-    let _ = assertion::check(&signed, &keys, "app", &audiences, NOW);
-    if let Ok(params) = assertion::read_request(&signed, &keys, "app", ISSUER, NOW) {
+    let _ = assertion::check(&signed, &signer, &audiences, NOW);
+    if let Ok(params) = assertion::read_request(&signed, &signer, ISSUER, NOW) {
         assert_eq!(params.find("client_id"), Some("app"));
     }
     let proof = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": SIGNER.key}).to_string();
