@@ -13,7 +13,7 @@ use hearth_jmap::registry::is_capability;
 use hearth_jmap::request::{Invocation, parse_request, resolve_references};
 use hearth_oauth::client::profile::Profile;
 use hearth_oauth::client::redirect as uri;
-use hearth_oauth::jose::assertion::{self, Signer};
+use hearth_oauth::jose::assertion;
 use hearth_oauth::jose::dpop;
 use hearth_oauth::request::authorization::{Registered, admit, client_of, redirect_of};
 use hearth_oauth::request::params::Params;
@@ -97,7 +97,7 @@ impl Signer {
 /// Signed tokens: proofs (DPoP), assertions and request objects (JAR), as they come, and with a signature that holds.
 pub fn token(data: &[u8]) {
     let keys = [SIGNER.key.clone()];
-    let signer = Signer { client: "app", keys: &keys, algorithms: &Algorithm::ALL };
+    let signer = assertion::Signer { client: "app", keys: &keys, algorithms: &Algorithm::ALL };
     let audiences = [ISSUER.to_string()];
     let text = String::from_utf8_lossy(data);
     let whole = text.rsplit_once('.').and_then(|(signed, _)| signed.split_once('.'));

@@ -252,7 +252,14 @@ fn lists_of_all_say_what_each_is_asked_for() {
         assert_eq!(vault.list_with_password().await.unwrap(), [ALICE].into());
         assert_eq!(vault.list_with_second_factor().await.unwrap(), [].into());
         for (account, id) in [(ALICE, 1), (ALICE, 2), (BOB, 3)] {
-            let new = NewPasskey { account, credential: vec![id], label: "key".into(), public_key: vec![1], sign_count: 0 };
+            let new = NewPasskey {
+                account,
+                credential: vec![id],
+                label: "key".into(),
+                public_key: vec![1],
+                sign_count: 0,
+                backup_eligible: false,
+            };
             vault.add_passkey(new).await.unwrap();
         }
         let codes = vault.make_recovery_codes(ALICE).await.unwrap();

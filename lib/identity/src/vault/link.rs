@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::tests::on_each_engine;
-    use crate::vault::PasswordCheck;
+    use crate::vault::{Asker, PasswordCheck};
 
     const ALICE: AccountId = AccountId::from_i64(1);
 
@@ -126,9 +126,9 @@ mod tests {
             let before = vault.passwords_set();
             assert!(vault.use_link(link.expose(), password()).await.unwrap());
             assert_ne!(vault.passwords_set(), before);
-            assert_eq!(vault.check_password(Some(ALICE), &password()).await.unwrap(), PasswordCheck::Right);
+            assert_eq!(vault.check_password(Some(ALICE), &password(), Asker::Known).await.unwrap(), PasswordCheck::Right);
             assert!(!vault.use_link(link.expose(), Secret::new("another horse".into())).await.unwrap(), "once");
-            assert_eq!(vault.check_password(Some(ALICE), &password()).await.unwrap(), PasswordCheck::Right);
+            assert_eq!(vault.check_password(Some(ALICE), &password(), Asker::Known).await.unwrap(), PasswordCheck::Right);
         });
     }
 }

@@ -48,7 +48,8 @@ struct Turned {
 }
 
 impl Algorithm {
-    const ALL: [Self; 3] = [Self::Rs256, Self::Es256, Self::EdDsa];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Rs256, Self::Es256, Self::EdDsa];
 
     /// Its name in JOSE (RFC 7518 §3.1, RFC 8037 §3.1).
     pub const fn name(self) -> &'static str {
