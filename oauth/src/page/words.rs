@@ -5,6 +5,7 @@
 //! The tests below hold the pages to it: no letter stands in a template outside of a `t`, and every `t` is in the table.
 
 mod french;
+mod log;
 mod made;
 
 use std::collections::HashMap;
@@ -14,7 +15,8 @@ use std::sync::LazyLock;
 use hearth_identity::Error;
 use hearth_web::{Lang, lang};
 
-static FRENCH: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| french::TEXTS.iter().copied().collect());
+static FRENCH: LazyLock<HashMap<&'static str, &'static str>> =
+    LazyLock::new(|| french::TEXTS.iter().chain(log::TEXTS).copied().collect());
 
 /// A text, in the language of the request.
 pub fn t(english: &'static str) -> &'static str {
@@ -99,7 +101,9 @@ mod tests {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if path.extension().is_some_and(|is| is == ending) && !path.ends_with("words/french.rs") {
+                } else if path.extension().is_some_and(|is| is == ending)
+                    && !["words/french.rs", "words/log.rs"].iter().any(|table| path.ends_with(table))
+                {
                     found.push(path);
                 }
             }
@@ -137,11 +141,11 @@ mod tests {
             assert!(FRENCH.contains_key(english), "no French for {english:?}");
             used.insert((*english).to_string());
         }
-        for (english, french) in french::TEXTS {
+        for (english, french) in french::TEXTS.iter().chain(log::TEXTS) {
             assert!(used.contains(*english) || french::ELSEWHERE.contains(english), "nobody says {english:?}");
             assert!(!french.is_empty() && english.matches("{}").count() == french.matches("{}").count(), "{english:?}");
         }
-        assert_eq!(french::TEXTS.len(), FRENCH.len(), "a text is there twice");
+        assert_eq!(french::TEXTS.len() + log::TEXTS.len(), FRENCH.len(), "a text is there twice");
         assert!(french::ELSEWHERE.iter().all(|english| FRENCH.contains_key(english)));
     }
 

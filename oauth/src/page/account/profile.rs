@@ -68,13 +68,13 @@ pub async fn change(State(ctx): State<Arc<Ctx>>, visit: Visit, body: Bytes) -> R
 
 async fn decide(ctx: &Ctx, visit: &Visit, account: &Account, form: &Params) -> Result<Response, Trouble> {
     let name = form.field("name").trim();
-    if name != account.name {
-        if let Err(error) = visit.directory(ctx).change_account_name(account.id, name).await {
-            return match words::refusal(&error) {
-                Some(says) => Ok(show(ctx, visit, name, form.find("language"), Some(says))),
-                None => Err(Trouble::from(error)),
-            };
-        }
+    if name != account.name
+        && let Err(error) = visit.directory(ctx).change_account_name(account.id, name).await
+    {
+        return match words::refusal(&error) {
+            Some(says) => Ok(show(ctx, visit, name, form.find("language"), Some(says))),
+            None => Err(Trouble::from(error)),
+        };
     }
     if let Some(language) = Lang::find([form.field("language")]).filter(|lang| account.language.as_deref() != Some(lang.tag())) {
         ctx.directory.change_account_language(account.id, language.tag()).await?;
