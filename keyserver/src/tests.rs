@@ -318,6 +318,7 @@ async fn nothing_published_is_shown_without_identity_and_by_key_only() {
     house.directory.enable_account(account).await.unwrap();
     assert_eq!(house.keys(&by_key).await.user_ids().len(), 2);
     house.directory.remove_address(&address("a.liddell@home.example")).await.unwrap();
+    assert!(house.directory.forget_former_address(&address("a.liddell@home.example")).await.unwrap());
     house.add_person("Bob", &["bob@home.example", "a.liddell@home.example"]).await;
     assert_eq!(house.keys(&by_key).await.user_ids(), ["Alice <alice@home.example>"]);
     assert_eq!(house.wkd("a.liddell").await.status, StatusCode::NOT_FOUND);

@@ -233,9 +233,10 @@ async fn a_rule_for_two_factors_ends_what_is_renewed_without() {
 
 #[tokio::test]
 async fn a_client_that_is_disabled_or_gone_takes_its_own_along() {
-    // Who gets nobody in is told of nobody.
+    // What is disabled is told of what that ended, and of nobody afterwards; what is gone, of nobody.
     let gone = || Left { kept: false, passing: false, by_token: false, by_passing: false, ..ALL };
-    after(async |house: &House, _: &mut Life| house.directory.disable_client(house.app.id).await.unwrap(), gone()).await;
+    let disabled = Left { told: true, ..gone() };
+    after(async |house: &House, _: &mut Life| house.directory.disable_client(house.app.id).await.unwrap(), disabled).await;
     after(async |house: &House, _: &mut Life| house.directory.remove_client("app").await.unwrap(), gone()).await;
 }
 

@@ -204,10 +204,11 @@ fn wanted(request: &Request<Incoming>) -> Option<HeaderValue> {
 
 /// Nothing of what opens something goes to the app, and nobody says for themselves who they are.
 fn keep_ours(headers: &mut HeaderMap) {
-    for name in REMOTE {
+    // An app behind WSGI or CGI cannot tell `Remote_User` from `Remote-User`; nginx, too, passes on no field with an underscore.
+    let odd: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+    for name in odd.into_iter().chain(REMOTE.map(HeaderName::from_static)).chain([APP]) {
         headers.remove(name);
     }
-    headers.remove(APP);
     let theirs: Vec<HeaderValue> = headers.get_all(COOKIE).iter().filter_map(without_ours).collect();
     headers.remove(COOKIE);
     for cookie in theirs {
@@ -250,6 +251,7 @@ mod tests {
         headers.append(COOKIE, "__Host-hearth-app-start=secret".parse().unwrap());
         headers.append("remote-user", "admin".parse().unwrap());
         headers.append("Remote-Email", "admin@example.org".parse().unwrap());
+        headers.append("Remote_Name", "admin".parse().unwrap());
         headers.append(APP, "https://other.example.org".parse().unwrap());
         keep_ours(&mut headers);
         assert_eq!(

@@ -174,14 +174,14 @@ pub fn check_url(url: &str) -> Result<String> {
             && !rest.contains(['?', '#', ' ', '@', '*'])
     });
     if !sound {
-        return Err(Error::Invalid(format!("--url {url:?} is not the address of an app; write it as https://photos.home.example")));
+        return Err(Error::Invalid(format!("{url:?} is not the address of an app; write it as https://photos.home.example")));
     }
     Ok(url.trim_end_matches('/').to_owned())
 }
 
 fn fill(templates: &[String], url: &str) -> Result<Vec<String>> {
     if url.is_empty() && templates.iter().any(|template| template.contains("{url")) {
-        return Err(Error::Invalid("say where the app is: --url https://...".into()));
+        return Err(Error::Invalid("say where the app is, such as https://photos.home.example".into()));
     }
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //! What a browser calls itself, in words that its owner knows. Pure, and only for show.
 
+use hearth_identity::directory::{Session, SessionKind};
 use hearth_web::{Lang, lang};
 
 use super::words::{in_language, n};
@@ -28,6 +29,14 @@ const SYSTEMS: [(&str, &str); 7] = [
 /// `Firefox on Linux`, or `A browser`, in the language of the request.
 pub fn name(user_agent: &str) -> String {
     name_in(lang(), user_agent)
+}
+
+/// What the audit log calls the device of a session, in English.
+pub fn in_log(session: &Session) -> String {
+    match session.kind {
+        SessionKind::Browser => name_in(Lang::En, session.user_agent.as_deref().unwrap_or_default()),
+        _ => session.label.clone(),
+    }
 }
 
 /// The same in a language that is named.

@@ -231,7 +231,7 @@ impl Visit {
     pub async fn sign_out(&self, ctx: &Ctx, mut response: Response) -> Result<Response, Trouble> {
         if let Some(session) = &self.session {
             ctx.directory.end_session(session.id).await?;
-            self.note(ctx, session.account, "logout", &session.label).await?;
+            self.note(ctx, session.account, "logout", &user_agent::in_log(session)).await?;
         }
         response.headers_mut().extend(cookie::remove(SESSION_COOKIE).map(|field| (header::SET_COOKIE, field)));
         Ok(response)

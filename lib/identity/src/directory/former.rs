@@ -44,8 +44,7 @@ pub(super) fn check(tx: &mut Tx<'_>, address: &Address, account: AccountId) -> R
     match former {
         None => Ok(()),
         Some(_) => Err(Error::InUse(format!(
-            "{address} was somebody else's: letters for them still come, and apps that know people by their address would take the \
-             next one for them. If that is meant, `hearth account add` and `hearth address add` take --again"
+            "{address} was somebody else's, and letters for them still come; to give it away say --again"
         ))),
     }
 }

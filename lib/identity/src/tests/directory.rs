@@ -272,7 +272,8 @@ fn failures_of_a_network_are_one_row_and_push_nothing_else_out() {
             home.directory.count_audit(failed(format!("2001:db8:1:2::{n}"))).await.unwrap();
         }
         let rows = home.directory.list_audit(None, 10).await.unwrap();
-        assert_eq!((rows.len(), rows[0].count), (2, 50), "a /64 is one guesser");
+        let counts: Vec<u64> = rows.iter().filter(|row| row.event == "login.failed").map(|row| row.count).collect();
+        assert_eq!(counts, [50], "a /64 is one guesser");
         // As many places as the log has rows.
         for n in 0..AUDIT_FAILURES_MAX + 1_000 {
             home.directory.count_audit(failed(format!("2001:db8:2:{n:x}::1"))).await.unwrap();

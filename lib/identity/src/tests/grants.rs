@@ -136,7 +136,8 @@ fn a_client_is_found_by_its_redirect_uri() {
             .database()
             .write(hearth_db::Durability::Synced, |tx| {
                 tx.execute("DROP TABLE client_redirect_uri", &[])?;
-                tx.execute("DELETE FROM schema_version WHERE version >= 9", &[])
+                tx.execute("DROP TABLE former_address", &[])?;
+                tx.execute("DELETE FROM schema_version WHERE version >= 11", &[])
             })
             .await
             .unwrap();

@@ -29,9 +29,6 @@ const HASH_BYTES: usize = 32;
 /// is asked for, and what is not touched is never real.
 const RESERVED_BLOCKS: usize = 33 * 1024;
 
-/// What somebody is told whose new password is not computed now.
-const TOO_MANY: &str = "too many passwords are being checked: try again";
-
 /// What came of a human password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordCheck {
@@ -70,7 +67,7 @@ impl Vault {
         check_new_password(password.expose())?;
         let salt = crate::random::bytes::<SALT_BYTES>();
         let computed = self.compute(password, salt.to_vec(), params()?, HASH_BYTES, Place::default()).await?;
-        let computed = computed.ok_or_else(|| Error::Invalid(TOO_MANY.into()))?;
+        let computed = computed.ok_or_else(|| Error::Invalid("too many passwords are being checked: try again".into()))?;
         Ok(encode(&salt, &computed))
     }
 

@@ -12,6 +12,7 @@ use hearth_web::page;
 use super::{not_there, note, signed_in};
 use crate::ctx::Ctx;
 use crate::page::done::Done;
+use crate::page::user_agent;
 use crate::page::visit::{Visit, see_other};
 use crate::request::params::Params;
 
@@ -38,7 +39,7 @@ async fn end_one(ctx: &Ctx, visit: &Visit, account: AccountId, id: &str) -> Resu
     match session.filter(|session| session.account == account && session.ended_at.is_none()) {
         Some(session) => {
             ctx.directory.end_session(session.id).await?;
-            note(ctx, visit, account, "device.signed-out", &session.label).await?;
+            note(ctx, visit, account, "device.signed-out", &user_agent::in_log(&session)).await?;
             Ok(see_other(&Done::DeviceOut.at("/account")))
         }
         None => Ok(not_there()),

@@ -3,7 +3,7 @@
 
 use hearth_identity::directory::Account;
 use hearth_identity::grants::{Client, NewClient, Registration};
-use hearth_identity::{Error, preset};
+use hearth_identity::preset;
 use hearth_types::Trouble;
 use hearth_web::axum::response::Response;
 
@@ -94,9 +94,6 @@ impl Listing for Apps {
 async fn by_preset(ctx: &Ctx, visit: &Visit, form: &Params) -> Outcome {
     let read = || {
         let known = preset::find(form.field("preset"))?;
-        if known.upstream {
-            return Err(Error::Invalid("add this one with: hearth client add --preset forward-auth".into()));
-        }
         let url = preset::check_url(form.field("url").trim())?;
         let new = NewClient {
             identifier: None,
@@ -113,6 +110,7 @@ async fn by_preset(ctx: &Ctx, visit: &Visit, form: &Params) -> Outcome {
         Ok((known, url, new))
     };
     let (known, url, new) = match read() {
+        Ok((known, ..)) if known.upstream => return Ok(Said::bad(t("Nothing was changed."))),
         Ok(read) => read,
         Err(error) => return refused(error),
     };

@@ -34,6 +34,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the table of presets cannot be read: {}", "la table des modèles est illisible : {}"),
     ("{} is not the address of an app; write it as https://photos.home.example", "{} n'est pas l'adresse d'une application ; écrivez-la comme https://photos.home.example"),
     ("say where the app is, such as https://photos.home.example", "dites où est l'application, par exemple https://photos.home.example"),
+    ("{} is not where an app can be; write it as http://127.0.0.1:8096", "{} n'est pas un endroit où une application peut être ; écrivez-le comme http://127.0.0.1:8096"),
+    ("{} was somebody else's, and letters for them still come; to give it away say --again", "{} était à quelqu'un d'autre, et des lettres lui parviennent encore ; pour la donner, dites --again"),
     ("an alias stands for at least one address", "un alias mène à une adresse au moins"),
     ("an alias does not lead to itself", "un alias ne mène pas à lui-même"),
     ("{}: what follows a + is a subaddress and belongs to the address before it", "{} : ce qui suit un + est une sous-adresse et appartient à l'adresse qui le précède"),
