@@ -5,7 +5,7 @@ import crypto from 'node:crypto';
 import http from 'node:http';
 const port = Number(process.env.PORT || 31480), base = `http://127.0.0.1:${port}`;
 const salt = 'benchsalt', cost = { N: 16384, r: 8, p: 1 };
-const stored = crypto.scryptSync('pw-bench-123', salt, 32, cost);
+const stored = crypto.scryptSync('velvet-otter-turbine', salt, 32, cost);
 const { privateKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const jwk = { ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' };
 const check = (pw) => new Promise((ok, no) => crypto.scrypt(pw, salt, 32, cost, (e, k) => e ? no(e) : ok(crypto.timingSafeEqual(k, stored))));
